@@ -1,0 +1,399 @@
+"""Every fact that a gate rests on: its name, its shape, and when it is recorded.
+
+Owns the shapes only. A fact holds what was observed and what it is compared with, never anything that
+no gate looks at (design section 4). Names that end in a dot are completed by a scenario's id.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from console.model.catalogue import Inventory, Manifest, Privileges
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Some = Annotated[int, msgspec.Meta(gt=0)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+StepEnd = Literal["not begun", "not finished", "finished"]
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of every fact."""
+
+
+class Disk(_Fact, frozen=True, kw_only=True):
+    """C-01, G-01: free bytes of each folder written to; limit: max(floor, times_source * source)."""
+
+    free_bytes: dict[str, Count]
+    floor_bytes: Some
+    source_bytes: Count
+    times_source: Some = 3
+
+
+class Names(_Fact, frozen=True, kw_only=True):
+    """C-01, G-02: for each exact name to be used, as "kind name", whether an object of that name exists."""
+
+    exists: dict[str, bool]
+
+
+class ProtectedObject(_Fact, frozen=True, kw_only=True):
+    """Which object it is, and since when it runs ("" where the kind never runs or it is stopped)."""
+
+    id: Text
+    started_at: str
+
+
+class Protected(_Fact, frozen=True, kw_only=True):
+    """C-01, C-08 and C-13: each object that the plan protects, by name; null when it was not found."""
+
+    objects: dict[str, ProtectedObject | None]
+
+
+class SecretFolder(_Fact, frozen=True, kw_only=True):
+    """One path from lstat: `mode` are the permission bits, `real_path` has every link resolved.
+
+    `git_index` is the work tree whose index lists the path or something below it, "" for none.
+    """
+
+    kind: Literal["file", "folder", "link", "other"]
+    mode: int
+    owner_uid: int
+    real_path: str
+    git_index: str
+
+
+class SecretFile(SecretFolder, frozen=True, kw_only=True):
+    """A secrets file; `links` counts its hard links."""
+
+    links: int
+
+
+class SecretPlaces(_Fact, frozen=True, kw_only=True):
+    """C-02, G-04: secrets files and their folders by path.
+
+    `registered` counts the registry; `printed`: where one was about to be shown by the engine itself.
+    """
+
+    runner_uid: int
+    files: dict[str, SecretFile]
+    folders: dict[str, SecretFolder]
+    registered: Some
+    printed: tuple[str, ...]
+
+
+class SourceQuery(_Fact, frozen=True, kw_only=True):
+    """One statement of the engine's own on the source: the text sent and the file shipped."""
+
+    sent_sha256: Sha256
+    shipped_sha256: Sha256
+
+
+class SourceReading(_Fact, frozen=True, kw_only=True):
+    """C-03, G-05: how the source was read.
+
+    `read_only` and `isolation` are transaction_read_only and transaction_isolation of the engine's
+    session; `snapshot` is what it exported, `dump_snapshot` what pg_dump was told; `queries` by name
+    in the sql folder; `not_reads` names queries that the grammar does not find to be pure reads;
+    `staged` lists files that appeared inside the source's container or data folder.
+    """
+
+    read_only: str
+    isolation: str
+    snapshot: Text
+    dump_snapshot: Text
+    dump_exit_code: int
+    queries: dict[str, SourceQuery]
+    not_reads: tuple[str, ...]
+    staged: tuple[str, ...]
+
+
+class Identifier(_Fact, frozen=True, kw_only=True):
+    """G-06: the plan file's, "" for none. G-10: the copy's, by its control file (C-04) and by SQL (C-07)."""
+
+    system_identifier: str
+
+
+class SourceIdentity(_Fact, frozen=True, kw_only=True):
+    """C-03, C-11 and C-13: which server the source is, read in a session that was read-only.
+
+    `started_at` is "" when it was looked at and did not run.
+    """
+
+    system_identifier: Text
+    started_at: str
+    read_only: bool
+
+
+class EmbeddedIsolation(_Fact, frozen=True, kw_only=True):
+    """What we made, and what the running server says (`..._asked`) or postmaster.pid has (`..._found`)."""
+
+    listen_addresses_asked: str
+    socket_folder: Text
+    socket_folder_asked: str
+    socket_folder_mode: int
+    socket_folder_owner_uid: int
+    server_uid: int
+    data_folder: Text
+    data_folder_asked: str
+    postmaster_started: Text
+    postmaster_found: str
+
+
+class DockerContainer(_Fact, frozen=True, kw_only=True):
+    """One container from inspect: HostConfig.PortBindings, NetworkSettings.Ports and network ids."""
+
+    port_bindings: dict[str, tuple[str, ...] | None]
+    ports: dict[str, tuple[str, ...] | None]
+    networks: tuple[str, ...]
+
+
+class DockerIsolation(_Fact, frozen=True, kw_only=True):
+    """`reached` are the probes from inside the harness's place, by what was tried."""
+
+    network: Text
+    network_internal: bool
+    containers: dict[str, DockerContainer]
+    reached: dict[str, bool]
+
+
+class Isolation(_Fact, frozen=True, kw_only=True):
+    """C-04, G-07: exactly one of the two, by the environment's kind."""
+
+    embedded: EmbeddedIsolation | None = None
+    docker: DockerIsolation | None = None
+
+
+class RestoreError(_Fact, frozen=True, kw_only=True):
+    """One error in the server's log, and the allow-list's row for the same object ("" for none)."""
+
+    sqlstate: str
+    object: str
+    allowed_sqlstate: str
+    allowed_object: str
+
+
+class Restore(_Fact, frozen=True, kw_only=True):
+    """C-05, G-08: the dump's sha256 as it left the source and as the restoring client read it.
+
+    `trailer` tells whether the dump has its last line (or a whole table of contents); `log_lines`
+    counts the server's log lines of the restore, `errors` are all errors among them, distinct;
+    `unknown_grantees` are roles with privileges at the source that neither the copy nor the allow-list has.
+    """
+
+    tool: Literal["psql", "pg_restore"]
+    exit_code: int
+    trailer: bool
+    streamed_sha256: Sha256
+    restored_sha256: Sha256
+    log_lines: Some
+    errors: tuple[RestoreError, ...]
+    unknown_grantees: tuple[str, ...] = ()
+
+
+class Probe(_Fact, frozen=True, kw_only=True):
+    """One ungranted cell that was tried and rolled back; `sqlstate` "" when the server let it through."""
+
+    role: str
+    table: str
+    privilege: str
+    column: str
+    sqlstate: str
+
+
+class Probes(_Fact, frozen=True, kw_only=True):
+    """C-06 and C-11, G-09 and G-18: the cells of witness.privileges.ungranted_cells, each once."""
+
+    schema: str
+    cells: tuple[Probe, ...]
+
+
+class Digests(_Fact, frozen=True, kw_only=True):
+    """sha256 by place: each site-packages of the host and of protected objects (C-01, C-08, G-11).
+
+    Or of exactly harness, pack and subject, as the plan has them and as found in place (C-09, G-13).
+    """
+
+    digests: dict[str, Sha256]
+
+
+class ScenariosPlanned(_Fact, frozen=True, kw_only=True):
+    """C-09, G-15 to G-19: the row-count changes (absent: 0) of each scenario of the pack, in order.
+
+    `tables` are the pack's; `change_nothing` its negative and replay scenarios (G-17).
+    """
+
+    scenarios: dict[str, dict[str, int]]
+    tables: tuple[Text, ...]
+    change_nothing: tuple[Text, ...]
+
+
+class ScenarioRows(_Fact, frozen=True, kw_only=True):
+    """C-10, once a scenario, G-15 and G-17: exact counts of the pack's tables before and after it."""
+
+    before: dict[str, Count]
+    after: dict[str, Count]
+
+
+class ScenarioSurface(_Fact, frozen=True, kw_only=True):
+    """C-10, once a scenario, G-19: statements in the trace, how many were judged, which were refused.
+
+    `unpaired` names transactions whose control statements do not pair up.
+    """
+
+    statements: Count
+    judged: Count
+    refused: tuple[str, ...]
+    unpaired: tuple[str, ...]
+
+
+class Baseline(_Fact, frozen=True, kw_only=True):
+    """C-11, G-16: which scenarios ran, in order; rows of each table as the pack expects and as counted."""
+
+    ran: tuple[Text, ...]
+    expected: dict[str, Count]
+    found: dict[str, Count]
+
+
+class Witnesses(_Fact, frozen=True, kw_only=True):
+    """C-11, G-20: the two witnesses reconciled, statement by statement, over the whole of C-10.
+
+    `errors_expected` and `errors_raised`: SQLSTATEs in order by "scenario attempt", where there are any;
+    `explained` counts the client's statements that the server need not have seen.
+    """
+
+    client_statements: Some
+    server_statements: Some
+    explained: Count
+    only_client: tuple[str, ...]
+    only_server: tuple[str, ...]
+    differences: tuple[str, ...]
+    unexplained_sessions: tuple[str, ...]
+    errors_expected: dict[str, tuple[str, ...]]
+    errors_raised: dict[str, tuple[str, ...]]
+
+
+class Effects(_Fact, frozen=True, kw_only=True):
+    """Before C-10 and after it, G-20: n_tup_del by schema.table, a digest of each catalogue table.
+
+    `elsewhere`: n_tup_ins and n_tup_upd of tables that are not the pack's; `sequences`:
+    "last_value,is_called"; `harness_backends`: living sessions of the pack's roles.
+    """
+
+    harness_backends: Count
+    deleted: dict[str, Count]
+    elsewhere: dict[str, tuple[Count, Count]]
+    sequences: dict[str, str]
+    catalogue: dict[str, str]
+
+
+class Scan(_Fact, frozen=True, kw_only=True):
+    """C-11 (journal, trace, logs: G-22), C-12 (artefacts: G-23): a search for known secrets.
+
+    `secrets_known` counts the registry, `secrets_searched` the secrets whose forms were searched for;
+    `findings` say where, never what; `limit_hit` when a limit stopped the search.
+    """
+
+    secrets_known: Some
+    secrets_searched: Some
+    files_kept: Some
+    files_scanned: Some
+    bytes_scanned: Some
+    limit_hit: bool
+    findings: tuple[str, ...]
+
+
+class Redactions(_Fact, frozen=True, kw_only=True):
+    """C-11, G-22: redactions so far as "origin form position", by where the text had come from."""
+
+    subject: tuple[str, ...]
+    server: tuple[str, ...]
+    tool: tuple[str, ...]
+
+
+class Left(_Fact, frozen=True, kw_only=True):
+    """C-13, N-1 to N-4 and N-7: every receipt of some kinds, and whether its object still exists.
+
+    `exists` by "kind name identity", looked up by exact name and identity; `receipts` counts them in
+    the journal; `maker` is how far the step came that makes the first of them; `without_receipt` names
+    objects of the run (its uid) without one; `not_removed` says why an object was not removed by us.
+    """
+
+    maker: StepEnd
+    receipts: Count
+    exists: dict[str, bool]
+    without_receipt: tuple[str, ...]
+    not_removed: dict[str, str] = {}
+
+
+class SubjectState(_Fact, frozen=True, kw_only=True):
+    """Before B-1 and in C-13, N-5: the subject's tree hash, and its repository's state where it has one."""
+
+    tree_sha256: Sha256
+    branch: str
+    head: str
+    status: str
+
+
+class Starts(_Fact, frozen=True, kw_only=True):
+    """C-13, N-6: since when each protected object and the source run, as first seen in this run and now.
+
+    `maker` is how far the step came that sees the first of them: C-01, or C-03 where only the source is seen.
+    """
+
+    maker: StepEnd
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+FACTS: dict[str, type] = {
+    "disk": Disk,
+    "names": Names,
+    "protected.before": Protected,
+    "site.before": Digests,
+    "subject.before": SubjectState,
+    "secrets.places": SecretPlaces,
+    "source.reading": SourceReading,
+    "source.configured": Identifier,
+    "source.before": SourceIdentity,
+    "manifest.source": Manifest,
+    "privileges.source": Privileges,
+    "isolation": Isolation,
+    "copy.created": Identifier,
+    "restore": Restore,
+    "manifest.copy": Manifest,
+    "inventory.frozen": Inventory,
+    "privileges.frozen": Privileges,
+    "privileges.copy": Privileges,
+    "privileges.probes": Probes,
+    "copy.asked": Identifier,
+    "site.after": Digests,
+    "protected.during": Protected,
+    "contents.planned": Digests,
+    "contents.found": Digests,
+    "scenarios.planned": ScenariosPlanned,
+    "effects.before": Effects,
+    "rows.": ScenarioRows,
+    "surface.": ScenarioSurface,
+    "inventory.copy": Inventory,
+    "baseline": Baseline,
+    "privileges.after": Privileges,
+    "privileges.probes_after": Probes,
+    "witnesses": Witnesses,
+    "effects.after": Effects,
+    "source.after": SourceIdentity,
+    "scan.records": Scan,
+    "redactions": Redactions,
+    "scan.artefacts": Scan,
+    "protected.after": Protected,
+    "source.closing": SourceIdentity,
+    "left.containers": Left,
+    "left.volumes": Left,
+    "left.networks": Left,
+    "left.secrets": Left,
+    "left.processes": Left,
+    "subject.after": SubjectState,
+    "starts": Starts,
+}
+"""Fact name, or prefix ending in a dot, to its shape, in the order in which a run records them."""

@@ -1,0 +1,91 @@
+"""A gate is one data row and one pure function over recorded facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from console.errors import Cause, FactMalformed, FactMissing
+
+T = TypeVar("T")
+
+
+class GateVerdict(StrEnum):
+    """What was found when a gate was asked; UNKNOWN is never a pass."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+    NOT_REACHED = "NOT_REACHED"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+class Facts:
+    """The recorded facts of a run, read by name; asking for a missing one is an error."""
+
+    def __init__(self, recorded: Mapping[str, Any]) -> None:
+        self._recorded = recorded
+
+    def need(self, name: str, shape: type[T]) -> T:
+        """Return the fact as `shape` (a msgspec type).
+
+        Raises FactMissing when it was never recorded, FactMalformed when it has another shape.
+        """
+        if name not in self._recorded:
+            raise FactMissing(name)
+        try:
+            return msgspec.convert(self._recorded[name], shape, strict=True)
+        except msgspec.ValidationError as wrong:
+            raise FactMalformed(name, str(wrong)) from wrong
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the recorded names that begin with `prefix`, sorted."""
+        return sorted(name for name in self._recorded if name.startswith(prefix))
+
+
+Check = Callable[[Facts], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One truth that must hold.
+
+    `check` returns None when the gate holds and otherwise the sentence that says why not; None in its
+    place means that this release cannot ask the gate, which makes it UNKNOWN and never stops a run
+    early nor lets it pass. `rests_on` names the facts (or fact prefixes that end in a dot).
+    """
+
+    id: str
+    title: str
+    step: str
+    cause: Cause
+    rests_on: tuple[str, ...]
+    check: Check | None
+    remedy: str
+    each_scenario: bool = False
+    closing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict of one gate and the sentence behind it (empty for PASS)."""
+
+    verdict: GateVerdict
+    reason: str = ""
+
+
+def judge(gate: Gate, facts: Facts) -> Judgement:
+    """Ask one gate: a missing or malformed fact, or an unbuilt check, is UNKNOWN."""
+    if gate.check is None:
+        return Judgement(verdict=GateVerdict.UNKNOWN, reason="this release cannot ask it yet")
+    try:
+        reason = gate.check(facts)
+    except (FactMissing, FactMalformed) as missing:
+        return Judgement(verdict=GateVerdict.UNKNOWN, reason=str(missing))
+    if reason is None:
+        return Judgement(verdict=GateVerdict.PASS)
+    return Judgement(verdict=GateVerdict.FAIL, reason=reason)
