@@ -1,0 +1,108 @@
+"""Checks of what the scenarios did: rows, baseline, nothing where nothing was expected, SQL surface.
+
+Asked after each scenario over those that ran, and again in C-11 over all. Pure functions over recorded
+facts: None when the truth holds, otherwise the sentence that says why not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from console.errors import FactMissing
+from console.gates.sentences import said, unequal, unlisted
+from console.model.facts import Baseline, ScenarioRows, ScenariosPlanned, ScenarioSurface
+from console.model.gate import Facts
+
+ROWS, SURFACE = "rows.", "surface."
+
+
+def row_changes_are_the_expected_ones(facts: Facts) -> str | None:
+    """Each scenario that ran changed each table's row count as the pack's matrix has it."""
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    phrases = _undeclared(planned)
+    previous: Mapping[str, int] | None = None
+    for scenario in _ran(facts, planned):
+        rows = facts.need(ROWS + scenario, ScenarioRows)
+        phrases += [f"{scenario}: {phrase}" for phrase in _row_faults(planned, scenario, rows)]
+        if previous is not None and previous != rows.before:
+            phrases += [f"before {scenario}: {phrase}" for phrase in unequal(previous, rows.before)]
+        previous = rows.after
+    return said(phrases)
+
+
+def baseline_is_reached(facts: Facts) -> str | None:
+    """Every scenario ran, and each table has exactly the rows that the pack expects at the end."""
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    baseline = facts.need("baseline", Baseline)
+    phrases = unlisted("scenario", planned.scenarios, baseline.ran)
+    if not phrases and list(planned.scenarios) != list(baseline.ran):
+        phrases.append("the scenarios ran in another order")
+    if not baseline.expected:
+        phrases.append("the pack expects no rows of any table")
+    phrases += unlisted("in the baseline, table", planned.tables, baseline.expected)
+    return said(phrases + [f"the row count of {it}" for it in unequal(baseline.expected, baseline.found)])
+
+
+def nothing_changed_where_nothing_may(facts: Facts) -> str | None:
+    """Negative and replay scenarios left every row count as it was."""
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    quiet = planned.change_nothing
+    phrases = [f"scenario {it} is not in the plan" for it in sorted(set(quiet) - planned.scenarios.keys())]
+    if len(set(quiet)) != len(quiet):
+        phrases.append("a scenario that may change nothing is listed twice")
+    for scenario in _ran(facts, planned):
+        rows = facts.need(ROWS + scenario, ScenarioRows)
+        if scenario in quiet:
+            phrases += [f"{scenario} changed rows: {it}" for it in unequal(rows.before, rows.after)]
+    return said(phrases)
+
+
+def sql_surface_is_kept(facts: Facts) -> str | None:
+    """Every statement of every scenario that ran was judged, and none was refused."""
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    phrases: list[str] = []
+    for scenario in _ran(facts, planned):
+        surface = facts.need(SURFACE + scenario, ScenarioSurface)
+        if surface.judged != surface.statements:
+            phrases.append(f"{scenario}: {surface.judged} of {surface.statements} statements were judged")
+        phrases += [f"{scenario}: refused {refused}" for refused in surface.refused]
+        phrases += [f"{scenario}: transaction control does not pair up, {it}" for it in surface.unpaired]
+    return said(phrases)
+
+
+def _ran(facts: Facts, planned: ScenariosPlanned) -> list[str]:
+    """Return the scenarios with recorded facts, in the plan's order.
+
+    A scenario that left one of its two facts only, or one before the last that left none, is a missing
+    fact, and so is a run without any: silence is never taken for a scenario that did nothing.
+    """
+    order = list(planned.scenarios)
+    known = {name.removeprefix(prefix) for prefix in (ROWS, SURFACE) for name in facts.names(prefix)}
+    last = max((order.index(scenario) for scenario in known if scenario in order), default=0)
+    ran = [*order[: last + 1], *sorted(known - set(order))]
+    for scenario in ran:
+        facts.need(ROWS + scenario, ScenarioRows)
+        facts.need(SURFACE + scenario, ScenarioSurface)
+    if not ran:
+        raise FactMissing(ROWS)
+    return ran
+
+
+def _undeclared(planned: ScenariosPlanned) -> list[str]:
+    phrases = [] if planned.tables else ["the pack names no table"]
+    for scenario, rows in planned.scenarios.items():
+        unknown = sorted(rows.keys() - set(planned.tables))
+        phrases += [f"{scenario} expects rows of {table}, no table of the pack" for table in unknown]
+    return phrases
+
+
+def _row_faults(planned: ScenariosPlanned, scenario: str, rows: ScenarioRows) -> list[str]:
+    if scenario not in planned.scenarios:
+        return ["the scenario is not in the plan"]
+    phrases = unlisted("table", planned.tables, rows.before) + unlisted("table", planned.tables, rows.after)
+    for table in planned.tables:
+        expected = planned.scenarios[scenario].get(table, 0)
+        found = rows.after.get(table, 0) - rows.before.get(table, 0)
+        if found != expected:
+            phrases.append(f"{table} changed by {found:+d} rows, expected {expected:+d}")
+    return phrases

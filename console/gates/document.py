@@ -1,0 +1,53 @@
+"""The page docs/gates.md, written from the table so that it cannot say anything else than the code.
+
+`python -m console.gates.document > docs/gates.md` writes it anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+
+from console.gates.table import GATES
+from console.model.gate import Gate
+
+_HEAD = """# Gates
+
+Written from `console/gates/table.py` by `python -m console.gates.document > docs/gates.md`; do not edit.
+
+A gate is one row and one pure function over recorded facts (`console/model/facts.py`). Its verdict is PASS
+when the function finds nothing to say, FAIL with the sentence that it says, and UNKNOWN when a fact is
+missing or cannot be read. UNKNOWN is never a pass.
+"""
+
+
+def markdown(gates: Sequence[Gate]) -> str:
+    """Return the whole page: a table of all gates, then one section a gate with its facts and remedy."""
+    return "\n".join([_HEAD, _overview(gates), *(_section(gate) for gate in gates)])
+
+
+def _overview(gates: Sequence[Gate]) -> str:
+    rows = [f"| {gate.id} | {gate.step} | {gate.title} | {gate.cause} |" for gate in gates]
+    return "\n".join(["| gate | step | holds when | cause of a FAIL |", "|---|---|---|---|", *rows, ""])
+
+
+def _section(gate: Gate) -> str:
+    facts = ", ".join(f"`{name}*`" if name.endswith(".") else f"`{name}`" for name in gate.rests_on)
+    lines = [f"## {gate.id}: {gate.title}", "", _truth(gate), "", f"- asked in: {_asked(gate)}"]
+    return "\n".join([*lines, f"- rests on: {facts}", f"- remedy: {gate.remedy}", ""])
+
+
+def _truth(gate: Gate) -> str:
+    if gate.check is None:
+        return "This release cannot ask it yet, so it is UNKNOWN."
+    return f"{inspect.getdoc(gate.check)} (`{gate.check.__module__}.{gate.check.__name__}`)"
+
+
+def _asked(gate: Gate) -> str:
+    extra = ", and after each scenario" if gate.each_scenario else ""
+    return gate.step + extra + (", always" if gate.closing else "")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown(GATES))

@@ -1,0 +1,170 @@
+"""What is wrong with a configuration beyond its types: names, paths, and what each kind of source needs.
+
+Pure: looks at values only, at no file and no server. A problem names its section and key, so that a plan
+file's reader can say the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from console.model.config import RunConfig, SourceConfig
+from console.model.text import one_line
+
+OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
+"""What every container engine takes as a name (design section 10)."""
+
+_ALL_HEX = re.compile(r"[0-9a-f]+")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
+_SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_LONGEST_NAME_BYTES = 63
+_NEEDED = {
+    "demo": (),
+    "connection": ("host", "database", "role", "secret"),
+    "dump_file": ("path",),
+}
+_FOREIGN = {
+    "demo": ("host", "role", "secret", "system_identifier", "path", "manifest", "accept_untrusted"),
+    "connection": ("path", "manifest", "accept_untrusted"),
+    "dump_file": ("host", "role", "secret", "system_identifier"),
+}
+_HELP = {
+    "host": 'host = "db.example.org", or the folder of its socket',
+    "database": 'database = "NAME", exactly one',
+    "role": 'role = "NAME", a role that may read all that pg_dump reads',
+    "secret": 'secret = "NAME" of the password (drydock secret set NAME), or "file:/PATH" of a 0600 file',
+    "path": 'path = "/PATH/of.dump"',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong: where it stands, what it is and what to do."""
+
+    section: str
+    key: str
+    what: str
+    remedy: str
+
+
+def problems(config: RunConfig) -> list[Problem]:
+    """Return every problem of a configuration, in the order of its sections."""
+    return [*_of_source(config.source), *_of_paths(config), *_of_names(config)]
+
+
+def _of_source(source: SourceConfig) -> Iterator[Problem]:
+    default = SourceConfig()
+    for key in _NEEDED[source.kind]:
+        if not getattr(source, key):
+            yield _source(key, f"a source of kind {source.kind} needs {key}", f"write {_HELP[key]}")
+    for key in _FOREIGN[source.kind]:
+        if getattr(source, key) != getattr(default, key):
+            yield _source(key, f"{key} has no meaning for a source of kind {source.kind}", f"remove {key}")
+    if source.sslmode not in _SSL_MODES:
+        yield _source(
+            "sslmode", f"{_said(source.sslmode)} is no sslmode", f"write one of {', '.join(_SSL_MODES)}"
+        )
+    if not 1 <= source.port <= 65535:
+        yield _source("port", f"port {source.port} is not between 1 and 65535", "mend the number")
+    if source.system_identifier and not source.system_identifier.isdecimal():
+        yield _source(
+            "system_identifier", f"{_said(source.system_identifier)} is no system_identifier",
+            "write the digits of SELECT system_identifier FROM pg_control_system()",
+        )  # fmt: skip
+    if source.host and not source.host.startswith("/") and _HOST.fullmatch(source.host) is None:
+        yield _source("host", f"{_said(source.host)} is not one host", f"write {_HELP['host']}")
+    if source.secret and not source.secret.startswith("file:/") and _SECRET.fullmatch(source.secret) is None:
+        yield _source("secret", f"{_said(source.secret)} is no name of a secret", f"write {_HELP['secret']}")
+
+
+def _of_paths(config: RunConfig) -> Iterator[Problem]:
+    named = [
+        ("source", "path", config.source.path),
+        ("source", "manifest", config.source.manifest),
+        ("source", "secret", config.source.secret.partition("file:")[2]),
+        ("source", "host", config.source.host if config.source.host.startswith("/") else ""),
+        ("environment", "programs", config.environment.programs),
+        ("environment", "work_folder", config.environment.work_folder),
+        ("subject", "path", config.subject.path),
+        ("pack", "name", config.pack.name),
+        *(("protect", "clusters", folder) for folder in config.protect.clusters),
+    ]
+    for section, key, path in named:
+        fault = _path_fault(path)
+        if fault:
+            yield Problem(
+                section=section, key=key, what=f"{_said(path)} {fault}", remedy="write one exact path"
+            )
+    for folder in config.protect.clusters:
+        if not folder.startswith("/"):
+            yield Problem(
+                section="protect", key="clusters", what=f"{_said(folder)} is not an absolute path",
+                remedy="write the cluster's data_directory",
+            )  # fmt: skip
+
+
+def _path_fault(path: str) -> str:
+    if ".." in PurePosixPath(path).parts:
+        return "climbs out of its folder (..)"
+    if any(character in path for character in "*?["):
+        return "has a wildcard"
+    return "has a control character" if _has_control(path) else ""
+
+
+def _of_names(config: RunConfig) -> Iterator[Problem]:
+    search = config.search
+    named = [
+        ("source", "database", config.source.database),
+        ("source", "role", config.source.role),
+        *(("search", "roles", name) for name in search.roles),
+    ]
+    for section, key, name in named:
+        fault = _name_fault(name)
+        if fault:
+            yield Problem(
+                section=section, key=key, what=f"{_said(name)} {fault}", remedy="write one exact name"
+            )
+    words = (
+        ("security_definer", search.security_definer),
+        ("rules", search.rules),
+        ("settings", search.settings),
+    )
+    for key, listed in words:
+        for name in listed:
+            if not name or "*" in name or _has_control(name):
+                yield Problem(
+                    section="search", key=key, what=f"{_said(name)} is not one exact name",
+                    remedy="write what the run's report says was found, word by word",
+                )  # fmt: skip
+    pack = config.pack.name
+    if "/" not in pack and (OBJECT_NAME.fullmatch(pack) is None or _ALL_HEX.fullmatch(pack)):
+        yield Problem(
+            section="pack", key="name", what=f"{_said(pack)} is no name of a pack",
+            remedy="drydock packs lists them; or write a folder's path",
+        )  # fmt: skip
+
+
+def _name_fault(name: str) -> str:
+    if len(name.encode()) > _LONGEST_NAME_BYTES:
+        return f"is longer than {_LONGEST_NAME_BYTES} bytes, which PostgreSQL would cut"
+    if any(character in name for character in "*?%"):
+        return "has a wildcard"
+    if "=" in name or "://" in name:
+        return "is a connection string"
+    return "has a control character" if _has_control(name) else ""
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(character) < 0x20 or ord(character) == 0x7F for character in text)
+
+
+def _source(key: str, what: str, remedy: str) -> Problem:
+    return Problem(section="source", key=key, what=what, remedy=remedy)
+
+
+def _said(text: str) -> str:
+    return repr(one_line(text, limit_chars=60))
