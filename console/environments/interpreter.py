@@ -1,0 +1,177 @@
+"""The harness's throwaway interpreter: a virtual environment with the pinned driver and nothing else.
+
+Made from the interpreter that Drydock runs in and from the driver's files that are installed beside
+it, each checked against its recorded hash; nothing is downloaded and nothing is installed anywhere
+but below the folder that is given. Where another user must run it and cannot reach the original, the
+interpreter's standard library is copied as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import stat
+import sys
+import sysconfig
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.environments.owner import lend, make_folder
+from console.errors import StepFailed
+
+DRIVER_DISTRIBUTIONS = (
+    "psycopg",
+    "psycopg-binary",
+    *(("typing-extensions",) if sys.version_info < (3, 13) else ()),
+)
+"""What the harness may import beside the standard library (psycopg's own requirements)."""
+
+_LEFT_OUT = frozenset(
+    {
+        "test", "tests", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "pydoc_data",
+        "site-packages", "dist-packages", "lib-dynload", "__pycache__",
+    }
+)  # fmt: skip
+"""Folders of the standard library that no subject needs or that are copied otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A Python that can be started by path, with what it needs in its environment."""
+
+    python: Path
+    environment: dict[str, str]
+
+
+def driver_sha256() -> str:
+    """Return one hash over the installed driver's files, as they are and not as they are recorded."""
+    total = hashlib.sha256()
+    for name in DRIVER_DISTRIBUTIONS:
+        for recorded, path in _driver_files(name):
+            total.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {recorded}\n".encode())
+    return total.hexdigest()
+
+
+def _driver_files(name: str) -> list[tuple[str, Path]]:
+    """Return the files of an installed distribution as (name, path), caches and scripts left out."""
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError as missing:
+        raise StepFailed(f"the driver's package {name} is not installed", cause="environment") from missing
+    found = []
+    for entry in distribution.files or []:
+        inside = not entry.parts[0].startswith("..") and "__pycache__" not in entry.parts
+        if inside and entry.name not in ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD"):
+            found.append((entry.as_posix(), Path(str(distribution.locate_file(entry)))))
+    return sorted(found)
+
+
+def make_interpreter(folder: Path, *, uid: int | None) -> Interpreter:
+    """Make a virtual environment with the driver in the new folder `folder`, which `uid` can run and not change.
+
+    Raises StepFailed when a driver file is not what its distribution recorded.
+    """
+    make_folder(folder)
+    base = Path(sys._base_executable).resolve() if hasattr(sys, "_base_executable") else Path(sys.executable)
+    environment: dict[str, str] = {}
+    if uid is not None and not _others_can_run(base):
+        base, environment = _copy_interpreter(folder / "python")
+    home = folder / "venv"
+    _make_venv(home, base)
+    site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    for name in DRIVER_DISTRIBUTIONS:
+        _copy_driver(name, site)
+    if uid is not None:
+        lend(folder, uid)
+    return Interpreter(python=home / "bin" / "python", environment=environment)
+
+
+def _others_can_run(base: Path) -> bool:
+    """Tell whether any user can read the interpreter, its library and its standard library."""
+    needed = [base, Path(sysconfig.get_path("stdlib"))]
+    library = sysconfig.get_config_var("LDLIBRARY")
+    folder = sysconfig.get_config_var("LIBDIR")
+    if sysconfig.get_config_var("Py_ENABLE_SHARED") and folder and library:
+        needed.append(Path(folder))
+    return all(_open_to_others(path) for path in needed)
+
+
+def _open_to_others(path: Path) -> bool:
+    wanted = stat.S_IXOTH | stat.S_IROTH
+    resolved = path.resolve()
+    if resolved.stat().st_mode & wanted != wanted:
+        return False
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in resolved.parents)
+
+
+def _copy_interpreter(into: Path) -> tuple[Path, dict[str, str]]:
+    """Copy program and library, and the standard library as one archive: many small files cost seconds."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    home = into / "lib" / version
+    (into / "bin").mkdir(parents=True)
+    home.mkdir(parents=True)
+    program = into / "bin" / version
+    shutil.copy2(Path(sys.base_prefix) / "bin" / version, program)
+    for library in sorted((Path(sys.base_prefix) / "lib").glob("libpython3*.so*")):
+        shutil.copy2(library, into / "lib" / library.name)
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    _archive_modules(stdlib, into / "lib" / f"{version.replace('.', '')}.zip")
+    shutil.copy2(stdlib / "os.py", home / "os.py")
+    shutil.copytree(stdlib / "lib-dynload", home / "lib-dynload")
+    return program, {"LD_LIBRARY_PATH": str(into / "lib")}
+
+
+def _archive_modules(stdlib: Path, into: Path) -> None:
+    """Write the standard library's modules, compiled where they are compiled already."""
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
+        for root, folders, files in os.walk(stdlib):
+            folders[:] = sorted(
+                name for name in folders if name not in _LEFT_OUT and not name.startswith("config-")
+            )
+            for name in sorted(files):
+                path = Path(root, name)
+                if path.suffix == ".py":
+                    compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+                    inside = path.relative_to(stdlib)
+                    if compiled.exists():
+                        archive.write(compiled, inside.with_suffix(".pyc"))
+                    else:
+                        archive.write(path, inside)
+
+
+def _make_venv(home: Path, base: Path) -> None:
+    """Lay out a virtual environment by hand: the venv module would use the running interpreter."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (home / "bin").mkdir(parents=True)
+    (home / "lib" / version / "site-packages").mkdir(parents=True)
+    (home / "bin" / "python").symlink_to(base)
+    lines = (
+        f"home = {base.parent}",
+        "include-system-site-packages = false",
+        f"version = {sys.version.split()[0]}",
+    )
+    (home / "pyvenv.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _copy_driver(name: str, site: Path) -> None:
+    distribution = importlib.metadata.distribution(name)
+    recorded = {entry.as_posix(): entry.hash for entry in distribution.files or []}
+    for relative, path in _driver_files(name):
+        content = path.read_bytes()
+        expected = recorded[relative]
+        if expected is not None:
+            digest = (
+                base64.urlsafe_b64encode(hashlib.new(expected.mode, content).digest()).rstrip(b"=").decode()
+            )
+            if digest != expected.value:
+                raise StepFailed(
+                    f"the driver's file {relative} is not the one of {name}'s record", cause="environment"
+                )
+        target = site / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(stat.S_IMODE(os.stat(path).st_mode) & 0o755)
