@@ -1,0 +1,5 @@
+"""Starts the harness; its protocol is in `program`."""
+
+from console.harness.program import main
+
+main()

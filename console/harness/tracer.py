@@ -1,0 +1,276 @@
+"""The client witness: what it knows of each session, and the lines it writes about statements.
+
+A statement's line is written before the statement leaves; when that fails, the connection is closed
+and WitnessFailed is raised. Never records a bound value, only the names of the values' types.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from json.encoder import encode_basestring_ascii as quote
+from time import monotonic_ns, time
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg._connection_base import BaseConnection
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+from console.harness.appender import Appender, WitnessFailed
+from console.harness.frames import OwnFrames
+from console.harness.redaction import Redactor
+
+PIPELINE_ABORTED = "pipeline aborted"
+"""The message of a statement that the server skipped because an earlier one of its pipeline failed."""
+
+_TX = ("idle", "intrans", "intrans", "inerror", "unknown")
+"""By libpq's PGTransactionStatusType; ACTIVE (pipelines: answers outstanding) is inside a transaction."""
+
+_FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
+_PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
+_COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
+_FRAMES_ABOVE = 5
+"""Fewest frames between `callers_json` and a caller of psycopg, less one (seen with commit and stream)."""
+_MOST_TEXTS, _LONGEST_TEXT_BYTES = 2000, 4000
+_SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
+
+
+class Sent:
+    """One statement on its way: `left` when libpq has it, `preparing` until its Parse was answered."""
+
+    __slots__ = ("began_ns", "left", "n", "prepared", "preparing", "rows", "settled")
+
+    def __init__(self, n: int, prepared: str) -> None:
+        self.n = n
+        self.prepared = prepared
+        self.preparing = False
+        self.left = False
+        self.settled = False
+        self.rows = 0
+        self.began_ns = monotonic_ns()
+
+
+class Session:
+    """One traced connection: its number, backend, transactions begun, and the statement under way."""
+
+    __slots__ = ("connection", "head", "pending", "pgconn", "transactions", "types")
+
+    def __init__(self, connection: Any, pgconn: PGconn, head: str) -> None:
+        self.connection = connection
+        self.pgconn = pgconn
+        self.head = head
+        self.transactions = 0
+        self.pending: Sent | None = None
+        self.types: dict[tuple[int, ...], str] = {(): ""}
+
+
+class Tracer:
+    """Records every statement of the process; one a harness."""
+
+    def __init__(self, *, file: Appender, redactor: Redactor, subject: OwnFrames) -> None:
+        self.file = file
+        self._redactor = redactor
+        self._subject = subject
+        self.sessions: dict[int, Session] = {}
+        self._lock = threading.Lock()
+        self._statements = 0
+        self._connections = 0
+        self._labels = {"s": "", "a": "", "p": ""}
+        self._where = self._where_json()
+        self._process = ""
+        self._texts: dict[bytes, str] = {}
+        os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
+        self._lock = threading.Lock()
+        self.sessions = {}
+        self._statements = self._connections = 0
+        self._process = f',"proc":{os.getpid()}'
+
+    def _where_json(self) -> str:
+        return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
+
+    def label(self, **labels: str) -> None:
+        """Set what the next lines say of scenario (s), attempt (a) and phase (p)."""
+        self._labels.update({key: self.redact(value, "label") for key, value in labels.items()})
+        self._where = self._where_json()
+
+    def labelled(self, key: str) -> str:
+        """Return the present scenario (s), attempt (a) or phase (p), empty outside one."""
+        return self._labels[key]
+
+    def window(self, event: str) -> None:
+        """Write that the present attempt begins or ends."""
+        place = f'"s":{quote(self._labels["s"])},"a":{quote(self._labels["a"])}'
+        self.file.append(f'{{"e":"{event}",{place},"at":{time():.6f}{self._process}}}\n'.encode())
+
+    def redact(self, text: str, origin: str) -> str:
+        """Return `text` without passwords; each find is a line of its own.
+
+        Never raises: a line that cannot be written is the file's failure, which ends the run anyway.
+        """
+        clean, roles = self._redactor.redact(text)
+        for role in roles:
+            place = f'"s":{quote(self._labels["s"])},"a":{quote(self._labels["a"])}'
+            line = f'{{"e":"redacted","secret":{quote(role)},"origin":{quote(origin)},"form":"plain",{place}'
+            with suppress(WitnessFailed):
+                self.file.append(f"{line}{self._process}}}\n".encode())
+        return clean
+
+    # sessions
+
+    def opened(self, connection: BaseConnection[Any]) -> Session:
+        """Record a new session; the connection is closed when that fails."""
+        pgconn = connection.pgconn
+        with self._lock:
+            self._connections += 1
+            number = self._connections
+        user = quote(self.redact(pgconn.user.decode("utf-8", "backslashreplace"), "user name"))
+        head = f'"c":{number},"pid":{pgconn.backend_pid},"user":{user}'
+        try:
+            self.file.append(f'{{"e":"open",{head},"at":{time():.6f}{self._process}}}\n'.encode())
+        except WitnessFailed:
+            pgconn.finish()
+            raise
+        key = id(pgconn)
+        gone = weakref.ref(connection, lambda _: self.closed(key))
+        session = self.sessions[key] = Session(gone, pgconn, head)
+        return session
+
+    def session(self, connection: BaseConnection[Any]) -> Session:
+        """Return the session of a connection, recorded now when nobody has (a fork's, a subclass's)."""
+        return self.sessions.get(id(connection.pgconn)) or self.opened(connection)
+
+    def closed(self, key: int) -> None:
+        """Record that the session whose libpq connection has this id() was closed or dropped."""
+        session = self.sessions.pop(key, None)
+        if session is not None:
+            head = session.head.rpartition(',"user":')[0]
+            self.file.append(f'{{"e":"close",{head},"at":{time():.6f}{self._process}}}\n'.encode())
+
+    # statements
+
+    def intend(
+        self,
+        session: Session,
+        sql: bytes,
+        types: Sequence[int] = (),
+        prepared: bytes = b"",
+        implicit: bool = False,
+    ) -> Sent:
+        """Record that `sql` is about to leave; runs once for every statement.
+
+        Raises WitnessFailed, with the connection closed, when it could not be recorded.
+        """
+        state = session.pgconn.transaction_status
+        if state == 0:
+            session.transactions += 1
+        names = session.types.get(types) if type(types) is tuple else None
+        if names is None:
+            names = self._type_names(session, types)
+        text = self._texts.get(sql) or self._text(session, sql)
+        callers = self._subject.callers_json(_FRAMES_ABOVE)
+        name = prepared.decode("utf-8", "replace") if prepared else ""
+        own = "true" if implicit else "false"
+        with self._lock:
+            self._statements = n = self._statements + 1
+            line = (
+                f'{{"e":"send","n":{n},{session.head},{self._where},"sql":{text},"types":[{names}],'
+                f'"tx":"{_TX[state]}","t":{session.transactions},"implicit":{own},'
+                f'"prepared":{quote(name)},"callers":[{callers}],"at":{time():.6f}{self._process}}}\n'
+            )
+            try:
+                self.file.append(line.encode())
+            except WitnessFailed:
+                session.pgconn.finish()
+                raise
+        return Sent(n, name)
+
+    def _text(self, session: Session, sql: bytes) -> str:
+        """Return a statement as JSON without passwords; short clean ones are remembered."""
+        plain = sql.decode(session.pgconn._encoding, "backslashreplace")
+        clean = self.redact(plain, "statement")
+        told = quote(clean)
+        small = len(self._texts) < _MOST_TEXTS and len(sql) < _LONGEST_TEXT_BYTES
+        if small and clean == plain and sql.isascii():
+            self._texts[sql] = told
+        return told
+
+    def _type_names(self, session: Session, oids: Sequence[int]) -> str:
+        connection = session.connection()
+        registry = ((connection and connection._adapters) or psycopg.adapters).types
+        names = ",".join(quote(_type_name(registry, oid)) for oid in oids)
+        session.types[tuple(oids)] = names
+        return names
+
+    def unsent(self, session: Session, sent: Sent) -> None:
+        """Record that an announced statement did not leave: libpq refused it."""
+        session.pending = None
+        sent.settled = True
+        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}')
+
+    def lost(self, session: Session, sent: Sent) -> None:
+        """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
+        if session.pending is sent:
+            session.pending = None
+        if not sent.settled:
+            sent.settled = True
+            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}')
+
+    def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> None:
+        """Record the server's answer to a statement; COPY and Parse are answered later."""
+        if sent.settled or not results:
+            return
+        last = results[-1]
+        status = last.status
+        if status == _TUPLES_OK:
+            self.settle(session, sent, last.ntuples)
+        elif status == _FATAL_ERROR:
+            encoding = session.pgconn._encoding
+            message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
+            state = (last.error_field(_SQLSTATE) or b"").decode("ascii", "replace")
+            self.settle(session, sent, -1, state, message)
+        elif status == _PIPELINE_ABORTED:
+            self.settle(session, sent, -1, "", PIPELINE_ABORTED)
+        elif sent.preparing:
+            sent.preparing = False
+        elif status not in _COPYING:
+            rows = last.command_tuples
+            self.settle(session, sent, -1 if rows is None else rows)
+
+    def settle(self, session: Session, sent: Sent, rows: int, sqlstate: str = "", message: str = "") -> None:
+        """Record the outcome of a statement; the connection is closed when that fails."""
+        if session.pending is sent:
+            session.pending = None
+        if sent.settled:
+            return
+        sent.settled = True
+        us = (monotonic_ns() - sent.began_ns) // 1000
+        line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows},"sqlstate":'
+        if message or sqlstate:
+            told = quote(self.redact(message, "server message"))
+            self._append_or_close(session, f'{line}{quote(sqlstate)},"message":{told}')
+        else:
+            self._append_or_close(session, f'{line}"","message":""')
+
+    def _append_or_close(self, session: Session, line: str) -> None:
+        try:
+            self.file.append(f"{line}{self._process}}}\n".encode())
+        except WitnessFailed:
+            session.pgconn.finish()
+            raise
+
+
+def _type_name(registry: Any, oid: int) -> str:
+    if oid == 0:
+        return "unknown"
+    info = registry.get(oid)
+    if info is None:
+        return f"oid {oid}"
+    return f"{info.name}[]" if info.array_oid == oid else str(info.name)

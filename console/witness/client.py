@@ -1,0 +1,380 @@
+"""Reads what the harness's tracer wrote, while it is written: the client witness.
+
+The file is a claim of the process that runs the subject: nothing in it can raise here. What does not
+fit is kept as an irregularity, a sentence with its line. Never judges and never writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from console.model.trace import ClientStatement
+
+LONGEST_LINE_BYTES = 1 << 20
+"""A longer line is skipped and recorded: no hostile line may fill the engine's memory."""
+
+MOST_IRREGULARITIES = 1000
+"""Later ones are only counted."""
+
+PIPELINE_ABORTED = "pipeline aborted"
+"""The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
+
+_CHUNK_BYTES = 1 << 18
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
+    proc: int = 0
+
+
+class _Open(_Line, frozen=True, kw_only=True, tag="open"):
+    c: int
+    pid: int
+    user: str
+    at: float
+
+
+class _Close(_Line, frozen=True, kw_only=True, tag="close"):
+    c: int
+    pid: int
+    at: float
+
+
+class _Send(_Line, frozen=True, kw_only=True, tag="send"):
+    n: int
+    c: int
+    pid: int
+    user: str
+    s: str
+    a: str
+    p: str
+    sql: str
+    types: tuple[str, ...]
+    tx: Literal["idle", "intrans", "inerror", "unknown"]
+    t: int
+    implicit: bool
+    prepared: str
+    callers: tuple[str, ...]
+    at: float
+
+
+class _Done(_Line, frozen=True, kw_only=True, tag="done"):
+    n: int
+    us: int
+    rows: int
+    sqlstate: str
+    message: str
+
+
+class _Unsent(_Line, frozen=True, kw_only=True, tag="unsent"):
+    n: int
+
+
+class _Lost(_Line, frozen=True, kw_only=True, tag="lost"):
+    n: int
+
+
+class _Begin(_Line, frozen=True, kw_only=True, tag="begin"):
+    s: str
+    a: str
+    at: float
+
+
+class _End(_Line, frozen=True, kw_only=True, tag="end"):
+    s: str
+    a: str
+    at: float
+
+
+class _Redacted(_Line, frozen=True, kw_only=True, tag="redacted"):
+    secret: str
+    origin: str
+    form: str
+    s: str
+    a: str
+
+
+_ANY = msgspec.json.Decoder(_Open | _Close | _Send | _Done | _Unsent | _Lost | _Begin | _End | _Redacted)
+
+
+class Window(msgspec.Struct, kw_only=True):
+    """When an attempt ran; `ended_at` is None while it does, or when it never ended."""
+
+    scenario: str
+    attempt: str
+    began_at: float
+    ended_at: float | None = None
+
+
+class ClientSession(msgspec.Struct, kw_only=True):
+    """A session that psycopg opened, in the order of opening; `process` is 0 for the harness itself."""
+
+    number: int
+    pid: int
+    principal: str
+    opened_at: float
+    closed_at: float | None = None
+    process: int = 0
+
+
+class ClientRedaction(msgspec.Struct, frozen=True, kw_only=True):
+    """That the harness took a password out of something: which role's, out of what, when; no value."""
+
+    secret: str
+    origin: str
+    form: str
+    scenario: str
+    attempt: str
+
+
+class _Waiting:
+    """A statement that was announced; `over` when answered, lost, or (`dropped`) refused by libpq."""
+
+    __slots__ = ("done", "dropped", "number", "over", "send", "taken")
+
+    def __init__(self, number: int, send: _Send) -> None:
+        self.number = number
+        self.send = send
+        self.done: _Done | None = None
+        self.over = self.dropped = self.taken = False
+
+
+def was_skipped(statement: ClientStatement) -> bool:
+    """Tell whether the server never looked at a statement: its pipeline had failed before."""
+    return statement.answered and not statement.sqlstate and statement.message == PIPELINE_ABORTED
+
+
+class ClientTrace:
+    """The growing file at `path`, read by offset; `drain` as often as wanted, `finish` once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.windows: list[Window] = []
+        self.sessions: list[ClientSession] = []
+        self.redactions: list[ClientRedaction] = []
+        self.irregularities: list[str] = []
+        self.irregular_lines = 0
+        self.unsent_statements = 0
+        self._descriptor = -1
+        self._offset_bytes = 0
+        self._rest = b""
+        self._skipping = False
+        self._line = 0
+        self._numbers = 0
+        self._waiting: deque[_Waiting] = deque()
+        self._by_number: dict[tuple[int, int], _Waiting] = {}
+        self._last_number: dict[int, int] = {}
+        self._open: dict[tuple[int, int], ClientSession] = {}
+        self._told: set[str] = set()
+
+    def drain(self, *, everything: bool = False) -> list[ClientStatement]:
+        """Return the statements that became complete, in the order of sending.
+
+        An answered statement waits for the earlier ones, unless `everything` is asked for (after a
+        scenario's reply): then the unanswered ones come too. A torn last line waits until it is whole.
+        """
+        self._read()
+        return self._take(everything=everything)
+
+    def under_way(self) -> list[ClientStatement]:
+        """Return what was sent and not yet returned by `drain`, in the order of sending."""
+        return [_statement(waiting) for waiting in self._waiting if not waiting.dropped]
+
+    def finish(self) -> list[ClientStatement]:
+        """Return all that is left, unanswered statements too, and close the file."""
+        self._read()
+        if self._descriptor < 0:
+            self._irregular(f"the trace file {self.path} never appeared")
+        else:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._rest or self._skipping:
+            self._irregular(f"the trace ends within line {self._line + 1}")
+            self._rest = b""
+        return self._take(everything=True)
+
+    def _irregular(self, sentence: str) -> None:
+        self.irregular_lines += 1
+        if len(self.irregularities) < MOST_IRREGULARITIES:
+            self.irregularities.append(sentence)
+
+    def _irregular_once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._irregular(sentence)
+
+    # the file
+
+    def _read(self) -> None:
+        if self._descriptor < 0:
+            try:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+                self._descriptor = os.open(self.path, flags)
+            except FileNotFoundError:
+                return
+            except OSError as wrong:
+                self._irregular_once(f"the trace file {self.path} cannot be opened: {wrong.strerror}")
+                return
+        self._look_at_identity()
+        end_bytes = os.fstat(self._descriptor).st_size
+        try:
+            while self._offset_bytes < end_bytes:
+                chunk = os.pread(self._descriptor, _CHUNK_BYTES, self._offset_bytes)
+                if not chunk:
+                    break
+                self._offset_bytes += len(chunk)
+                self._split(chunk)
+        except OSError as wrong:
+            self._irregular_once(f"the trace file {self.path} cannot be read: {wrong.strerror}")
+
+    def _look_at_identity(self) -> None:
+        mine = os.fstat(self._descriptor)
+        if mine.st_size < self._offset_bytes:
+            sizes = f"from {self._offset_bytes} to {mine.st_size} bytes"
+            self._irregular(f"the trace file shrank {sizes} after line {self._line}")
+            self._offset_bytes, self._rest, self._skipping = mine.st_size, b"", False
+        try:
+            there = os.lstat(self.path)
+            same = (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+        except OSError:
+            same = False
+        if not same:
+            self._irregular_once(f"the trace file {self.path} was removed or replaced")
+
+    def _split(self, chunk: bytes) -> None:
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        for raw in whole:
+            self._line += 1
+            if self._skipping:
+                self._skipping = False
+            elif len(raw) > LONGEST_LINE_BYTES:
+                self._too_long(self._line)
+            else:
+                self._accept(raw)
+        if self._skipping:
+            rest = b""
+        elif len(rest) > LONGEST_LINE_BYTES:
+            self._too_long(self._line + 1)
+            self._skipping, rest = True, b""
+        self._rest = rest
+
+    def _too_long(self, line: int) -> None:
+        self._irregular(f"line {line} is longer than {LONGEST_LINE_BYTES} bytes")
+
+    # the lines
+
+    def _accept(self, raw: bytes) -> None:
+        try:
+            said = _ANY.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._irregular(f"line {self._line} is not a line of the tracer's")
+            return
+        wrong = self._place(said)
+        if wrong:
+            self._irregular(f"line {self._line} {wrong}")
+
+    def _place(self, said: _Line) -> str:
+        """Take one line in; return what is wrong with it, empty when nothing is."""
+        match said:
+            case _Send():
+                return self._sent(said)
+            case _Done() | _Unsent() | _Lost():
+                return self._answered(said)
+            case _Open():
+                return self._opened(said)
+            case _Close():
+                return self._closed(said)
+            case _Begin() | _End():
+                return self._window(said)
+            case _Redacted():
+                self.redactions.append(_redaction(said))
+        return ""
+
+    def _sent(self, said: _Send) -> str:
+        last = self._last_number.get(said.proc, 0)
+        self._last_number[said.proc] = max(last, said.n)
+        self._numbers += 1
+        waiting = _Waiting(self._numbers, said)
+        self._waiting.append(waiting)
+        self._by_number[said.proc, said.n] = waiting
+        if said.n != last + 1:
+            return f"sends statement {said.n} after statement {last}"
+        session = self._open.get((said.proc, said.c))
+        if session is None:
+            return f"sends on connection {said.c}, which is not open"
+        if (session.pid, session.principal) != (said.pid, said.user):
+            return f"gives connection {said.c} another backend or user than its opening"
+        return ""
+
+    def _answered(self, said: _Done | _Unsent | _Lost) -> str:
+        waiting = self._by_number.pop((said.proc, said.n), None)
+        if waiting is None:
+            return f"answers statement {said.n}, which waits for no answer"
+        waiting.over = True
+        if isinstance(said, _Done):
+            waiting.done = said
+        elif isinstance(said, _Unsent):
+            waiting.dropped = True
+            self.unsent_statements += 1
+        return f"answers statement {said.n} after its scenario ended" if waiting.taken else ""
+
+    def _opened(self, said: _Open) -> str:
+        session = ClientSession(
+            number=said.c, pid=said.pid, principal=said.user, opened_at=said.at, process=said.proc
+        )
+        self.sessions.append(session)
+        known = (said.proc, said.c) in self._open
+        self._open[said.proc, said.c] = session
+        return f"opens connection {said.c}, which is open" if known else ""
+
+    def _closed(self, said: _Close) -> str:
+        session = self._open.pop((said.proc, said.c), None)
+        if session is None:
+            return f"closes connection {said.c}, which is not open"
+        session.closed_at = said.at
+        return ""
+
+    def _window(self, said: _Begin | _End) -> str:
+        if said.proc:
+            return f"marks attempt {said.a} from process {said.proc}, which the harness did not start"
+        present = self.windows[-1] if self.windows and self.windows[-1].ended_at is None else None
+        if isinstance(said, _Begin):
+            self.windows.append(Window(scenario=said.s, attempt=said.a, began_at=said.at))
+            return f"begins attempt {said.a} inside {present.attempt}" if present else ""
+        if present is None or (present.scenario, present.attempt) != (said.s, said.a):
+            return f"ends attempt {said.a}, which did not begin"
+        present.ended_at = said.at
+        return ""
+
+    def _take(self, *, everything: bool) -> list[ClientStatement]:
+        taken: list[ClientStatement] = []
+        while self._waiting and (everything or self._waiting[0].over):
+            waiting = self._waiting.popleft()
+            waiting.taken = True
+            if not waiting.dropped:
+                taken.append(_statement(waiting))
+        return taken
+
+
+def _redaction(said: _Redacted) -> ClientRedaction:
+    return ClientRedaction(
+        secret=said.secret, origin=said.origin, form=said.form, scenario=said.s, attempt=said.a
+    )
+
+
+def _statement(waiting: _Waiting) -> ClientStatement:
+    send, done = waiting.send, waiting.done
+    return ClientStatement(
+        n=waiting.number, pid=send.pid, principal=send.user, scenario=send.s, attempt=send.a, phase=send.p,
+        sql=send.sql, sent_at=send.at, types=send.types, tx=send.tx, transaction=send.t,
+        implicit=send.implicit, prepared=send.prepared, callers=send.callers,
+        answered=done is not None,
+        duration_us=done.us if done else 0,
+        rows=done.rows if done else -1,
+        sqlstate=done.sqlstate if done else "",
+        message=done.message if done else "",
+    )  # fmt: skip
