@@ -1,0 +1,220 @@
+"""C-13: the teardown, the closing looks at what had to stay the same, and what is left of the run.
+
+Works from the journal alone, so that a watchdog or `drydock recover` can do it for a dead engine.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Callable
+
+from console.engine.digest import remove_scratch
+from console.engine.failure import engine_failure
+from console.engine.gathering import gather_logs
+from console.engine.preflight import look_at_protected, protected_names
+from console.engine.rehearsal import UIDS_NOTE, Rehearsal
+from console.engine.removal import remove_part, still_exists
+from console.engine.strays import strays
+from console.environments.owner import hold_uid, remove_things, things_of
+from console.environments.process import end_process
+from console.errors import StepFailed
+from console.model.facts import Left, SourceIdentity, Starts, StepEnd, SubjectState
+from console.packs import tree_sha256
+from console.repository import read_repository
+from console.sources.demo import DemoSource
+from console.witness.catalogue import read_manifest
+
+SECRET_KINDS = ("file",)
+PROCESS_KINDS = ("process", "socket", "cluster", "folder")
+_STRAY_PATIENCE_S = 10.0
+
+
+def tear_down(run: Rehearsal) -> None:
+    """Remove the rehearsal, look at source and neighbours, remove the demo, say what is left.
+
+    A stage that fails is recorded as the engine's own failure and the next one still follows.
+    """
+    for stage in STAGES:
+        try:
+            stage(run)
+        except Exception as broken:  # noqa: BLE001 - a copy of production must not stay because a log could not be kept
+            run.recorder.record(engine_failure(broken))
+
+
+def _end_harness(run: Rehearsal) -> None:
+    if run.environment is not None and run.environment.harness is not None:
+        run.environment.harness.end()
+
+
+def _keep_logs(run: Rehearsal) -> None:
+    """Keep the logs of a run that never came to C-11; what is not there was never made."""
+    gather_logs(run)
+
+
+def _remove_rehearsal(run: Rehearsal) -> None:
+    remove_part(run.recorder, "rehearsal")
+
+
+def _remove_demo(run: Rehearsal) -> None:
+    remove_part(run.recorder, "demo")
+
+
+def _end_every_stray(run: Rehearsal) -> None:
+    for identity in strays(run, demo=True):
+        end_process(identity, ask=signal.SIGKILL, patience_s=_STRAY_PATIENCE_S)
+
+
+def _remove_belongings(run: Rehearsal) -> None:
+    """Remove what the run's own users left in the places that everybody may write to, and in System V memory."""
+    remove_things(_own_uids(run))
+
+
+def _own_uids(run: Rehearsal) -> set[int]:
+    """Return the users made up for this run; for a dead engine's, those that no living run has taken since."""
+    noted = {uid for uid in run.recorder.state.notes.get(UIDS_NOTE, {}).values() if uid is not None}
+    if not run.taken_over:
+        return noted
+    for uid in noted - run.leases.keys():
+        lease = hold_uid(uid)
+        if lease is not None:
+            run.leases[uid] = lease
+    return noted & run.leases.keys()
+
+
+def _remove_scratch(run: Rehearsal) -> None:
+    remove_scratch(run.places.scratch)
+
+
+def end_strays(run: Rehearsal) -> None:
+    """End processes of this run that no receipt names: orphans that came to us, users made for it."""
+    for identity in strays(run):
+        end_process(identity, ask=signal.SIGKILL, patience_s=_STRAY_PATIENCE_S)
+
+
+def _look_again(run: Rehearsal) -> None:
+    """The closing looks; one that cannot be had leaves its gate UNKNOWN, and the rest still happens."""
+    recorder = run.recorder
+    facts = recorder.state.facts
+    if _demo_is_going(run):
+        return
+    after: dict[str, str] = {}
+    if "protected.before" in facts:
+        protected = look_at_protected(protected_names(run))
+        after = {name: found.started_at for name, found in protected.objects.items() if found is not None}
+        recorder.fact("protected.after", protected, source="pg_control, postmaster.pid")
+    if "source.before" in facts:
+        try:
+            source = run.living_source()
+            if source is None:
+                raise StepFailed("a dump file has no living source", cause="drydock")
+            look = source.look()
+        except StepFailed as failed:
+            recorder.note("source.closing", str(failed), origin="tool")
+        else:
+            identity = SourceIdentity(
+                system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
+            )
+            recorder.fact("source.closing", identity, source="the source's identity after the teardown")
+            after["source"] = look.started_at
+    seen = facts.get("protected.before", {}).get("objects", {})
+    before = {name: found["started_at"] for name, found in seen.items() if found is not None}
+    if "source.before" in facts:
+        before["source"] = facts["source.before"]["started_at"]
+    maker = _end_of(run, "C-01" if protected_names(run) else "C-03")
+    recorder.fact("starts", Starts(maker=maker, before=before, after=after), source="first and last look")
+
+
+def _demo_is_going(run: Rehearsal) -> bool:
+    """Tell whether the demo's removal had begun before: whoever began it had looked or could not, nobody can now."""
+    demo = [
+        receipt
+        for receipt in run.recorder.state.receipts.values()
+        if receipt.part == "demo" and receipt.closed
+    ]
+    return any(receipt.kind == "folder" or receipt.name.startswith("postgres of ") for receipt in demo)
+
+
+def _count_demo_again(run: Rehearsal) -> None:
+    """The demo's production is ours to count: every row of it, as before the copy and now."""
+    source = run.source
+    counted = run.recorder.state.facts.get("manifest.source")
+    if run.taken_over or not isinstance(source, DemoSource) or counted is None:
+        return
+    try:
+        with source.connect() as connection:
+            after = read_manifest(connection).rows
+    except StepFailed as failed:
+        run.recorder.note("demo.rows", str(failed), origin="tool")
+        return
+    run.recorder.note(
+        "demo.rows", {"before": counted["rows"], "after": after, "same": counted["rows"] == after}
+    )
+
+
+def _record_what_is_left(run: Rehearsal) -> None:
+    recorder = run.recorder
+    secrets = _left(run, SECRET_KINDS, maker="C-02", without_receipt=())
+    recorder.fact("left.secrets", secrets, source="each receipt, looked up by exact name and identity")
+    unnamed = (*(f"process {identity}" for identity in strays(run, demo=True)), *things_of(_own_uids(run)))
+    processes = _left(run, PROCESS_KINDS, maker="C-01", without_receipt=unnamed)
+    recorder.fact(
+        "left.processes", processes, source="each receipt, looked up by exact name and identity; /proc"
+    )
+    recorder.note("cpu", _cpu_seconds())
+    recorder.fact("subject.after", subject_state(run), source="the subject's files; git")
+
+
+def _cpu_seconds() -> dict[str, float]:
+    """Return the processor time of the engine itself, and of every program it waited for."""
+    own, theirs = os.times(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "engine_s": round(own.user + own.system, 3),
+        "programs_s": round(theirs.ru_utime + theirs.ru_stime, 3),
+    }
+
+
+def _left(run: Rehearsal, kinds: tuple[str, ...], *, maker: str, without_receipt: tuple[str, ...]) -> Left:
+    receipts = [receipt for receipt in run.recorder.state.receipts.values() if receipt.kind in kinds]
+    named = {f"{one.kind} {one.name} {one.identity or ''}".strip(): one for one in receipts}
+    return Left(
+        maker=_end_of(run, maker), receipts=len(receipts), without_receipt=without_receipt,
+        exists={name: still_exists(one) for name, one in named.items()},
+        not_removed={name: one.trouble for name, one in named.items() if one.trouble},
+    )  # fmt: skip
+
+
+def _end_of(run: Rehearsal, step: str) -> StepEnd:
+    state = run.recorder.state
+    if step not in state.steps_started:
+        return "not begun"
+    finished = state.steps_finished.get(step)
+    return "finished" if finished is not None and not finished.failed else "not finished"
+
+
+def subject_state(run: Rehearsal) -> SubjectState:
+    """Return the subject's tree and repository as they are now."""
+    repository = read_repository(run.subject)
+    return SubjectState(
+        tree_sha256=tree_sha256(run.subject),
+        branch=repository.branch,
+        head=repository.head,
+        status=repository.status,
+    )
+
+
+STAGES: tuple[Callable[[Rehearsal], None], ...] = (
+    _end_harness,
+    end_strays,
+    _keep_logs,
+    _remove_rehearsal,
+    _look_again,
+    _count_demo_again,
+    _remove_demo,
+    _end_every_stray,
+    _remove_belongings,
+    _remove_scratch,
+    _record_what_is_left,
+)
+"""The teardown in its order: each stage follows whatever became of the one before."""

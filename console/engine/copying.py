@@ -1,0 +1,314 @@
+"""C-03 to C-05: the read-only copy, the isolated PostgreSQL, the restore and the search of the copy."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import msgspec
+from psycopg import sql
+
+from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
+from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
+from console.environments.cluster import folder_identity, read_postmaster_file, read_system_identifier
+from console.environments.embedded import OWNER_SECRET
+from console.environments.process import process_identity
+from console.errors import StepFailed
+from console.model.facts import (
+    EmbeddedIsolation,
+    Identifier,
+    Isolation,
+    Restore,
+    RestoreError,
+    SourceIdentity,
+    SourceQuery,
+    SourceReading,
+)
+from console.model.text import one_line
+from console.model.trace import ServerLine
+from console.secrets import scram_verifier
+from console.sources.connection import ConnectionSource
+from console.sources.demo import DemoSource
+from console.sources.dump_file import DumpFileSource
+from console.sources.source import Look, Snapshot
+from console.sql import load
+from console.sql import run as run_sql
+from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
+from console.witness.reads import is_pure_read
+from console.witness.searched_copy import Declared, declared_settings, search, sentences
+from console.witness.server_log import ServerLog, sessions_ended
+
+LOG_PATIENCE_S = 30.0
+_LOG_POLL_S = 0.005
+_WORDS_CHARS = 600
+
+_OF_THE_SERVER = re.compile(
+    r"(?:base|global|pg_tblspc)/(?:[\w.]+/)*(?:t\d+_)?\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?"
+    r"|(?:.+/)?pg_internal\.init(?:\.\d+)?|base/pgsql_tmp(?:/.*)?|pg_stat(?:_tmp)?/[\w.]+\.stat"
+    r"|pg_(?:wal|xact|subtrans|serial|commit_ts|multixact/\w+)/[0-9A-F]+"
+)
+"""Files that a server makes by itself while it is read: relations, caches, statistics and logs (Database
+File Layout in the PostgreSQL manual)."""
+
+_GRANTEES_NOTE = "source.grantees"
+
+OUTSIDE_LOG = "-c log_statement=none"
+"""Options of engine sessions that send verifiers: a superuser may keep them out of the server's log."""
+
+
+def copy_source(run: Rehearsal) -> None:
+    """C-03: the read-only copy, from a server in one exported snapshot or from a dump file."""
+    source = run.the_source()
+    if isinstance(source, DumpFileSource):
+        copy_dump_file(run, source)
+    else:
+        _copy_server(run, source)
+
+
+def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
+    """One exported snapshot for identity, manifest, privileges and the dump."""
+    recorder = run.recorder
+    staged_before = _staging_names(run)
+    with source.snapshot() as (connection, snapshot):
+        _require_room(run, snapshot)
+        [(read_only, isolation)] = run_sql(connection, "source/session_mode")
+        _require_the_configured_one(run, source)
+        manifest = read_manifest(connection)
+        require_extensions(run, manifest)
+        privileges = read_privileges(
+            connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run),
+            schema=run.loaded.pack.schema, database=run.database,
+        )  # fmt: skip
+        recorder.note(_GRANTEES_NOTE, read_grantees(connection))
+        recorder.opening("file", str(run.places.dump))
+        dumped = source.dump(
+            snapshot, run.places.dump, receipts=recorder, abort=recorder,
+            progress=lambda done: recorder.progress("C-03", done=done, total=0, unit="bytes"),
+        )  # fmt: skip
+        recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
+        if not dumped.returncode:
+            manifest = with_moved_sequences(run, manifest, read_sequences(connection))
+    run.dumped = dumped
+    recorder.note(
+        "dump", {"sha256": dumped.sha256, "size_bytes": dumped.size_bytes, "path": str(run.places.dump)}
+    )
+    told = next(word for word in dumped.arguments if word.startswith("--snapshot="))
+    reading = SourceReading(
+        read_only=read_only,
+        isolation=isolation,
+        snapshot=snapshot.name,
+        dump_snapshot=told.removeprefix("--snapshot="),
+        dump_exit_code=dumped.returncode,
+        queries={name: SourceQuery(sent_sha256=sent, shipped_sha256=load(name).sha256)
+                 for name, sent in sorted(run.source_queries.items())},
+        not_reads=tuple(name for name in sorted(run.source_queries) if not is_pure_read(load(name).text)),
+        staged=tuple(sorted(_staging_names(run) - staged_before)),
+    )  # fmt: skip
+    recorder.fact("source.reading", reading, source="the engine's own session on the source; pg_dump")
+    recorder.fact("manifest.source", manifest, source="the catalogue and exact counts in the dump's snapshot")
+    recorder.fact("privileges.source", privileges, source="aclexplode in the dump's snapshot")
+    if dumped.returncode:
+        words = one_line(dumped.words, limit_chars=_WORDS_CHARS)
+        raise StepFailed(f"pg_dump ended with {dumped.returncode}: {words}", cause="source", gate="G-05")
+
+
+def _require_room(run: Rehearsal, snapshot: Snapshot) -> None:
+    """The size is known only now that the operator let us look: G-01's second half."""
+    needed = 3 * snapshot.database_bytes
+    free = shutil.disk_usage(run.places.work).free
+    if free < needed:
+        raise StepFailed(
+            f"{run.places.work} has {free} bytes free and the copy needs {needed} (3 times the source)",
+            cause="environment", gate="G-01",
+        )  # fmt: skip
+    major = snapshot.server_version_num // 10_000
+    if major != run.programs.major:
+        raise StepFailed(
+            f"the source is PostgreSQL {major} and the environment {run.programs.major}; "
+            f"set [environment] major = {major}",
+            cause="environment",
+        )
+
+
+def _require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None:
+    """Record who the source is; nothing of another server than the configured one is copied."""
+    look: Look = source.look()
+    found = SourceIdentity(
+        system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
+    )
+    configured = Identifier(system_identifier=run.config.source.system_identifier)
+    run.recorder.fact("source.before", found, source="pg_control_system(), pg_postmaster_start_time()")
+    run.recorder.fact("source.configured", configured, source="the plan file")
+    if configured.system_identifier not in ("", found.system_identifier):
+        raise StepFailed(
+            f"the source has system_identifier {found.system_identifier}, "
+            f"the plan expects {configured.system_identifier}",
+            cause="source", gate="G-06",
+        )  # fmt: skip
+
+
+def relations_of(run: Rehearsal) -> list[str]:
+    schema = run.loaded.pack.schema
+    granted = {
+        grant.object.removeprefix(f"{schema}.")
+        for grant in run.loaded.privileges.grants
+        if grant.kind in ("table", "view", "column")
+    }
+    return sorted(granted | set(run.loaded.pack.tables))
+
+
+def _staging_names(run: Rehearsal) -> set[str]:
+    """Return what lies in the source's data folder under no name of the server's own, where it is on this machine."""
+    source = run.the_source()
+    if not isinstance(source, DemoSource):
+        return set()
+    top = source.production.data_folder
+    found = {path.relative_to(top).as_posix() for path in top.rglob("*")}
+    return {name for name in found if not _OF_THE_SERVER.fullmatch(name)}
+
+
+def provision(run: Rehearsal) -> None:
+    """C-04: the empty cluster, and its identity compared with the source's before anything is written."""
+    environment = run.the_environment()
+    known = run.recorder.state.notes.get(UIDS_NOTE, {})
+    made_up = {"copy": environment.uid, "harness": environment.harness_uid}
+    run.recorder.note(UIDS_NOTE, {**known, **made_up})
+    environment.provision()
+    run.server = ServerLog(environment.cluster.server_log)
+    created = read_system_identifier(environment.cluster.data_folder)
+    run.recorder.fact("copy.created", Identifier(system_identifier=created), source="pg_control")
+    before = run.recorder.state.facts.get("source.before")
+    if before is not None and before["system_identifier"] == created:
+        reason = f"the copy has the source's own system_identifier {created}; nothing may be written"
+        raise StepFailed(reason, cause="environment", gate="G-10")
+    run.recorder.fact("isolation", Isolation(embedded=_isolation(run)), source="SHOW; lstat; /proc")
+
+
+def _isolation(run: Rehearsal) -> EmbeddedIsolation:
+    environment = run.the_environment()
+    cluster = environment.cluster
+    assert cluster.child is not None
+    with environment.connect() as connection:
+        [(listen, sockets, data)] = run_sql(connection, "environment/isolation")
+    folder = cluster.socket_folder.lstat()
+    lines = read_postmaster_file(cluster.data_folder)
+    found = process_identity(int(lines[0])) if lines else None
+    return EmbeddedIsolation(
+        listen_addresses_asked=listen,
+        socket_folder=str(cluster.socket_folder),
+        socket_folder_asked=sockets,
+        socket_folder_mode=stat.S_IMODE(folder.st_mode),
+        socket_folder_owner_uid=folder.st_uid,
+        server_uid=Path(f"/proc/{lines[0].strip()}").stat().st_uid if lines else -1,
+        data_folder=str(cluster.data_folder),
+        data_folder_asked=data,
+        postmaster_started=cluster.child.identity,
+        postmaster_found=found or "",
+    )
+
+
+def restore(run: Rehearsal) -> None:
+    """C-05: the dump restored by its owner, every error of the server's log kept, then the search."""
+    environment, pack = run.the_environment(), run.loaded.pack
+    assert run.server is not None and run.dumped is not None
+    kind = run.dumped.kind
+    trailer = is_whole(run)
+    if not trailer:
+        reason = "pg_restore cannot read the archive's table of contents: it was cut off"
+        raise StepFailed(reason, cause="source", gate="G-08")
+    _make_owner_and_database(run)
+    run.server.read()
+    restored_sha256 = file_sha256(run.places.dump)
+    done = environment.restore(
+        run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=run.recorder,
+        timeout_s=run.config.limits.step_timeout_s,
+    )  # fmt: skip
+    lines = _log_of_restore(run)
+    run.the_trace().append(lines, origin="server")
+    fact = Restore(
+        tool="psql" if kind == "plain" else "pg_restore", exit_code=done.returncode, trailer=trailer,
+        streamed_sha256=run.dumped.sha256, restored_sha256=restored_sha256,
+        log_lines=len(lines), errors=_errors(run, lines), unknown_grantees=_unknown_grantees(run),
+    )  # fmt: skip
+    run.recorder.fact("restore", fact, source="the server's log; the restoring client; the dump's bytes")
+    if done.stderr.strip():
+        run.recorder.note("restore.words", done.stderr[-2000:], origin="tool")
+    with environment.connect(run.database) as connection:
+        run.recorder.fact(
+            "manifest.copy", read_manifest(connection), source="the copy's catalogue and exact counts"
+        )
+    _search(run)
+
+
+def _log_of_restore(run: Rehearsal) -> tuple[ServerLine, ...]:
+    """Return the log's lines up to the end of the restoring client's last session."""
+    assert run.server is not None
+    lines: list[ServerLine] = []
+    deadline = time.monotonic() + LOG_PATIENCE_S
+    while True:
+        lines += run.server.read().lines
+        theirs = [line for line in lines if line.user == run.loaded.pack.owner]
+        sessions = {line.pid for line in theirs if line.kind == "connection"}
+        if sessions and sessions_ended(theirs, sessions):
+            return tuple(lines)
+        if time.monotonic() > deadline:
+            raise StepFailed("the server's log shows no end of the restore", cause="environment", gate="G-08")
+        time.sleep(_LOG_POLL_S)
+
+
+def _make_owner_and_database(run: Rehearsal) -> None:
+    owner = sql.Identifier(run.loaded.pack.owner)
+    verifier = sql.Literal(scram_verifier(run.registry.value(OWNER_SECRET)))
+    with run.the_environment().connect(options=OUTSIDE_LOG) as connection:
+        run_sql(connection, "environment/create_owner", parts={"role": owner, "verifier": verifier})
+        run_sql(
+            connection, "environment/create_database",
+            parts={"database": sql.Identifier(run.database), "owner": owner},
+        )  # fmt: skip
+
+
+def _errors(run: Rehearsal, lines: tuple[ServerLine, ...]) -> tuple[RestoreError, ...]:
+    """Return the distinct errors of the restore, each beside the allow-list's row for the same object."""
+    absent = (*run.loaded.pack.roles_absent_in_copy, *run.loaded.privileges.roles)
+    allowed = {f'role "{name}" does not exist': "42704" for name in absent}
+    found = {(line.sqlstate, line.message) for line in lines if line.kind == "error"}
+    return tuple(
+        RestoreError(
+            sqlstate=sqlstate, object=message, allowed_sqlstate=allowed.get(message, ""),
+            allowed_object=message if message in allowed else "",
+        )
+        for sqlstate, message in sorted(found)
+    )  # fmt: skip
+
+
+def _unknown_grantees(run: Rehearsal) -> tuple[str, ...]:
+    """Return the source's grantees that the copy will not have and nobody has allowed for."""
+    known = {run.loaded.pack.owner, run.the_environment().superuser, *run.config.search.roles}
+    known |= {*run.loaded.pack.roles_absent_in_copy, *run.loaded.privileges.roles}
+    grantees: list[str] = run.recorder.state.notes.get(_GRANTEES_NOTE, [])
+    return tuple(name for name in grantees if name not in known)
+
+
+def _search(run: Rehearsal) -> None:
+    """Between restore and our own DDL: nothing in the copy may act on what comes next."""
+    words = run.config.search
+    declared = Declared(
+        roles=frozenset({run.loaded.pack.owner, run.the_environment().superuser, *words.roles}),
+        settings=frozenset(words.settings) | declared_settings(run.loaded.privileges, run.database),
+        functions=frozenset(words.security_definer),
+        rules=frozenset(words.rules),
+    )
+    with run.the_environment().connect(run.database) as connection:
+        findings = search(connection, declared)
+    run.recorder.note("searched_copy", msgspec.to_builtins(findings), origin="server")
+    stops = sentences((*findings.stops, *findings.needs_word))
+    if stops:
+        raise StepFailed(
+            "the search of the copy found " + "; ".join(stops[:5])
+            + ("" if len(stops) <= 5 else f"; and {len(stops) - 5} more")
+            + ": remove it from the source or give the plan's word in [search]",
+            cause="source",
+        )  # fmt: skip

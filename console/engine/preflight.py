@@ -1,0 +1,196 @@
+"""C-01 and C-02: what must be true before anything is touched, and the rehearsal's own secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import site
+import stat
+import sys
+import sysconfig
+from pathlib import Path
+
+import msgspec
+
+from console.engine.rehearsal import UIDS_NOTE, Rehearsal
+from console.environments.cluster import folder_identity
+from console.environments.embedded import OWNER_SECRET, SUPERUSER_SECRET
+from console.environments.owner import make_folder
+from console.errors import StepFailed
+from console.gates.table import by_id
+from console.model.facts import (
+    Digests,
+    Disk,
+    Names,
+    Protected,
+    ProtectedObject,
+    SecretFile,
+    SecretFolder,
+    SecretPlaces,
+)
+from console.model.gate import Facts, GateVerdict, judge
+from console.repository import index_listing
+from console.secrets import make_password, write_secret_file
+from console.sources.demo import DemoSource, look_at_cluster
+
+_KIND_OF = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "link"))
+
+
+def check_beforehand(run: Rehearsal) -> None:
+    """C-01: names, disk, protected objects, host's packages; the demo makes its production here."""
+    if run.config.source.kind == "connection":
+        run.source_password()
+    names = {
+        f"folder {path}": os.path.lexists(path)
+        for path in (run.places.work, run.places.demo, run.places.secrets)
+    }
+    run.recorder.fact("names", Names(exists=names), source="lstat of each exact name")
+    _require(run, "G-02")
+    _make_work_folder(run)
+    if min(_free_bytes(run).values()) < run.config.limits.free_bytes:
+        _record_disk(run, source_bytes=0)
+        _require(run, "G-01")
+    source = run.the_source()
+    if isinstance(source, DemoSource):
+        made_up = {"production": source.production.uid, "neighbour": source.neighbour.uid}
+        run.recorder.note(UIDS_NOTE, made_up)
+    source.prepare()
+    _record_disk(run, source_bytes=source.database_bytes() if run.config.source.kind != "connection" else 0)
+    planned = protected_names(run)
+    run.recorder.fact("protected.before", look_at_protected(planned), source="pg_control, postmaster.pid")
+    run.recorder.fact(
+        "site.before", Digests(digests=site_digests()), source="names, sizes and times of files"
+    )
+    run.recorder.note("versions", _versions(run))
+
+
+def _make_work_folder(run: Rehearsal) -> None:
+    """The work folder is open for passing through when root works for other users; all below is 0700."""
+    work = run.places.work
+    if not work.parent.is_dir():
+        raise StepFailed(f"the work folder's parent {work.parent} is not there", cause="environment")
+    run.recorder.opening("folder", str(work))
+    make_folder(work, mode=0o711 if os.geteuid() == 0 else 0o700)
+    run.recorder.identified("folder", str(work), folder_identity(work))
+
+
+def _require(run: Rehearsal, gate_id: str) -> None:
+    """Raise StepFailed in the gate's own words when it does not hold: nothing further may be made."""
+    found = judge(by_id(gate_id), Facts(run.recorder.state.facts))
+    if found.verdict != GateVerdict.PASS:
+        raise StepFailed(found.reason, cause="environment", gate=gate_id)
+
+
+def _free_bytes(run: Rehearsal) -> dict[str, int]:
+    return {str(folder): shutil.disk_usage(folder).free for folder in (run.places.run, run.places.work)}
+
+
+def _record_disk(run: Rehearsal, *, source_bytes: int) -> None:
+    fact = Disk(
+        free_bytes=_free_bytes(run), floor_bytes=run.config.limits.free_bytes, source_bytes=source_bytes
+    )
+    run.recorder.fact("disk", fact, source="statvfs; pg_database_size")
+
+
+def protected_names(run: Rehearsal) -> tuple[str, ...]:
+    """Return the data folders that must be the same afterwards: the plan's, and the demo's neighbour."""
+    source = run.the_source()
+    demo = (str(source.neighbour.data_folder),) if isinstance(source, DemoSource) else ()
+    return (*run.config.protect.clusters, *demo)
+
+
+def look_at_protected(names: tuple[str, ...]) -> Protected:
+    """Return each protected cluster by its data folder, None for one that is not there."""
+    found: dict[str, ProtectedObject | None] = {}
+    for name in names:
+        found[name] = None
+        if (Path(name) / "global" / "pg_control").exists():
+            look = look_at_cluster(Path(name))
+            found[name] = ProtectedObject(id=look.system_identifier, started_at=look.started_at)
+    return Protected(objects=found)
+
+
+def site_digests() -> dict[str, str]:
+    """Return a digest of each site-packages folder of this interpreter and of the system's Python."""
+    folders = {*site.getsitepackages(), sysconfig.get_path("purelib"), "/usr/lib/python3/dist-packages"}
+    folders |= {str(path) for path in Path("/usr/local/lib").glob("python3*/dist-packages")}
+    if sys.prefix != sys.base_prefix:
+        base = Path(sys.base_prefix, "lib", f"python{sys.version_info.major}.{sys.version_info.minor}")
+        folders.add(str(base / "site-packages"))
+    return {folder: _folder_digest(Path(folder)) for folder in sorted(folders) if Path(folder).is_dir()}
+
+
+def _folder_digest(folder: Path) -> str:
+    """Return a digest of names, sizes and times; nobody can set back a change time (inode(7))."""
+    total = hashlib.sha256()
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in folders:
+            total.update(f"{os.path.join(root, name)}\n".encode(errors="surrogateescape"))
+        for name in sorted(files):
+            path = os.path.join(root, name)
+            found = os.lstat(path)
+            seen = f"{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}"
+            total.update(f"{path}\0{seen}\n".encode(errors="surrogateescape"))
+    return total.hexdigest()
+
+
+def _versions(run: Rehearsal) -> dict[str, str]:
+    return {
+        "python": sys.version.split()[0],
+        "postgresql": run.programs.version,
+        "programs": str(run.programs.root),
+        "system": " ".join(os.uname()[index] for index in (0, 2, 4)),
+    }
+
+
+def stage_secrets(run: Rehearsal) -> None:
+    """C-02: the rehearsal's own passwords, known to the registry before they are written anywhere."""
+    for name in secret_names(run):
+        run.registry.learn(name, make_password())
+    places = run.places
+    run.recorder.opening("folder", str(places.secrets))
+    make_folder(places.secrets)
+    run.recorder.identified("folder", str(places.secrets), folder_identity(places.secrets))
+    run.recorder.opening("file", str(places.secrets_file))
+    values = {name: run.registry.value(name) for name in secret_names(run)}
+    write_secret_file(places.secrets_file, msgspec.json.encode(values).decode())
+    run.recorder.identified("file", str(places.secrets_file), folder_identity(places.secrets_file))
+    run.recorder.fact("secrets.places", _secret_places(run), source="lstat; git ls-files; the registry")
+
+
+def secret_names(run: Rehearsal) -> tuple[str, ...]:
+    """Return the names of the rehearsal's own secrets: superuser, owner, and each role that logs in."""
+    roles = [name for name, role in sorted(run.loaded.privileges.roles.items()) if role.login]
+    return (SUPERUSER_SECRET, OWNER_SECRET, *roles)
+
+
+def _secret_places(run: Rehearsal) -> SecretPlaces:
+    file, folder = run.places.secrets_file, run.places.secrets
+    printed = [
+        f"{found.origin} {found.form} {found.position}"
+        for found in run.recorder.state.redactions
+        if found.origin == "engine"
+    ]
+    return SecretPlaces(
+        runner_uid=os.geteuid(),
+        files={str(file): msgspec.convert(_looked_at(file) | {"links": file.lstat().st_nlink}, SecretFile)},
+        folders={
+            str(path): msgspec.convert(_looked_at(path), SecretFolder) for path in (folder, run.places.run)
+        },
+        registered=len(run.registry.values()),
+        printed=tuple(printed),
+    )
+
+
+def _looked_at(path: Path) -> dict[str, object]:
+    found = path.lstat()
+    kind = next((name for is_kind, name in _KIND_OF if is_kind(found.st_mode)), "other")
+    return {
+        "kind": kind,
+        "mode": stat.S_IMODE(found.st_mode),
+        "owner_uid": found.st_uid,
+        "real_path": str(path.resolve()),
+        "git_index": index_listing(path),
+    }

@@ -1,0 +1,262 @@
+"""One rehearsal under way: its order, its parts and the folders that it uses.
+
+Holds what the steps share within one engine process; everything that must survive the process is in
+the journal. Its names are known before anything exists, because receipts and gate G-02 need them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from console.engine.digest import digest_parts, whole_digest
+from console.engine.recorder import Recorder
+from console.engine.runner import describe
+from console.engine.witnessing import Witnessing
+from console.environments.embedded import EmbeddedEnvironment, HarnessPlace
+from console.environments.owner import Lease
+from console.environments.programs import Programs, find_programs
+from console.errors import SecretUnavailable, StepFailed
+from console.model.config import RunConfig, RunOrder
+from console.model.plan import Plan
+from console.model.trace import EngineStatement
+from console.packs import LoadedPack, find_pack, load_pack
+from console.plans.dry_run import dry_run
+from console.secret_store import resolve
+from console.secrets import SecretRegistry
+from console.settings import default_work_folder
+from console.sources.connection import ConnectionSource, Target
+from console.sources.demo import DemoSource
+from console.sources.dump_file import CopiedDump, DumpFileSource
+from console.sources.source import Dumped
+from console.sql import Ran
+from console.trace_log import TraceWriter
+from console.witness.client import ClientTrace
+from console.witness.server_log import ServerLog
+
+JOURNAL_FILE = "journal.jsonl"
+ORDER_FILE = "order.json"
+SOURCE_SECRET = "source-password"
+"""What the registry calls production's password, whatever its entry is called."""
+
+UIDS_NOTE = "uids"
+"""The note that says which users were made up for the run, so that nothing of theirs outlives it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The folders of one run: `run` is kept as evidence, `work` is thrown away."""
+
+    run: Path
+    work: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Return the folder of the rehearsal's own secrets (0700)."""
+        return self.run / "secrets"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Return the file that holds them (0600)."""
+        return self.secrets / "rehearsal.json"
+
+    @property
+    def scratch(self) -> Path:
+        """Return the engine's own scratch folder, below the work folder's sibling in the run."""
+        return self.run / "scratch"
+
+    @property
+    def artefacts(self) -> Path:
+        """Return the folder of what is kept beside journal and trace."""
+        return self.run / "artefacts"
+
+    @property
+    def demo(self) -> Path:
+        """Return the folder of the demo's own production and neighbour."""
+        return self.work.with_name(f"{self.work.name}-demo")
+
+    @property
+    def dump(self) -> Path:
+        """Return the copy's file."""
+        return self.work / "source.dump"
+
+
+def work_folder_of(order: RunOrder) -> Path:
+    """Return the exact folder in which everything to be thrown away is made."""
+    named = order.config.environment.work_folder
+    return (Path(named) if named else default_work_folder()) / f"drydock-{order.run}-{order.nonce}"
+
+
+@dataclass(kw_only=True)
+class Rehearsal:
+    """Everything the steps of one engine process share."""
+
+    order: RunOrder
+    places: Places
+    loaded: LoadedPack
+    plan: Plan
+    programs: Programs
+    recorder: Recorder
+    registry: SecretRegistry
+    subject: Path
+    trace: TraceWriter | None = None
+    source: ConnectionSource | DumpFileSource | None = None
+    environment: EmbeddedEnvironment | None = None
+    dumped: Dumped | CopiedDump | None = None
+    source_queries: dict[str, str] = field(default_factory=dict)
+    harness_place: HarnessPlace | None = None
+    client: ClientTrace | None = None
+    server: ServerLog | None = None
+    witnessing: Witnessing | None = None
+    taken_over: bool = False
+    leases: dict[int, Lease] = field(default_factory=dict)
+
+    @property
+    def config(self) -> RunConfig:
+        """Return the run's configuration."""
+        return self.order.config
+
+    @property
+    def database(self) -> str:
+        """Return the name of the rehearsed database."""
+        return self.config.source.database or self.loaded.pack.database
+
+    def the_source(self) -> ConnectionSource | DumpFileSource:
+        """Return the source, made at the first call (a demo makes nothing before `prepare`)."""
+        if self.source is None:
+            self.source = _source_of(self)
+        return self.source
+
+    def living_source(self) -> ConnectionSource | None:
+        """Return the source where it is a server, None for a dump file."""
+        source = self.the_source()
+        return source if isinstance(source, ConnectionSource) else None
+
+    def source_password(self) -> str:
+        """Return production's password, known to the registry before anything else is recorded.
+
+        Raises StepFailed (environment) when the named secret cannot be had.
+        """
+        if SOURCE_SECRET not in self.registry.values():
+            try:
+                self.registry.learn(SOURCE_SECRET, resolve(self.config.source.secret))
+            except SecretUnavailable as wrong:
+                raise StepFailed(str(wrong), cause="environment") from wrong
+        return self.registry.value(SOURCE_SECRET)
+
+    def the_environment(self) -> EmbeddedEnvironment:
+        """Return the environment, made at the first call; nothing exists before `provision`."""
+        if self.environment is None:
+            self.environment = EmbeddedEnvironment(
+                folder=self.places.work,
+                programs=self.programs,
+                registry=self.registry,
+                receipts=self.recorder,
+            )
+        return self.environment
+
+    def the_witnessing(self) -> Witnessing:
+        """Return what both witnesses have said; a scenario that runs before C-10 began is our own fault."""
+        if self.witnessing is None:
+            raise StepFailed("the scenarios have not been prepared", cause="drydock")
+        return self.witnessing
+
+    def the_trace(self) -> TraceWriter:
+        """Return the trace, created at the first call."""
+        if self.trace is None:
+            self.trace = TraceWriter(self.places.run, self.registry)
+        return self.trace
+
+    def observe(self, target: str, ran: Ran) -> None:
+        """Keep one statement of the engine's own in the trace (a dead engine's trace stays as it was)."""
+        if self.taken_over:
+            return
+        statement = EngineStatement(
+            at=time.time(), target=target, name=ran.name, sha256=ran.sha256, pid=ran.pid, rows=ran.rows,
+            duration_us=ran.duration_us,
+        )  # fmt: skip
+        self.the_trace().append([statement], origin="engine")
+        if target == "source":
+            self.source_queries[ran.name] = ran.sha256
+
+    def parts(self) -> dict[str, str]:
+        """Return the parts of the digest as they are now."""
+        self.places.scratch.mkdir(mode=0o700, exist_ok=True)
+        return digest_parts(
+            plan_words=describe(self.plan), config=self.config, pack=self.loaded.folder, subject=self.subject,
+            programs=self.programs, scratch=self.places.scratch,
+        )  # fmt: skip
+
+    def digest(self) -> str:
+        """Return the digest that boundaries ask about, as it is now."""
+        return whole_digest(self.parts())
+
+
+def _source_of(run: Rehearsal) -> ConnectionSource | DumpFileSource:
+    config = run.config.source
+    scratch = run.places.scratch
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    if config.kind == "demo":
+        return DemoSource(
+            folder=run.places.demo, programs=run.programs, database=run.database,
+            scripts=sorted((run.loaded.folder / "demo").glob("*.sql")), rows=config.rows, registry=run.registry,
+            receipts=run.recorder.demo_receipts(), scratch=scratch,
+            observer=lambda ran: run.observe("source", ran),
+        )  # fmt: skip
+    if config.kind == "dump_file":
+        return DumpFileSource(config, run.programs)
+    target = Target(
+        host=config.host, port=config.port, database=run.database, role=config.role,
+        password=run.source_password, sslmode=config.sslmode,
+    )  # fmt: skip
+    return ConnectionSource(
+        target, run.programs, scratch=scratch, observer=lambda ran: run.observe("source", ran)
+    )
+
+
+def read_order(folder: Path) -> RunOrder:
+    """Return what the run in `folder` was started with."""
+    return msgspec.json.decode((folder / ORDER_FILE).read_bytes(), type=RunOrder)
+
+
+def open_rehearsal(run_folder: Path, order: RunOrder, registry: SecretRegistry) -> Rehearsal:
+    """Return the rehearsal of an order, with its journal open for writing.
+
+    Raises UsageError when pack or programs are not there any more, BlockingIOError when another
+    process holds the journal.
+    """
+    loaded = load_pack(find_pack(order.config.pack.name))
+    config = order.config
+    plan = dry_run(
+        config, scenarios=[scenario.id for scenario in loaded.pack.scenario], supervise=order.supervise
+    )
+    configured = Path(config.environment.programs) if config.environment.programs else None
+    programs = find_programs(config.environment.major, configured)
+    subject = subject_folder(loaded, config)
+    return Rehearsal(
+        order=order,
+        places=Places(run=run_folder, work=work_folder_of(order)),
+        loaded=loaded,
+        plan=plan,
+        programs=programs,
+        recorder=Recorder(run_folder / JOURNAL_FILE, registry),
+        registry=registry,
+        subject=subject,
+    )
+
+
+def subject_folder(loaded: LoadedPack, config: RunConfig) -> Path:
+    """Return the folder of the subject: the configured one, else the pack's reference."""
+    if config.subject.path:
+        return Path(config.subject.path).resolve()
+    return (loaded.folder / loaded.pack.subject.folder).resolve()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,271 @@
+"""The engine of one run: opens it, drives it to its end, answers the operator meanwhile.
+
+Also what a watchdog or `drydock recover` does with a run whose engine has died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shlex
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from console import __version__
+from console.engine.closing import subject_state, tear_down
+from console.engine.control import ControlServer
+from console.engine.copying import copy_source, provision, restore
+from console.engine.decisions import Decisions
+from console.engine.digest import whole_digest
+from console.engine.grounding import identify_copy, make_context, make_roles, place_harness
+from console.engine.preflight import check_beforehand, stage_secrets
+from console.engine.recorder import MARK_NOTE, Recorder
+from console.engine.recovery import begin_teardown, finish_from_journal
+from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order
+from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
+from console.engine.runner import Runner
+from console.engine.verifying import gather, verify
+from console.environments.process import process_identity
+from console.errors import DrydockError, JournalBroken, UsageError
+from console.evidence.report import write_report
+from console.journal import read_journal
+from console.model.event import (
+    AbortAsked,
+    EngineStarted,
+    GateWords,
+    Operator,
+    RunCreated,
+    ScenarioWords,
+    StepWords,
+)
+from console.model.plan import Boundary, Step
+from console.model.run_state import fold
+from console.plans.dry_run import cannot_claim
+from console.secrets import SecretRegistry
+from console.settings import default_runs_folder
+
+STEPS: dict[str, Callable[[Rehearsal], None]] = {
+    "C-01": check_beforehand,
+    "C-02": stage_secrets,
+    "C-03": copy_source,
+    "C-04": provision,
+    "C-05": restore,
+    "C-06": make_roles,
+    "C-07": identify_copy,
+    "C-08": make_context,
+    "C-09": place_harness,
+    "C-10": prepare_scenarios,
+    "C-11": verify,
+    "C-12": gather,
+    "C-13": tear_down,
+}
+
+
+class DryRunHands:
+    """The dry run's steps, done."""
+
+    def __init__(self, run: Rehearsal, decisions: Decisions | None) -> None:
+        self._run = run
+        self._decisions = decisions
+
+    def run_step(self, step: Step) -> None:
+        """Do a step's work and record its facts."""
+        STEPS[step.id](self._run)
+
+    def run_scenario(self, scenario: str) -> None:
+        """Run one scenario and record how the witnesses judge it."""
+        run_scenario(self._run, scenario)
+
+    def end_scenarios(self) -> None:
+        """End the harness and reconcile the witnesses."""
+        end_scenarios(self._run)
+
+    def wait_at(self, boundary: Boundary) -> None:
+        """Return when the boundary is decided or an abort was asked for."""
+        assert self._decisions is not None
+        limits = self._run.config.boundaries
+        timeout_s = limits.destroy_timeout_s if boundary.default == "proceed" else limits.timeout_s
+        self._decisions.wait_at(boundary, timeout_s=timeout_s, approve_line=approve_line(self._run, boundary))
+
+    def seal_trace(self) -> str:
+        """Make the trace durable and return its head ("" before the first statement)."""
+        return self._run.trace.seal() if self._run.trace is not None else ""
+
+
+def approve_line(run: Rehearsal, boundary: Boundary) -> str:
+    """Return the exact command that approves a boundary, with {digest} in the digest's place."""
+    words = ["drydock", "approve", run.order.run, boundary.id, "--digest", "{digest}"]
+    if run.order.runs_folder and run.order.runs_folder != str(default_runs_folder()):
+        words += ["--runs-dir", run.order.runs_folder]
+    return shlex.join(words).replace("'{digest}'", "{digest}")
+
+
+def run_engine(folder: Path, *, watchdog: str) -> int:
+    """Drive the run in `folder` to its end and return its exit code."""
+    run = open_rehearsal(folder, read_order(folder), SecretRegistry())
+    decisions = _create(run, watchdog)
+    control = ControlServer(folder, decisions.handle)
+    _answer_signals(run, decisions)
+    try:
+        Runner(run.plan, run.recorder, DryRunHands(run, decisions)).run()
+    finally:
+        decisions.close()
+        control.close()
+    return _finish(run)
+
+
+def _create(run: Rehearsal, watchdog: str) -> Decisions:
+    parts = run.parts()
+    created = _words(run, parts)
+    run.recorder.record(created)
+    run.recorder.note(MARK_NOTE, run.order.nonce)
+    run.recorder.record(EngineStarted(identity=process_identity(os.getpid()) or "", watchdog=watchdog))
+    run.recorder.fact("subject.before", subject_state(run), source="the subject's files; git")
+    return Decisions(run.recorder, digest=run.digest, approve=run.order.approve)
+
+
+def _words(run: Rehearsal, parts: dict[str, str]) -> RunCreated:
+    order, plan, pack = run.order, run.plan, run.loaded.pack
+    return RunCreated(
+        run=order.run,
+        plan=plan.kind,
+        title=f"{plan.title}: {pack.title}",
+        digest=whole_digest(parts),
+        parts=parts,
+        drydock=__version__,
+        operator=Operator(
+            uid=order.operator_uid, name=order.operator_name, tty=order.operator_tty, ssh=order.operator_ssh
+        ),
+        config=msgspec.to_builtins(order.config) | {"subject_folder": str(run.subject)},
+        steps=tuple(
+            StepWords(
+                id=step.id,
+                does=step.does,
+                gates=step.gates,
+                boundary=step.boundary.id if step.boundary else "",
+            )
+            for step in plan.steps
+        ),
+        gates=tuple(
+            GateWords(
+                id=gate.id,
+                title=gate.title,
+                step=gate.step,
+                closing=gate.closing,
+                each_scenario=gate.each_scenario,
+            )
+            for gate in plan.gates
+        ),
+        scenarios=tuple(
+            ScenarioWords(id=one.id, title=one.title, kind=one.kind, rows=one.rows) for one in pack.scenario
+        ),
+        tables=pack.tables,
+        not_applicable=dict(plan.not_applicable),
+        cannot_claim=cannot_claim(order.config),
+    )
+
+
+def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
+    """SIGTERM and SIGINT ask for the end of the run; the journal is written by a thread, not the handler."""
+    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: arrived.put(got))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def listen() -> NoReturn:
+        while True:
+            got = arrived.get()
+            if run.recorder.state.abort is None:
+                run.recorder.record(AbortAsked(how=signal.Signals(got).name))
+            decisions.interrupt()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+
+
+def _finish(run: Rehearsal) -> int:
+    """Write the report beside the journal and return the exit code that the last event holds."""
+    if run.trace is not None:
+        run.trace.close()
+    return _close(run.recorder, run.places.run)
+
+
+def _close(recorder: Recorder, folder: Path) -> int:
+    state = recorder.state
+    assert state.ended is not None
+    recorder.close()
+    write_report(folder / "report.md", state)
+    return state.ended.exit_code
+
+
+def has_ended(folder: Path) -> int | None:
+    """Return the exit code of a run that has ended, None when its engine died before that."""
+    try:
+        state = fold(read_journal(folder / JOURNAL_FILE))
+    except FileNotFoundError:
+        return None
+    return state.ended.exit_code if state.ended is not None else None
+
+
+def take_over(folder: Path, *, by: str) -> int:
+    """Finish a dead engine's run, or tear one that ended UNCLEAN down once more; a CLEAN one stays.
+
+    Works from receipts, then asks the closing gates; when pack, programs or plan are not what they
+    were, from the journal alone. Returns the run's exit code; 2 when the engine died before it had
+    written anything. Raises BlockingIOError when a living process holds the journal.
+    """
+    if not (folder / JOURNAL_FILE).exists():
+        return 2
+    registry = SecretRegistry()
+    _learn_secrets(folder, registry)
+    try:
+        run = open_rehearsal(folder, read_order(folder), registry)
+    except (BlockingIOError, JournalBroken):
+        raise
+    except Exception as gone:  # noqa: BLE001 - whatever is gone, a copy of production must not stay because of it
+        return _take_over_alone(
+            Recorder(folder / JOURNAL_FILE, registry), folder, by=by, reason=_sentence(gone)
+        )
+    run.taken_over = True
+    if run.recorder.state.created is None:
+        return 2
+    if not begin_teardown(run.recorder, by=by):
+        return _finish(run)
+    try:
+        Runner(run.plan, run.recorder, DryRunHands(run, None)).run()
+    except Exception as broken:  # noqa: BLE001 - the journal's plan is not this release's or this pack's any more
+        finish_from_journal(run.recorder, folder, reason=_sentence(broken))
+    return _finish(run)
+
+
+def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) -> int:
+    if recorder.state.created is None:
+        return 2
+    if begin_teardown(recorder, by=by):
+        finish_from_journal(recorder, folder, reason=reason)
+    return _close(recorder, folder)
+
+
+def _sentence(wrong: Exception) -> str:
+    """Return what an exception says; one that is not ours by its type as well."""
+    if isinstance(wrong, UsageError):
+        return wrong.what
+    return str(wrong) if isinstance(wrong, DrydockError) else f"{type(wrong).__name__}: {wrong}"
+
+
+def _learn_secrets(folder: Path, registry: SecretRegistry) -> None:
+    """Know the rehearsal's own secrets again, where C-02 had staged them, so that they stay redacted."""
+    try:
+        values = msgspec.json.decode(
+            (folder / "secrets" / "rehearsal.json").read_bytes(), type=dict[str, str]
+        )
+    except (OSError, msgspec.DecodeError):
+        return
+    for name, value in values.items():
+        with contextlib.suppress(ValueError):
+            registry.learn(name, value)

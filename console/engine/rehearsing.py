@@ -1,0 +1,346 @@
+"""C-10: the scenarios, each between two counts of the engine's own, judged from the witnesses."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import msgspec
+from psycopg import sql
+
+from console.engine.rehearsal import Rehearsal
+from console.engine.statements import lost_with_its_session, scenario_of, surface_of, verbs_of
+from console.engine.strays import strays
+from console.engine.witnessing import Witnessing
+from console.environments.harness_process import Report
+from console.environments.process import end_process
+from console.errors import StepFailed
+from console.model.event import RowsCounted, ScenarioFinished, SecretRedacted
+from console.model.facts import Effects, ScenarioRows, Witnesses
+from console.model.pack import Scenario
+from console.model.trace import ClientStatement, ServerLine
+from console.sql import run as run_sql
+from console.witness.catalogue import count_rows
+from console.witness.effects import catalogue_digest, read_sequences, read_tuple_effects
+from console.witness.outside import belied_by_the_server, outside_every_scenario
+from console.witness.reconcile import Reconciliation, reconcile, shortened
+from console.witness.scenario import ScenarioJudgement, judge_scenario
+from console.witness.scenario_evidence import (
+    AttemptReport,
+    ScenarioEvidence,
+    attempt_reports,
+    gather,
+    seen_of,
+)
+from console.witness.server_log import sessions_ended
+from console.witness.transactions import Transaction, transactions
+
+LOG_PATIENCE_S = 30.0
+_LOG_POLL_S = 0.005
+SURVIVOR_GRACE_S, SURVIVOR_PATIENCE_S = 2.0, 10.0
+"""Children that end because the harness did get the first; the others are ended within the second."""
+
+
+def prepare_scenarios(run: Rehearsal) -> None:
+    """Open the engine's own session, count once, and keep what must not change."""
+    closing = ExitStack()
+    connection = closing.enter_context(run.the_environment().connect(run.database))
+    connection.observer = lambda ran: run.observe("copy", ran)
+    run.witnessing = Witnessing(connection=connection, closing=closing)
+    run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
+    run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
+    _read_log(run, "")
+
+
+def run_scenario(run: Rehearsal, scenario_id: str) -> None:
+    """Run one scenario; record the counts, the surface and the judgement."""
+    began = time.monotonic()
+    scenario = next(one for one in run.loaded.pack.scenario if one.id == scenario_id)
+    before = _count(run)
+    reports, failed = _perform(run, scenario)
+    _drain(run)
+    after = _count(run)
+    _read_log(run, scenario_id)
+    _drain(run)
+    run.recorder.record(RowsCounted(scenario=scenario_id, rows=after))
+    rows = ScenarioRows(before=before, after=after)
+    run.recorder.fact(f"rows.{scenario_id}", rows, source="the engine's own exact counts")
+    found, done = _reconciled(run)
+    evidence = _evidence(run, scenario, reports, found, done, rows)
+    surface = surface_of(run, scenario_id, found, done)
+    run.recorder.fact(f"surface.{scenario_id}", surface, source="PostgreSQL's grammar over both witnesses")
+    _remember_errors(run, scenario, evidence)
+    judged = judge_scenario(scenario, evidence, tables=run.loaded.pack.tables, verbs_of=verbs_of)
+    if failed is not None:
+        judged = _failed_by_harness(judged, failed, past_the_witness=bool(found.differences))
+    run.recorder.record(
+        ScenarioFinished(
+            scenario=scenario_id, verdict=judged.verdict, duration_ms=int((time.monotonic() - began) * 1000),
+            reason=judged.reason, findings=judged.sentences, culprit=judged.culprit, cause=judged.cause,
+            statements=sum(one.scenario == scenario_id for one in run.the_witnessing().statements),
+        ),
+        origin="subject",
+    )  # fmt: skip
+
+
+def _perform(run: Rehearsal, scenario: Scenario) -> tuple[tuple[Report, ...], StepFailed | None]:
+    harness = run.the_environment().harness
+    assert harness is not None
+    try:
+        timeout_s = float(run.loaded.pack.scenario_timeout_s)
+        return harness.run(
+            scenario.id,
+            timeout_s=timeout_s,
+            abort=run.recorder,
+            meanwhile=lambda: _drain(run, everything=False),
+        ), None
+    except StepFailed as failed:
+        return (), failed
+
+
+def _failed_by_harness(
+    judged: ScenarioJudgement, failed: StepFailed, *, past_the_witness: bool
+) -> ScenarioJudgement:
+    """Put the harness's failure first; after the subject went past a witness, it is the subject's.
+
+    The pack's own code fails, for instance, when a hidden session of the subject takes its connection.
+    """
+    return ScenarioJudgement(
+        verdict="FAIL", sentences=(failed.reason, *judged.sentences), reason=failed.reason, culprit=judged.culprit,
+        cause="subject" if past_the_witness else failed.cause,
+    )  # fmt: skip
+
+
+def _count(run: Rehearsal) -> dict[str, int]:
+    pack = run.loaded.pack
+    return count_rows(run.the_witnessing().connection, pack.schema, pack.tables)
+
+
+def _effects(run: Rehearsal) -> Effects:
+    connection = run.the_witnessing().connection
+    roles = sorted(run.loaded.privileges.roles)
+    [(backends,)] = run_sql(connection, "effects/backends_of_roles", {"roles": roles})
+    effects = read_tuple_effects(connection)
+    own = {f"{run.loaded.pack.schema}.{table}" for table in run.loaded.pack.tables}
+    return Effects(
+        harness_backends=backends,
+        deleted={name: counts.deleted for name, counts in effects.items()},
+        elsewhere={name: (it.inserted, it.updated) for name, it in effects.items() if name not in own},
+        sequences=read_sequences(connection),
+        catalogue=catalogue_digest(connection),
+    )
+
+
+def _drain(run: Rehearsal, *, finish: bool = False, everything: bool = True) -> list[ClientStatement]:
+    """Take what the client witness claims since the last time, into the trace as well."""
+    client, witnessing = run.client, run.the_witnessing()
+    assert client is not None
+    found = client.finish() if finish else client.drain(everything=everything)
+    witnessing.statements += found
+    run.the_trace().append(found, origin="subject")
+    for told in client.redactions[witnessing.redactions_told :]:
+        origin = f"subject {told.origin} {told.scenario} {told.attempt}".strip()
+        run.recorder.record(SecretRedacted(secret=told.secret, origin=origin, form=told.form, position=0))
+    witnessing.redactions_told = len(client.redactions)
+    return found
+
+
+def _read_log(run: Rehearsal, scenario: str) -> None:
+    """Read the server's log up to a mark of our own, which stands behind all that was logged before."""
+    token = f"drydock mark {secrets.token_hex(8)}"
+    connection = run.the_witnessing().connection
+    own = connection.info.backend_pid
+    run_sql(connection, "environment/mark", parts={"token": sql.Literal(token)})
+
+    def there(lines: list[ServerLine]) -> bool:
+        return any(line.pid == own and token in line.sql for line in lines)
+
+    _read_until(run, scenario, there, "the engine's own mark")
+
+
+def _read_until(run: Rehearsal, scenario: str, there: Callable[[list[ServerLine]], bool], what: str) -> None:
+    witnessing = run.the_witnessing()
+    assert run.server is not None
+    deadline = time.monotonic() + LOG_PATIENCE_S
+    new: list[ServerLine] = []
+    while True:
+        reading = run.server.read(scenario)
+        new += reading.lines
+        witnessing.irregularities += reading.irregularities
+        if there(new):
+            break
+        if time.monotonic() > deadline:
+            reason = f"the server's log did not show {what} within {LOG_PATIENCE_S:.0f} s"
+            raise StepFailed(reason, cause="environment", gate="G-20")
+        run.recorder.raise_if_requested()
+        time.sleep(_LOG_POLL_S)
+    engines = run.the_environment().engine_pids
+    new = [_redacted(run, line) for line in new if line.pid not in engines]
+    witnessing.lines += new
+    run.the_trace().append(new, origin="server")
+
+
+def _redacted(run: Rehearsal, line: ServerLine) -> ServerLine:
+    """Take secrets out of what the server logged, under the names that the client witness uses."""
+    text = run.registry.redact(line.sql, origin="server log")
+    said = run.registry.redact(line.message, origin="server log")
+    for found in run.registry.take_redactions():
+        run.recorder.record(
+            SecretRedacted(secret=found.secret, origin=found.origin, form=found.form, position=found.position)
+        )
+    if text == line.sql and said == line.message:
+        return line
+    return msgspec.structs.replace(line, sql=text, message=said)
+
+
+def _reconciled(run: Rehearsal) -> tuple[Reconciliation, tuple[Transaction, ...]]:
+    witnessing, client = run.the_witnessing(), run.client
+    assert client is not None
+    found = reconcile(
+        witnessing.statements, witnessing.lines, opened=[session.pid for session in client.sessions],
+        engine_users=(),
+    )  # fmt: skip
+    ended = {line.session for line in witnessing.lines if line.kind == "disconnection"}
+    defaults = {name: _default_isolation(role.settings) for name, role in run.loaded.privileges.roles.items()}
+    done = transactions(
+        found.witnessed, verbs_of=verbs_of, ended_sessions=ended,
+        default_isolation={name: level for name, level in defaults.items() if level},
+    )  # fmt: skip
+    return found, done
+
+
+def _default_isolation(settings: tuple[str, ...]) -> str:
+    name = "default_transaction_isolation="
+    return next((entry.removeprefix(name) for entry in settings if entry.startswith(name)), "")
+
+
+def _evidence(
+    run: Rehearsal,
+    scenario: Scenario,
+    reports: tuple[Report, ...],
+    found: Reconciliation,
+    done: tuple[Transaction, ...],
+    rows: ScenarioRows,
+) -> ScenarioEvidence:
+    witnessing, client = run.the_witnessing(), run.client
+    assert client is not None
+    told = [
+        {"name": one.name, "outcome": one.outcome, "type": one.type, "module": one.module,
+         "message": one.message, "sqlstate": one.sqlstate, "frames": one.frames}
+        for one in reports
+    ]  # fmt: skip
+    return gather(
+        scenario.id, attempts=attempt_reports(scenario.id, told, client.windows), reconciliation=found,
+        transactions=done, lines=witnessing.lines, statements=witnessing.statements,
+        engine_users=(), rows_before=rows.before, rows_after=rows.after,
+        rivals=[rival for rival in run.loaded.pack.rival if rival.scenario == scenario.id],
+    )  # fmt: skip
+
+
+def _remember_errors(run: Rehearsal, scenario: Scenario, evidence: ScenarioEvidence) -> None:
+    reports: dict[str, AttemptReport] = {one.name: one for one in evidence.attempts or ()}
+    for attempt in scenario.attempt:
+        seen = seen_of(attempt.name, reports.get(attempt.name), evidence)
+        states = tuple(
+            one.sqlstate if isinstance(one, ServerLine) else one.server.sqlstate for one in seen.raised
+        )
+        if states:
+            run.the_witnessing().raised[f"{scenario.id} {attempt.name}"] = states
+
+
+def end_scenarios(run: Rehearsal) -> None:
+    """End the harness, wait for the last word of each of its sessions, and reconcile everything."""
+    environment, witnessing, client = run.the_environment(), run.the_witnessing(), run.client
+    assert environment.harness is not None and client is not None
+    environment.harness.end()
+    survivors = _end_survivors(run)
+    _drain(run, finish=True)
+    _read_log(run, "")
+    pids = {line.pid for line in witnessing.lines if line.kind == "connection"}
+    if not sessions_ended(witnessing.lines, pids):
+        _read_until(
+            run, "", lambda new: sessions_ended([*witnessing.lines, *new], pids), "the end of each session"
+        )
+    found, done = _reconciled(run)
+    witnesses = _witnesses(run, found, done, survivors)
+    run.recorder.fact("witnesses", witnesses, source="the client's trace; the server's jsonlog; /proc")
+    run.recorder.fact("effects.after", _effects(run), source="pg_stat_user_tables; sequences; the catalogue")
+
+
+def _end_survivors(run: Rehearsal) -> list[str]:
+    """End what outlived the harness and close its way to the copy, before anything is read for the last time."""
+    place = run.harness_place
+    if place is not None:
+        for entry in place.socket.iterdir():
+            entry.unlink()
+    deadline = time.monotonic() + SURVIVOR_GRACE_S
+    while (found := strays(run)) and time.monotonic() < deadline:
+        time.sleep(_LOG_POLL_S)
+    for identity in found:
+        end_process(identity, ask=signal.SIGKILL, patience_s=SURVIVOR_PATIENCE_S)
+    return [f"process {identity.split(':', 1)[0]} of the subject outlived the harness" for identity in found]
+
+
+def look_once_more(run: Rehearsal) -> None:
+    """Read the server's log again when all else has been looked at: nobody but the engine may have come.
+
+    Raises StepFailed at G-20 naming what came late.
+    """
+    witnessing = run.the_witnessing()
+    before = len(witnessing.lines)
+    _read_log(run, "")
+    late = [line for line in witnessing.lines[before:] if line.user]
+    witnessing.closing.close()
+    if late:
+        first = late[0]
+        what = first.sql or first.message or first.kind
+        raise StepFailed(
+            f"backend {first.pid} ({first.user}) came to the copy after the scenarios: {shortened(what)}",
+            cause="subject",
+            gate="G-20",
+        )
+
+
+def _witnesses(
+    run: Rehearsal, found: Reconciliation, done: tuple[Transaction, ...], survivors: list[str]
+) -> Witnesses:
+    witnessing, client = run.the_witnessing(), run.client
+    assert client is not None
+    by_kind: dict[str, list[str]] = {"only_server": [], "only_client": [], "session": [], "other": []}
+    for difference in found.differences:
+        kind = difference.kind if difference.kind in by_kind else "other"
+        by_kind[kind].append(difference.sentence)
+    left_open = [
+        f"the harness's end left a transaction of backend {one.pid} ({one.principal}) open: "
+        f"{shortened(one.opener.server.sql)}"
+        for one in done
+        if not scenario_of(one) and lost_with_its_session(one)
+    ]
+    expected = {
+        f"{scenario.id} {attempt.name}": attempt.server_errors
+        for scenario in run.loaded.pack.scenario
+        for attempt in scenario.attempt
+        if attempt.server_errors
+    }
+    return Witnesses(
+        client_statements=len(witnessing.statements),
+        server_statements=len(found.witnessed),
+        explained=len(found.explained),
+        only_client=tuple(by_kind["only_client"]),
+        only_server=tuple(by_kind["only_server"]),
+        differences=(
+            *by_kind["other"],
+            *witnessing.irregularities,
+            *client.irregularities,
+            *left_open,
+            *survivors,
+            *outside_every_scenario(found.witnessed),
+            *belied_by_the_server(done),
+        ),
+        unexplained_sessions=tuple(by_kind["session"]),
+        errors_expected=expected,
+        errors_raised=dict(witnessing.raised),
+    )

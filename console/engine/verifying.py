@@ -1,0 +1,140 @@
+"""C-11 and C-12: the verification battery over the living copy, and the artefacts that are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from console.engine.gathering import gather_logs, written_by_the_subject
+from console.engine.grounding import deny_probes, found_privileges
+from console.engine.rehearsal import Rehearsal
+from console.engine.rehearsing import look_once_more
+from console.errors import StepFailed
+from console.evidence.scan import scan_files
+from console.model.event import SecretRedacted
+from console.model.facts import Baseline, Redactions, Scan, SourceIdentity
+from console.packs import tree_files
+from console.witness.catalogue import count_rows, read_inventory
+
+MANIFEST_FILE = "manifest.json"
+SCAN_SOURCE = "a search for every form of every secret"
+LARGEST_SEARCHED_BYTES = 4 << 30
+"""A file above it is not searched, and then nothing is said to be clean."""
+
+
+def verify(run: Rehearsal) -> None:
+    """C-11: catalogue, baseline, privileges and source once more, and the scan of the records."""
+    recorder, pack = run.recorder, run.loaded.pack
+    with run.the_environment().connect(run.database) as connection:
+        inventory = read_inventory(connection, pack.schema, pack.tables)
+        found = count_rows(connection, pack.schema, pack.tables)
+        privileges = found_privileges(run, connection)
+        probes = deny_probes(run, connection)
+    recorder.fact("inventory.copy", inventory, source="the copy's catalogue after the scenarios")
+    ran = tuple(recorder.state.scenarios)
+    baseline = Baseline(ran=ran, expected=pack.baseline, found=found)
+    recorder.fact("baseline", baseline, source="the engine's own exact counts")
+    recorder.fact("privileges.after", privileges, source="aclexplode in the copy after the scenarios")
+    recorder.fact("privileges.probes_after", probes, source="each ungranted cell, tried and rolled back")
+    _look_at_source(run)
+    look_once_more(run)
+    not_kept = gather_logs(run)
+    run.the_trace().seal()
+    recorder.fact("scan.records", _scan(run, _records(run), troubles=not_kept), source=SCAN_SOURCE)
+    recorder.fact("redactions", _redactions(recorder.state.redactions), source="the registry")
+
+
+def _look_at_source(run: Rehearsal) -> None:
+    """A living source is looked at before the teardown; one that does not answer is not untouched."""
+    source = run.living_source()
+    if source is None:
+        return
+    try:
+        look = source.look()
+    except StepFailed as failed:
+        raise StepFailed(failed.reason, cause=failed.cause, gate="G-21") from failed
+    identity = SourceIdentity(
+        system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
+    )
+    run.recorder.fact("source.after", identity, source="the source's identity before the teardown")
+
+
+def _records(run: Rehearsal) -> list[Path]:
+    """Return journal, trace, engine log, the gathered logs, and every file that the subject could write."""
+    kept = tree_files(run.places.artefacts)
+    named = [run.places.run / name for name in ("journal.jsonl", "trace.jsonl", "engine.log", "order.json")]
+    return [*(path for path in named if path.exists()), *kept, *written_by_the_subject(run)]
+
+
+def _everything_kept(run: Rehearsal) -> list[Path]:
+    """Return every regular file of the run's folder but what the teardown destroys."""
+    passing = {run.places.secrets.name, run.places.scratch.name}
+    return sorted(
+        path
+        for path in run.places.run.rglob("*")
+        if path.is_file() and path.relative_to(run.places.run).parts[0] not in passing
+    )
+
+
+def _scan(run: Rehearsal, paths: list[Path], *, troubles: list[str]) -> Scan:
+    secrets = run.registry.values()
+    too_large = [path for path in paths if path.stat().st_size > LARGEST_SEARCHED_BYTES]
+    scanned = scan_files([path for path in paths if path not in too_large], secrets, root=run.places.run)
+    troubles = [*troubles, *(f"{path}: larger than {LARGEST_SEARCHED_BYTES} bytes" for path in too_large)]
+    return Scan(
+        secrets_known=len(secrets),
+        secrets_searched=len(secrets),
+        files_kept=len(paths),
+        files_scanned=scanned.files,
+        bytes_scanned=scanned.bytes,
+        limit_hit=bool(too_large),
+        findings=(*scanned.findings, *troubles),
+    )
+
+
+def _redactions(found: tuple[SecretRedacted, ...]) -> Redactions:
+    def of(origin: str) -> tuple[str, ...]:
+        return tuple(
+            f"{one.origin} {one.secret} {one.form} {one.position}"
+            for one in found
+            if one.origin.startswith(origin)
+        )
+
+    return Redactions(subject=of("subject"), server=of("server"), tool=of("tool"))
+
+
+def gather(run: Rehearsal) -> None:
+    """C-12: plan, frozen files and found state beside the logs, their manifest, the scan, the first seal."""
+    folder = run.places.artefacts
+    state = run.recorder.state
+    assert state.created is not None
+    documents = {
+        "plan.json": msgspec.to_builtins(state.created),
+        "facts.json": state.facts,
+        "inventory.json": msgspec.to_builtins(run.loaded.inventory),
+        "privileges.json": msgspec.to_builtins(run.loaded.privileges),
+    }
+    for name, document in documents.items():
+        path = folder / name
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+        path.chmod(0o600)
+    listed = {
+        path.relative_to(run.places.run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in tree_files(folder)
+        if path.name != MANIFEST_FILE
+    }
+    manifest = folder / MANIFEST_FILE
+    manifest.write_bytes(msgspec.json.format(msgspec.json.encode(listed), indent=1) + b"\n")
+    manifest.chmod(0o600)
+    trace_head = run.the_trace().seal()
+    run.recorder.fact("scan.artefacts", _scan(run, _everything_kept(run), troubles=[]), source=SCAN_SOURCE)
+    seal = {
+        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "journal": run.recorder.head,
+        "trace": trace_head,
+    }
+    run.recorder.note("first_seal", seal)
+    if not listed:
+        raise StepFailed("there is nothing to keep", cause="drydock")

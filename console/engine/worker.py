@@ -1,0 +1,104 @@
+"""The engine's processes: a watchdog that waits, and its child that runs.
+
+Both live in a session of their own and survive the terminal that started them. The watchdog is the
+engine's parent and the reaper of every orphan below it; when the engine dies before the run has
+ended, it finishes the teardown from the receipts. Neither ever waits for a screen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from console.environments.process import CLEAN_ENVIRONMENT, process_identity
+from console.errors import RunsFolderError
+
+LOG_FILE = "engine.log"
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_KEPT_VARIABLES = (
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "CREDENTIALS_DIRECTORY",
+    "PYTHON_KEYRING_BACKEND",
+)
+
+
+def start_engine(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the engine of the run in `folder` (which holds order.json), detached from this terminal."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        log = os.open(folder / LOG_FILE, flags, 0o600)
+    except OSError as wrong:
+        raise RunsFolderError(
+            f"{folder} cannot be written: {wrong.strerror}", remedy="name another --runs-dir"
+        ) from wrong
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", "console.engine.worker", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**CLEAN_ENVIRONMENT, **kept},
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def _harden() -> None:
+    """No core dumps, no ptrace by others of the same user, orphans come to us (prctl(2))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    os.umask(0o077)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the watchdog and, as its child, the engine of one run; the exit code is the run's."""
+    folder = Path(arguments[0])
+    _harden()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    child = os.fork()
+    if child == 0:
+        os._exit(_engine_process(folder))
+    return _watch(folder, child)
+
+
+def _engine_process(folder: Path) -> int:
+    from console.engine.rehearse import run_engine
+
+    _harden()
+    try:
+        return run_engine(folder, watchdog=process_identity(os.getppid()) or "")
+    except BaseException:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
+        traceback.print_exc()
+        return 70
+
+
+def _watch(folder: Path, child: int) -> int:
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            break
+    from console.engine.rehearse import has_ended, take_over
+
+    exit_code = has_ended(folder)
+    if exit_code is not None:
+        return exit_code
+    why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
+    return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
