@@ -1,0 +1,55 @@
+"""Two screens that only tell: the keys, and that the terminal is too small."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from console.tui.keys import help_lines
+from console.tui.terminal import SMALLEST_COLUMNS, SMALLEST_ROWS
+
+_KEY_COLUMNS = 16
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every key and what it does, from the one table."""
+
+    BINDINGS = [("escape,question_mark,q,enter,f1", "dismiss", "back")]
+
+    def compose(self) -> ComposeResult:
+        """One scrolling text."""
+        text = Text()
+        for key, does in help_lines():
+            if not key:
+                text.append(f"\n{does}\n", style="bold")
+            else:
+                text.append(f"  {key:<{_KEY_COLUMNS}}", style="bold").append(f"{does}\n")
+        with VerticalScroll(id="help"):
+            yield Static(Text("Keys (Esc goes back)", style="bold"))
+            yield Static(text)
+
+
+class TooSmallScreen(ModalScreen[None]):
+    """One message while the terminal is below 80x24; every key waits."""
+
+    def compose(self) -> ComposeResult:
+        """One message."""
+        yield Static("", id="too-small", markup=False)
+
+    def on_mount(self) -> None:
+        """Say how small it is."""
+        self.tell()
+
+    def on_resize(self) -> None:
+        """Say how small it is now."""
+        self.tell()
+
+    def tell(self) -> None:
+        """Write the message with the terminal's size."""
+        width, height = self.app.size
+        needed = f"Drydock needs {SMALLEST_COLUMNS}x{SMALLEST_ROWS}."
+        told = Text(f"This terminal is {width}x{height}.\n{needed}\nThe run goes on.")
+        self.query_one("#too-small", Static).update(told)
