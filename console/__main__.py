@@ -1,0 +1,5 @@
+"""`python -m console` is `drydock`."""
+
+from console.cli.main import entry
+
+entry()

@@ -1,0 +1,47 @@
+"""`drydock approve`: let a run go on past one boundary, over the digest that status showed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from console.cli.options import add_runs_dir, runs_folder
+from console.engine.control import Request, ask
+from console.errors import UsageError
+from console.runs import find_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's words."""
+    parser.add_argument("run", metavar="RUN", help="the run's id or its beginning")
+    parser.add_argument("boundary", metavar="B-n", help="the boundary at which it waits")
+    parser.add_argument("--digest", required=True, help="the digest that status shows, 8 characters or more")
+    parser.add_argument(
+        "--hold", metavar="MINUTES", type=float, help="B-5 only: keep the copy for some minutes"
+    )
+    add_runs_dir(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Send the decision and say what the engine answered: 0 taken, 2 refused."""
+    found = find_run(runs_folder(options), options.run)
+    if found.state.ended is not None:
+        raise UsageError(f"the run {found.run} has ended", remedy="nothing waits for an answer")
+    request = Request(
+        verb="approve" if options.hold is None else "hold", boundary=options.boundary, digest=options.digest,
+        minutes=options.hold or 0.0, tty=tty(), ssh=ssh(),
+    )  # fmt: skip
+    reply = ask(found.path, request)
+    sys.stderr.write(f"drydock: {reply.says}\n")
+    return 0 if reply.accepted else 2
+
+
+def tty() -> str:
+    """Return this shell's terminal, "" when there is none."""
+    return os.ttyname(sys.stdin.fileno()) if sys.stdin is not None and sys.stdin.isatty() else ""
+
+
+def ssh() -> str:
+    """Return this shell's SSH link as sshd says it, "" when there is none."""
+    return os.environ.get("SSH_CONNECTION", "")

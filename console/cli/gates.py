@@ -1,0 +1,38 @@
+"""`drydock gates`: the table of gates, as the code has it."""
+
+from __future__ import annotations
+
+import argparse
+
+from console.cli.listing import print_json, print_table
+from console.cli.options import add_json
+from console.gates.table import GATES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's words."""
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write each gate with its step, what must hold, and what to do when it does not."""
+    if options.json:
+        print_json(
+            [
+                {
+                    "id": gate.id,
+                    "step": gate.step,
+                    "title": gate.title,
+                    "cause": gate.cause,
+                    "each_scenario": gate.each_scenario,
+                    "closing": gate.closing,
+                    "rests_on": list(gate.rests_on),
+                    "remedy": gate.remedy,
+                }
+                for gate in GATES
+            ]
+        )
+    else:
+        rows = [(gate.id, gate.step, gate.title, gate.remedy) for gate in GATES]
+        print_table(("gate", "step", "holds when", "when it does not"), rows)
+    return 0

@@ -1,0 +1,106 @@
+"""`drydock`: one table of commands; each is loaded only when it is called.
+
+stdout is data, stderr is narration. A bad input is one sentence and exit code 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+from console import __version__
+from console.errors import ControlRefused, JournalBroken, UsageError
+
+EXIT_USAGE = 2
+EXIT_NOT_VERIFIED = 5
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: the module that has `add_arguments(parser)` and `main(options) -> int`."""
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS = (
+    Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
+    Command(name="attach", help="the live screen of a run that goes on", module="attach"),
+    Command(name="browse", help="the same screen over a run that has ended", module="browse"),
+    Command(name="approve", help="let a waiting run go on", module="approve"),
+    Command(name="abort", help="end a run; the teardown follows", module="abort"),
+    Command(name="status", help="what a run does now, and the digest that it asks about", module="status"),
+    Command(name="runs", help="list the runs", module="runs"),
+    Command(name="report", help="the report of a run", module="report"),
+    Command(name="recover", help="finish what a crash left, from receipts", module="recover"),
+    Command(name="gates", help="the table of gates, as the code has it", module="gates"),
+    Command(name="packs", help="the scenario packs", module="packs"),
+    Command(name="secret", help="keep production's passwords in the keyring, by name", module="secret"),
+    Command(name="surface", help="judge SQL statements by their surface", module="surface"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends bad usage with one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, remedy=f"see {self.prog} --help")
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="drydock",
+        description="Rehearse database code on an isolated copy of production, watched at every step.",
+        epilog="Exit codes: 0 PASS and CLEAN, 1 FAIL, 2 usage, 3 ABORTED, 4 UNCLEAN, 5 evidence does not verify.",
+    )
+    parser.add_argument("--version", action="version", version=f"drydock {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        below = commands.add_parser(command.name, help=command.help, description=command.help)
+        if command.name == wanted:
+            module = importlib.import_module(f"console.cli.{command.module}")
+            module.add_arguments(below)
+            below.set_defaults(main=module.main)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    try:
+        parser = _parser(wanted)
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            parser.print_help()
+            return EXIT_USAGE
+        code: int = options.main(options)
+    except UsageError as wrong:
+        return _say(f"drydock: {wrong.what}\n  remedy: {wrong.remedy}", EXIT_USAGE)
+    except ControlRefused as refused:
+        return _say(f"drydock: {refused}", EXIT_USAGE)
+    except JournalBroken as broken:
+        return _say(f"drydock: the journal does not verify: {broken}", EXIT_NOT_VERIFIED)
+    except KeyboardInterrupt:
+        return _say("drydock: interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_USAGE
+    return code
+
+
+def _say(sentence: str, code: int) -> int:
+    from console.model.text import visible
+
+    sys.stderr.write("\n".join(visible(line) for line in sentence.split("\n")) + "\n")
+    return code
+
+
+def entry() -> NoReturn:
+    """End the process with the command's exit code."""
+    sys.exit(main(sys.argv[1:]))

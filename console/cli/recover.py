@@ -1,0 +1,38 @@
+"""`drydock recover`: finish what a dead engine or an UNCLEAN end left, from receipts, exact names and ids."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from console.cli.options import add_runs_dir, runs_folder
+from console.errors import UsageError
+from console.runs import find_run, list_runs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's words."""
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", help="the run's id (default: every dead or UNCLEAN run)"
+    )
+    add_runs_dir(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Take over each dead or UNCLEAN run and return the worst of their exit codes, 0 when there is none."""
+    from console.engine.rehearse import take_over
+
+    runs = runs_folder(options)
+    named = [find_run(runs, options.run)] if options.run else list_runs(runs)
+    codes = [0]
+    for found in named:
+        ended = found.state.ended
+        if found.broken or found.state.created is None or (ended is not None and ended.closure == "CLEAN"):
+            continue
+        if found.alive:
+            if options.run:
+                raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
+            continue
+        codes.append(take_over(found.path, by="drydock recover"))
+        sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
+    return max(codes)

@@ -1,0 +1,97 @@
+"""`drydock runs`: every run of the folder, the newest first, with the ones that wait for recover marked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from console.cli.listing import print_json, print_table
+from console.cli.options import add_json, add_runs_dir, runs_folder
+from console.cli.reading import all_runs, condition_of, duration, elapsed_s, recover_line
+from console.evidence.recorded import place_of_end
+from console.model.text import visible
+from console.runs import RunFolder
+
+_HEADER = ("run", "started", "state", "closure", "cause", "where", "took", "subject")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's words."""
+    add_runs_dir(parser)
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """List the runs; 0 also when there is none."""
+    found = all_runs(options)
+    if options.json:
+        print_json([_as_json(run, options) for run in found])
+        return 0
+    if not found:
+        sys.stderr.write(f"drydock: there is no run in {visible(str(runs_folder(options)))}\n")
+        return 0
+    print_table(_HEADER, [_row(run) for run in found])
+    for run in found:
+        for sentence in _troubles(run, options):
+            sys.stderr.write(f"drydock: {visible(sentence)}\n")
+    return 0
+
+
+def _state(found: RunFolder) -> str:
+    ended = found.state.ended
+    if ended is not None:
+        return ended.verdict
+    condition = condition_of(found)
+    armed = found.state.armed
+    return f"waiting at {armed.boundary}" if condition == "waiting" and armed else condition
+
+
+def _where(found: RunFolder) -> str:
+    if found.state.ended is None:
+        return found.state.current_step
+    return place_of_end(found.state)
+
+
+def _subject(found: RunFolder) -> str:
+    created = found.state.created
+    return str(created.config.get("subject_folder", "")) if created else ""
+
+
+def _row(found: RunFolder) -> tuple[str, ...]:
+    state = found.state
+    return (
+        found.run,
+        state.created_at.partition(".")[0].replace("T", " ") or "unknown",
+        _state(found),
+        state.ended.closure if state.ended else "",
+        (state.ended.cause or "") if state.ended else "",
+        _where(found),
+        duration(elapsed_s(found)),
+        _subject(found),
+    )
+
+
+def _troubles(found: RunFolder, options: argparse.Namespace) -> list[str]:
+    if found.broken:
+        return [f"the journal of {found.run} does not verify: {found.broken}"]
+    recover = recover_line(found, options)
+    return [f"{found.run} waits for: {recover}"] if recover else []
+
+
+def _as_json(found: RunFolder, options: argparse.Namespace) -> dict[str, object]:
+    state = found.state
+    return {
+        "run": found.run,
+        "started_at": state.created_at or None,
+        "condition": condition_of(found),
+        "verdict": state.ended.verdict if state.ended else None,
+        "closure": state.ended.closure if state.ended else None,
+        "cause": state.ended.cause if state.ended else None,
+        "where": _where(found) or None,
+        "subject": _subject(found) or None,
+        "duration_s": elapsed_s(found),
+        "alive": found.alive,
+        "broken": found.broken or None,
+        "recover": recover_line(found, options),
+        "evidence": str(found.path),
+    }

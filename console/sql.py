@@ -1,0 +1,179 @@
+"""Every SQL text of the engine: found by name, one statement a file, run and witnessed in one place.
+
+Owns the reading of `sql/**.sql` and the one function that sends them. Never holds SQL text itself, and
+never puts a value or a name into a text but through psycopg.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from console.errors import SqlMissing
+from console.settings import data_folder
+
+_NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
+_VERSIONED = re.compile(r"\.(\d+)\.sql$")
+
+Part = sql.Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One SQL file: `text` without its header, `sha256` (hex) of the whole file's bytes."""
+
+    name: str
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A statement whose places are filled; `query` may hold a verifier and stays out of repr."""
+
+    statement: Statement
+    query: sql.Composed = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What the engine's own trace needs of one statement: -1 rows where the server told none."""
+
+    name: str
+    sha256: str
+    pid: int
+    rows: int
+    duration_us: int
+    sqlstate: str = ""
+
+
+class EngineConnection(psycopg.Connection[Any]):
+    """A connection of the engine's own that tells `observer` of every named statement sent through `run`."""
+
+    observer: Callable[[Ran], None] | None = None
+
+
+def load(name: str, server_major: int | None = None) -> Statement:
+    """Return the statement `name` ("folder/file" without .sql).
+
+    With `server_major`, the file `name.N.sql` with the highest N up to it wins over `name.sql`.
+    Raises SqlMissing where there is no such file or it cannot be read.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise SqlMissing(f"{name!r} is no name of a sql file; use folder/file in lower case")
+    path = _best_file(data_folder("sql"), name, server_major)
+    try:
+        content = path.read_bytes()
+    except OSError as missing:
+        raise SqlMissing(f"the sql file {path} is missing; install drydock-console again") from missing
+    return Statement(name=name, text=_without_header(content.decode("utf-8")), sha256=_sha256(content))
+
+
+def run(
+    conn: psycopg.Connection[Any],
+    name: str,
+    parameters: Mapping[str, object] | None = None,
+    parts: Mapping[str, Part] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Send one named statement and return its rows (none where it returns none).
+
+    `parameters` are bound by the server; `parts` fill the file's `{name}` places with identifiers,
+    literals and keywords made by psycopg.sql. Raises psycopg.Error as the server gave it.
+    """
+    return send(conn, prepare(name, parts or {}, conn.info.server_version // 10000), parameters)
+
+
+def prepare(name: str, parts: Mapping[str, Part], server_major: int | None = None) -> Prepared:
+    """Return the named statement with its `{name}` places filled."""
+    statement = load(name, server_major)
+    return Prepared(statement=statement, query=sql.SQL(statement.text).format(**parts))
+
+
+def send(
+    conn: psycopg.Connection[Any], prepared: Prepared, parameters: Mapping[str, object] | None = None
+) -> list[tuple[Any, ...]]:
+    """Send a prepared statement, tell the connection's observer, return the rows."""
+    statement = prepared.statement
+    began = time.perf_counter_ns()
+    cursor = conn.cursor(row_factory=tuple_row)
+    sqlstate = ""
+    try:
+        cursor.execute(prepared.query, parameters, prepare=False)
+        return list(cursor.fetchall()) if cursor.description is not None else []
+    except psycopg.Error as refused:
+        sqlstate = refused.sqlstate or "no sqlstate"
+        raise
+    finally:
+        observer = conn.observer if isinstance(conn, EngineConnection) else None
+        if observer is not None:
+            duration_us = (time.perf_counter_ns() - began) // 1000
+            observer(
+                Ran(
+                    name=statement.name, sha256=statement.sha256, pid=conn.info.backend_pid,
+                    rows=cursor.rowcount, duration_us=duration_us, sqlstate=sqlstate,
+                )
+            )  # fmt: skip
+        cursor.close()
+
+
+@contextmanager
+def pinned(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Run the block with search_path pg_catalog and row_security off, and put both back at its end.
+
+    So every definition prints with its schema, no function or operator of a restored database stands
+    before PostgreSQL's own, and no policy hides a row. Outside a transaction the block is one of its own.
+    """
+    with conn.transaction():
+        [(search_path, row_security)] = run(conn, "catalogue/session_pins")
+        run(conn, "catalogue/pin_session", {"search_path": "pg_catalog", "row_security": "off"})
+        yield
+        run(conn, "catalogue/pin_session", {"search_path": search_path, "row_security": row_security})
+
+
+def files() -> tuple[Path, ...]:
+    """Return every SQL file of the engine, in the order of their relative names."""
+    folder = data_folder("sql")
+    return tuple(sorted(folder.rglob("*.sql"), key=lambda path: path.relative_to(folder).as_posix()))
+
+
+def tree_sha256() -> str:
+    """Return one sha256 (hex) over the names and bytes of all SQL files."""
+    folder = data_folder("sql")
+    tree = hashlib.sha256()
+    for path in files():
+        tree.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path.read_bytes())}\n".encode())
+    return tree.hexdigest()
+
+
+def _best_file(folder: Path, name: str, server_major: int | None) -> Path:
+    plain = folder / f"{name}.sql"
+    if server_major is None:
+        return plain
+    versions: Sequence[tuple[int, Path]] = sorted(
+        (int(found[1]), path)
+        for path in plain.parent.glob(f"{plain.stem}.*.sql")
+        if (found := _VERSIONED.search(path.name)) is not None
+    )
+    fitting = [path for major, path in versions if major <= server_major]
+    return fitting[-1] if fitting else plain
+
+
+def _without_header(text: str) -> str:
+    lines = text.splitlines()
+    while lines and (not lines[0].strip() or lines[0].startswith("--")):
+        lines.pop(0)
+    return "\n".join(lines).rstrip().removesuffix(";")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
