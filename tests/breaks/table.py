@@ -1,0 +1,157 @@
+"""The table gate by environment: which test breaks the gate there, or why it cannot be broken there.
+
+Run it: ``python -m tests.breaks.table > docs/breaks.md``. Owns the table and reads the tests' source;
+never runs them.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.gates.table import GATES
+from console.model.config import RunConfig
+from console.plans.dry_run import not_applicable
+
+ENVIRONMENTS = ("embedded", "docker")
+FOLDER = Path(__file__).parent
+DOCUMENT = FOLDER.parents[1] / "docs" / "breaks.md"
+NO_DOCKER = "not built in this release"
+
+EMBEDDED: dict[str, tuple[str, ...]] = {
+    "G-01": ("test_before_the_copy.py::test_work_folder_on_a_small_disk",),
+    "G-02": ("test_before_the_copy.py::test_work_folder_exists_already",),
+    "G-03": ("test_before_the_copy.py::test_protected_cluster_is_missing",),
+    "G-04": (
+        "test_before_the_copy.py::test_runs_folder_behind_a_link",
+        "test_before_the_copy.py::test_secrets_file_in_a_git_index",
+        "test_before_the_copy.py::test_run_folder_is_open_to_others",
+    ),
+    "G-05": (
+        "test_before_the_copy.py::test_pg_dump_fails",
+        "test_before_the_copy.py::test_dump_is_staged_inside_the_source",
+    ),
+    "G-06": ("test_before_the_copy.py::test_source_is_another_server",),
+    "G-07": ("test_before_the_copy.py::test_copy_has_a_way_in",),
+    "G-08": (
+        "test_copy.py::test_restore_is_not_whole",
+        "test_copy.py::test_grant_to_a_role_that_the_pack_does_not_name",
+        "test_copy.py::test_source_moves_under_a_dump_without_its_snapshot",
+    ),
+    "G-09": (
+        "test_copy.py::test_privileges_drifted_at_the_source",
+        "test_copy.py::test_privileges_drifted_in_the_copy",
+    ),
+    "G-10": (
+        "test_copy.py::test_copy_is_made_from_production_files",
+        "test_copy.py::test_production_answers_on_the_copys_socket",
+    ),
+    "G-11": ("test_copy.py::test_something_is_installed_beside_drydock",),
+    "G-12": ("test_copy.py::test_neighbour_is_killed",),
+    "G-13": (
+        "test_copy.py::test_contents_changed_in_place",
+        "test_copy.py::test_compiled_module_beside_the_source",
+    ),
+    "G-14": (
+        "test_copy.py::test_schema_drifted_at_the_source",
+        "test_copy.py::test_column_is_dropped_in_the_copy",
+    ),
+    "G-15": ("test_scenarios.py::test_somebody_writes_between_scenarios",),
+    "G-16": ("test_scenarios.py::test_no_scenario_makes_an_expected_row",),
+    "G-17": ("test_scenarios.py::test_somebody_writes_during_a_replay",),
+    "G-18": ("test_scenarios.py::test_somebody_grants_after_c06",),
+    "G-19": ("test_scenarios.py::test_subject_leaves_the_sql_surface",),
+    "G-20": (
+        "test_scenarios.py::test_somebody_deletes_and_changes_the_catalogue",
+        "test_scenarios.py::test_somebody_uses_the_subjects_role",
+    ),
+    "G-21": ("test_closing.py::test_source_restarts_during_the_scenarios",),
+    "G-22": ("test_scenarios.py::test_subject_prints_its_password",),
+    "G-23": ("test_closing.py::test_secret_in_an_artefact",),
+    "G-24": (
+        "test_closing.py::test_neighbour_is_replaced_before_the_teardown",
+        "test_closing.py::test_neighbour_restarts_before_the_teardown",
+    ),
+    "G-25": (
+        "test_closing.py::test_source_is_replaced_before_the_teardown",
+        "test_closing.py::test_source_is_stopped_before_the_teardown",
+    ),
+    "N-4": ("test_closing.py::test_secrets_file_is_not_destroyed",),
+    "N-5": ("test_closing.py::test_subject_changes_during_the_run",),
+    "N-6": ("test_closing.py::test_neighbour_restarts_before_the_teardown",),
+    "N-7": ("test_closing.py::test_work_folder_is_not_removed",),
+}
+"""Gate to the tests in this folder that break it in a real run on embedded PostgreSQL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell: the tests that break the gate, or the reason why there are none."""
+
+    gate: str
+    environment: str
+    tests: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def cells() -> list[Cell]:
+    """Return one cell for every gate of the plan and every environment, in the plan's order."""
+    never = not_applicable(RunConfig())
+    found = []
+    for gate in GATES:
+        reason = f"NOT_APPLICABLE by declaration: {never[gate.id]}" if gate.id in never else ""
+        tests = EMBEDDED.get(gate.id, ())
+        found.append(Cell(gate=gate.id, environment="embedded", tests=tests, reason=reason))
+        found.append(Cell(gate=gate.id, environment="docker", reason=NO_DOCKER))
+    return found
+
+
+def functions() -> dict[str, ast.FunctionDef]:
+    """Return every test of this folder by "file::name"."""
+    found: dict[str, ast.FunctionDef] = {}
+    for path in sorted(FOLDER.glob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found[f"{path.name}::{node.name}"] = node
+    return found
+
+
+def document() -> str:
+    """Return docs/breaks.md."""
+    known = functions()
+    lines = [
+        "# Breaks",
+        "",
+        "Written by `python -m tests.breaks.table > docs/breaks.md`; do not edit.",
+        "",
+        "For every gate the tests that break the real thing while a real run waits and see the gate fail",
+        "with its sentence, the run's verdict, cause, closure and exit code; or why it cannot be done.",
+        "",
+        "| gate | environment | broken by |",
+        "|---|---|---|",
+    ]
+    for cell in cells():
+        told = [f"`tests/breaks/{test}`: {_sentence(known, test)}" for test in cell.tests]
+        lines.append(f"| {cell.gate} | {cell.environment} | {'<br>'.join(told) or cell.reason} |")
+    return "\n".join([*lines, "", *_LIMITS, ""])
+
+
+def _sentence(known: dict[str, ast.FunctionDef], test: str) -> str:
+    docstring = ast.get_docstring(known[test]) if test in known else None
+    return " ".join((docstring or "no such test").split()).replace("|", "\\|")
+
+
+_LIMITS = (
+    "G-17 never fails alone: a negative scenario's matrix is all zeros, so G-15 fails and is named first.",
+    "",
+    "What no test here can make a gate see: a pg_dump that ignores the snapshot that it was told while the",
+    "source stands still (its dump is the same; on a source that moves G-08 fails), a file staged in the",
+    "source under a name that the server could have given it, a copy (not a move) of the secrets file, and a",
+    "compiled file in a `__pycache__` of a site-packages, where every Python on the machine may write.",
+)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,17 @@
+"""What every test sees: which PostgreSQL and which driver it ran with, and the fixtures of real runs."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from fix_runs import drydock, pass_runs
+
+from console.environments.programs import find_programs, wheel_majors
+
+__all__ = ["drydock", "pass_runs"]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which real programs the tests use."""
+    versions = ", ".join(find_programs(major).version for major in wheel_majors())
+    return f"PostgreSQL of the wheel: {versions}; psycopg {psycopg.__version__} ({psycopg.pq.__impl__})"

@@ -1,0 +1,240 @@
+"""Tests of the removal: what a receipt names and nothing else, by exact kind, name and identity."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.engine.recorder import Recorder
+from console.engine.removal import remove_part
+from console.environments.cluster import folder_identity
+from console.errors import StepFailed
+from console.model.event import EngineLost
+from console.secrets import SecretRegistry
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    """Yield the recorder of a run."""
+    (tmp_path / "run").mkdir()
+    recorder = Recorder(tmp_path / "run" / "journal.jsonl", SecretRegistry())
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a folder for what is to be removed, beside something that is not."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "neighbour").mkdir()
+    (place / "neighbour" / "file").write_text("theirs", "utf-8")
+    return place
+
+
+def make(kind: str, path: Path) -> None:
+    """Make one object of a kind."""
+    if kind == "folder":
+        path.mkdir()
+        (path / "inside").mkdir()
+        (path / "inside" / "file").write_text("x", "utf-8")
+    elif kind == "file":
+        path.write_text("secret", "utf-8")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+
+
+def own(recorder: Recorder, kind: str, path: Path) -> Path:
+    """Make an object with its receipt, as a step does."""
+    recorder.opening(kind, str(path))
+    make(kind, path)
+    recorder.identified(kind, str(path), folder_identity(path))
+    return path
+
+
+def outcome(recorder: Recorder, kind: str, name: object) -> tuple[str, str]:
+    """Return how a receipt was closed, and what trouble there was."""
+    found = recorder.state.receipts[f"{kind} {name}"]
+    return found.closed, found.trouble
+
+
+PATHS = {"folder": "removed", "file": "overwritten and removed", "socket": "removed"}
+
+
+@pytest.mark.parametrize(("kind", "how"), PATHS.items())
+def test_an_object_of_ours_is_removed(recorder: Recorder, place: Path, kind: str, how: str) -> None:
+    """Each kind goes by its exact name, its receipt is closed, and the neighbour stays."""
+    path = own(recorder, kind, place / "ours")
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, kind, path) == (how, "")
+    assert not os.path.lexists(path)
+    assert (place / "neighbour" / "file").read_text("utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize("other", ["same kind", "link", "link to a neighbour"])
+def test_what_took_over_the_name_is_left_alone(
+    recorder: Recorder, place: Path, kind: str, other: str
+) -> None:
+    """Another object under our name is not touched, the receipt stays open with the reason, and the next goes on."""
+    last = own(recorder, "file", place / "last")
+    path = own(recorder, kind, place / "ours")
+    path.rename(place / "moved")
+    if other == "same kind":
+        make(kind, path)
+    else:
+        path.symlink_to(place / ("neighbour" if other.endswith("neighbour") else "nowhere"))
+    before = path.lstat()
+    remove_part(recorder, "rehearsal")
+    assert path.lstat() == before
+    closed, trouble = outcome(recorder, kind, path)
+    assert closed == ""
+    assert trouble.startswith(str(path))
+    assert "link" in trouble or "is not the object of the receipt any more" in trouble
+    assert os.path.lexists(place / "moved")
+    assert (place / "neighbour" / "file").exists()
+    assert not last.exists()
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_an_object_that_never_came_to_be_is_closed(recorder: Recorder, place: Path, kind: str) -> None:
+    """A receipt whose object was never created is no residue."""
+    recorder.opening(kind, str(place / "ours"))
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, kind, place / "ours") == ("was not there", "")
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_an_object_that_vanished_without_us_is_told(recorder: Recorder, place: Path, kind: str) -> None:
+    """What was ours and is gone although nobody of the run removed it stays open, unless the engine had died."""
+    path = own(recorder, kind, place / "ours")
+    path.rename(place / "moved")
+    remove_part(recorder, "rehearsal")
+    assert "nobody of this run removed it" in outcome(recorder, kind, path)[1]
+    recorder.record(EngineLost(by="the watchdog", step="C-13", last_event=1))
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, kind, path) == ("was not there", "")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_folder_that_nobody_identified_goes_only_when_it_is_empty(
+    recorder: Recorder, place: Path, inside: bool
+) -> None:
+    """An engine that died between mkdir and the receipt leaves an empty folder; anything in it is somebody's."""
+    recorder.opening("folder", str(place / "ours"))
+    (place / "ours").mkdir()
+    if inside:
+        (place / "ours" / "file").write_text("whose", "utf-8")
+    remove_part(recorder, "rehearsal")
+    assert (place / "ours").exists() == inside
+    assert ("nobody recorded which one it is" in outcome(recorder, "folder", place / "ours")[1]) == inside
+
+
+def test_an_unidentified_object_in_a_folder_of_ours_goes_with_it(recorder: Recorder, place: Path) -> None:
+    """It is not judged for itself, and its receipt is closed when the folder is gone."""
+    folder = own(recorder, "folder", place / "ours")
+    recorder.opening("folder", str(folder / "below"))
+    make("folder", folder / "below")
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, "folder", folder / "below") == ("gone with its folder", "")
+    assert recorder.state.open_receipts == []
+
+
+def test_a_folder_that_holds_what_was_left_alone_stays(recorder: Recorder, place: Path) -> None:
+    """An object inside that is not ours any more keeps the folder around it from being removed."""
+    folder = own(recorder, "folder", place / "ours")
+    file = own(recorder, "file", folder / "secret")
+    file.unlink()
+    (folder / "secret2").symlink_to(place / "neighbour")
+    (folder / "secret2").rename(file)
+    remove_part(recorder, "rehearsal")
+    assert os.path.lexists(file)
+    assert "which is left alone" in outcome(recorder, "folder", folder)[1]
+
+
+def test_a_link_inside_a_folder_of_ours_is_not_followed(recorder: Recorder, place: Path) -> None:
+    """A folder goes with the links in it, and what they point to stays."""
+    folder = own(recorder, "folder", place / "ours")
+    (folder / "out").symlink_to(place / "neighbour")
+    remove_part(recorder, "rehearsal")
+    assert not folder.exists()
+    assert (place / "neighbour" / "file").read_text("utf-8") == "theirs"
+
+
+def test_only_the_asked_part_is_removed(recorder: Recorder, place: Path) -> None:
+    """The demo's objects stay while the rehearsal's go."""
+    ours = own(recorder, "folder", place / "ours")
+    recorder.demo_receipts().opening("folder", str(place / "demo"))
+    (place / "demo").mkdir()
+    recorder.demo_receipts().identified("folder", str(place / "demo"), folder_identity(place / "demo"))
+    remove_part(recorder, "rehearsal")
+    assert (ours.exists(), (place / "demo").exists()) == (False, True)
+    remove_part(recorder, "demo")
+    assert not (place / "demo").exists()
+
+
+def test_the_newest_object_goes_first(recorder: Recorder, place: Path) -> None:
+    """What was made last is removed first, so that nothing is taken from under something else."""
+    for name in ("one", "two", "three"):
+        own(recorder, "file", place / name)
+    order: list[str] = []
+    closed = recorder.closed
+    recorder.closed = lambda kind, name, **rest: (order.append(Path(name).name), closed(kind, name, **rest))  # type: ignore[method-assign, assignment, func-returns-value]
+    remove_part(recorder, "rehearsal")
+    assert order == ["three", "two", "one"]
+
+
+def test_a_kind_that_this_release_does_not_know_is_told_and_stops_nothing(
+    recorder: Recorder, place: Path
+) -> None:
+    """An older or newer journal's kind is residue by name, and the other objects are removed."""
+    path = own(recorder, "file", place / "ours")
+    recorder.opening("container", "copy")
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, "container", "copy") == (
+        "",
+        "this release does not know how to remove a container",
+    )
+    assert not path.exists()
+
+
+def test_removing_twice_changes_nothing(recorder: Recorder, place: Path) -> None:
+    """A second teardown finds nothing to do."""
+    own(recorder, "folder", place / "ours")
+    remove_part(recorder, "rehearsal")
+    n = recorder.state.last_n
+    remove_part(recorder, "rehearsal")
+    assert recorder.state.last_n == n
+
+
+def test_a_cluster_is_gone_when_its_folder_is(recorder: Recorder, place: Path) -> None:
+    """A cluster's receipt is closed only when the data folder is not there any more."""
+    folder = own(recorder, "folder", place / "ours")
+    (folder / "data").mkdir()
+    recorder.opening("cluster", str(folder / "data"))
+    recorder.identified("cluster", str(folder / "data"), "7611578671664259111")
+    remove_part(recorder, "rehearsal")
+    assert "is still there" in outcome(recorder, "cluster", folder / "data")[1]
+    remove_part(recorder, "rehearsal")
+    assert outcome(recorder, "cluster", folder / "data") == ("gone with its folder", "")
+
+
+def test_a_path_that_holds_a_secret_is_never_begun(place: Path, tmp_path: Path) -> None:
+    """A name that redaction would change could not be removed by its receipt: the step ends before it makes it."""
+    registry = SecretRegistry()
+    registry.learn("source", "production")
+    (tmp_path / "other").mkdir()
+    recorder = Recorder(tmp_path / "other" / "journal.jsonl", registry)
+    for receipts in (recorder, recorder.demo_receipts()):
+        with pytest.raises(
+            StepFailed, match="the path of a folder holds the value of the secret source"
+        ) as refused:
+            receipts.opening("folder", str(place / "production" / "copy"))
+        assert (refused.value.cause, "production" in str(refused.value)) == ("environment", False)
+    assert recorder.state.receipts == {}
+    recorder.close()

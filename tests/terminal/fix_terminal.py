@@ -1,0 +1,162 @@
+"""A real pseudo-terminal with a program in it: what it draws is a grid of characters, what is typed are bytes.
+
+The emulator (pyte) answers status reports as a terminal does, or stays silent where a test wants that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyte
+import pytest
+
+PATIENCE_S = 60.0
+_OPEN = (
+    "import sys; from pathlib import Path; from console.cli.attach import open_screen; "
+    "sys.exit(open_screen(Path(sys.argv[1]), observe='observe' in sys.argv))"
+)
+_FENCE = b"\x1b[6n"
+_KITTY = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]*t")
+_ARMED = "scroll the evidence, 1-4 change it"
+_READING_S = 0.3
+_CHOICE = re.compile(r"(?:press|type) \[ (\w+) \] +(approve|abort|put|hold|destroy)")
+
+
+class Terminal:
+    """One program on one terminal."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        *,
+        size: tuple[int, int] = (80, 24),
+        variables: Mapping[str, str] | None = None,
+        answers: bool = True,
+    ) -> None:
+        self.raw = b""
+        self.answers = answers
+        self.exit_status: int | None = None
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8",
+            "TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join(sys.path), **(variables or {}),
+        }  # fmt: skip
+        self.pid, self._master = pty.fork()
+        if self.pid == 0:
+            os.execve(argv[0], argv, environment)
+        self.resize(*size)
+        self._pump = threading.Thread(target=self._read, daemon=True)
+        self._pump.start()
+
+    @classmethod
+    def on_run(cls, folder: Path, *, observe: bool = False, **words: object) -> Terminal:
+        """Open the screen of a run."""
+        argv = [sys.executable, "-c", _OPEN, str(folder), *(["observe"] if observe else [])]
+        return cls(argv, **words)  # type: ignore[arg-type]
+
+    def _read(self) -> None:
+        while True:
+            try:
+                ready, _out, _err = select.select([self._master], [], [], 0.2)
+                part = os.read(self._master, 65536) if ready else b""
+            except (OSError, ValueError):
+                return
+            if not part:
+                continue
+            with self._lock:
+                self.raw += part
+                self._stream.feed(_KITTY.sub(b"", part.replace(_FENCE, b"")))
+            if self.answers:
+                for _fence in range(part.count(_FENCE)):
+                    self.press(b"\x1b[1;1R")
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what the terminal shows."""
+        with self._lock:
+            return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        """Return what the terminal shows as one text."""
+        return "\n".join(self.lines)
+
+    def press(self, keys: bytes | str) -> None:
+        """Type; a key that nobody reads any more is lost."""
+        with contextlib.suppress(OSError):
+            os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size."""
+        with self._lock:
+            self._screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def until(self, holds: Callable[[str], object], what: str) -> str:
+        """Return the first screen that holds; fails the test with what was shown instead."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds(shown := self.text):
+            if time.monotonic() > deadline:
+                pytest.fail(f"no {what} after {PATIENCE_S:.0f} s; the screen shows:\n{shown}")
+            time.sleep(0.03)
+        return shown
+
+    def shows(self, *words: str) -> str:
+        """Return the first screen that has all words."""
+        return self.until(lambda shown: all(word in shown for word in words), " and ".join(words))
+
+    def choices(self) -> dict[str, str]:
+        """Return the letters that answer the question now, by the first word of the answer, as fast as one reads."""
+        self.until(lambda shown: _CHOICE.search(shown) and _ARMED in shown, "letters to press")
+        time.sleep(_READING_S)
+        shown = self.text
+        return {word: letter for letter, word in _CHOICE.findall(shown)}
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a dropped link does."""
+        os.close(self._master)
+        self._wait()
+
+    def kill(self) -> None:
+        """End the screen without a word."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._wait()
+
+    def ended(self) -> int:
+        """Return the program's exit status once it has ended by itself."""
+        self._wait()
+        assert self.exit_status is not None
+        return self.exit_status
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while self.exit_status is None:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self.exit_status = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > deadline:
+                pytest.fail(f"the screen had not ended after {PATIENCE_S:.0f} s; it shows:\n{self.text}")
+            else:
+                time.sleep(0.02)
+
+    def close(self) -> None:
+        """End what still runs."""
+        if self.exit_status is None:
+            self.kill()
+        with contextlib.suppress(OSError):
+            os.close(self._master)
