@@ -1,0 +1,148 @@
+"""Writes the page docs/plan-file.md from console/model/config.py, so that no key is missing or wrong.
+
+`python docs/plan_file.py > docs/plan-file.md` writes it anew; a test holds page and code together. Owns one
+sentence a key; types and defaults are the code's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from console.model.config import RunConfig
+
+HEAD = """# Plan file
+
+Written from `console/model/config.py` by `python docs/plan_file.py > docs/plan-file.md`; do not edit.
+
+A plan file is TOML. Every key may be left out and then has its default; no file at all is the demo. Unknown
+keys, wrong types, wildcards, and anything that looks like a password or a connection string are errors that
+name the line, and nothing is made then (exit 2). Options of `drydock run` go before the file's words.
+Relative paths in a file are relative to the folder in which `drydock run` is started.
+
+```sh
+drydock run PLAN.toml
+```
+"""
+
+SECTIONS = {
+    "source": "Where the copy comes from.",
+    "environment": "The isolated PostgreSQL.",
+    "protect": "What must be the same afterwards, by exact name.",
+    "subject": "The code under rehearsal.",
+    "pack": "What is done with it, and what must come of it: docs/pack.md.",
+    "boundaries": "How long a boundary waits.",
+    "limits": "Limits that gates and steps rest on.",
+    "search": (
+        "The plan's word on what may be in the copy. After the restore the copy is searched, and whatever is"
+        " found and not named here or in the pack stops the run. Names are exact; nothing is a pattern."
+    ),
+}
+
+KEYS = {
+    "source.kind": "the demo that Drydock makes itself, a server reached by connection, or a dump file",
+    "source.host": "a host name, an address, or the folder of a Unix socket",
+    "source.port": "the server's port (it also names the socket)",
+    "source.database": "the database to copy; empty: the pack's",
+    "source.role": "a role that may read all that pg_dump reads; it needs no more",
+    "source.secret": "its password's name in the keyring or of a systemd credential, or file:/PATH (0600)",
+    "source.sslmode": "libpq's sslmode",
+    "source.system_identifier": "what the server must be (G-06); empty: it is recorded and not compared",
+    "source.rows": "size of the demo's production: rows of its largest table",
+    "source.path": "the dump file",
+    "source.manifest": "empty: DUMP.manifest.json beside the dump; without one its completeness is unproven",
+    "source.accept_untrusted": "restore a dump from elsewhere although embedded PostgreSQL is no sandbox",
+    "environment.kind": "where the copy lives",
+    "environment.major": "PostgreSQL's major version: 16 and 18 in the wheel, 15 or newer of the system",
+    "environment.programs": "a system PostgreSQL: the folder above its bin/; empty: the wheel's",
+    "environment.work_folder": (
+        "where clusters are made: a short path (sockets lie below it) with room;"
+        " empty: DRYDOCK_WORK_DIR, else /var/tmp"
+    ),
+    "protect.clusters": "data folders of PostgreSQL clusters on this machine (G-03, G-12, G-24)",
+    "subject.path": "the folder that holds the package; empty: the pack's reference subject",
+    "subject.commit": "the commit that the folder's repository must be at; empty: it is recorded",
+    "subject.tree": "the sha256 that the folder's tree must have; empty: it is recorded",
+    "pack.name": "a shipped pack (`drydock packs`) or a folder",
+    "boundaries.timeout_s": "seconds before an unanswered boundary ends the run as ABORTED",
+    "boundaries.destroy_timeout_s": "seconds before B-5 destroys the copy without an answer",
+    "limits.free_bytes": "least free disk (G-01 asks for three times the source's size where that is more)",
+    "limits.step_timeout_s": "seconds that the restore may take",
+    "search.security_definer": "SECURITY DEFINER functions, as the search names them",
+    "search.rules": "rewrite rules, as the search names them",
+    "search.roles": "roles beside the pack's and the copy's own",
+    "search.settings": "settings of roles and databases beside those that the pack declares",
+}
+
+
+def sections() -> list[tuple[str, Any]]:
+    """Return each section's name and struct, in the order of the code."""
+    return [(one.name, one.type) for one in msgspec.structs.fields(RunConfig)]
+
+
+def keys() -> list[str]:
+    """Return every key as section.key."""
+    return [f"{name}.{one.name}" for name, struct in sections() for one in msgspec.structs.fields(struct)]
+
+
+def toml(value: object) -> str:
+    """Return a default as TOML writes it."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value)) + ".0"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+def kind_of(annotation: object) -> str:
+    """Return the type in a reader's words."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(f'"{word}"' for word in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list of strings"
+    names: dict[object, str] = {str: "string", int: "whole number", float: "number", bool: "true or false"}
+    return names[annotation]
+
+
+def section(name: str, struct: Any) -> str:
+    """Return one section of the page."""
+    rows = [
+        f"| {one.name} | {kind_of(one.type)} | {toml(one.default)} | {KEYS[f'{name}.{one.name}']} |"
+        for one in msgspec.structs.fields(struct)
+    ]
+    head = [f"## [{name}]", "", SECTIONS[name], "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def whole_file() -> str:
+    """Return a plan file that says every default."""
+    return "\n".join(
+        "\n".join(
+            [
+                f"[{name}]",
+                *(f"{one.name} = {toml(one.default)}" for one in msgspec.structs.fields(struct)),
+                "",
+            ]
+        )
+        for name, struct in sections()
+    )
+
+
+def markdown() -> str:
+    """Return the whole page."""
+    parts = [HEAD, *(section(name, struct) for name, struct in sections())]
+    ending = [
+        "## Every default",
+        "",
+        "This file means the same as none:",
+        "",
+        "```toml",
+        whole_file() + "```",
+        "",
+    ]
+    return "\n".join([*parts, *ending])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
