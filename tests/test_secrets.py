@@ -18,11 +18,11 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from fix_uids import own_uid
 from hypothesis import given
 from hypothesis import strategies as st
 
 from console.environments.cluster import Cluster
-from console.environments.owner import choose_uid
 from console.environments.programs import find_programs
 from console.secrets import (
     SecretRegistry,
@@ -216,9 +216,7 @@ def cluster() -> Iterator[tuple[Cluster, str]]:
     """Yield a real PostgreSQL whose superuser's password reached it as a verifier."""
     folder = Path(tempfile.mkdtemp(prefix="dds-", dir="/var/tmp"))
     folder.chmod(0o711)
-    made = Cluster(
-        folder=folder / "c", programs=find_programs(16), uid=choose_uid(), label="the secrets' test"
-    )
+    made = Cluster(folder=folder / "c", programs=find_programs(16), uid=own_uid(), label="the secrets' test")
     password = make_password()
     try:
         made.create(password)

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from driver import DATABASE, Stage
+from fix_uids import own_uid
 
 from console.environments.cluster import SUPERUSER, Cluster, read_postmaster_file
-from console.environments.owner import choose_uid
 from console.environments.programs import find_programs
 from console.secrets import make_password, write_secret_file
 from console.settings import data_folder
@@ -55,7 +55,7 @@ def source_of_ones_own(scene: Stage) -> str:
     """Start a cluster that stands for a real production and return the lines of [source] that name it."""
     password = make_password()
     cluster = Cluster(
-        folder=scene.root / "source", programs=find_programs(MAJOR), uid=choose_uid(),
+        folder=scene.root / "source", programs=find_programs(MAJOR), uid=own_uid(),
         label="a source of one's own",
     )  # fmt: skip
     cluster.create(password)

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fix_uids import own_uid
 
 from console.environments import cluster as module
 from console.environments import programs as programs_module
 from console.environments.cluster import Cluster
 from console.environments.named_user import CANNOT
 from console.environments.owner import (
-    choose_uid,
     initdb_uid,
     others_can_reach,
     remove_things,
@@ -98,7 +98,7 @@ def meddled_programs(folder: Path, after: str) -> Programs:
 def made_cluster(folder: Path, programs: Programs | None = None) -> Cluster:
     """Return a cluster that is not made yet."""
     return Cluster(
-        folder=folder / "c", programs=programs or find_programs(16), uid=choose_uid(), label="the test's"
+        folder=folder / "c", programs=programs or find_programs(16), uid=own_uid(), label="the test's"
     )
 
 

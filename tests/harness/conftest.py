@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_uids import own_uid
 from harness_driver import SHOPPER_PASSWORD, Stage
 from psycopg import sql
 
 from console.engine.archive import build_harness
 from console.environments.cluster import WITNESS_SETTINGS, Cluster
-from console.environments.owner import choose_uid
 from console.environments.programs import find_programs
 
 
@@ -23,7 +23,7 @@ def _cluster(major: int) -> Iterator[Cluster]:
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     cluster = Cluster(
-        folder=folder / "c", programs=find_programs(major), uid=choose_uid(), label="the harness tests",
+        folder=folder / "c", programs=find_programs(major), uid=own_uid(), label="the harness tests",
         settings=WITNESS_SETTINGS,
     )  # fmt: skip
     try:

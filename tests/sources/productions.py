@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fix_uids import own_uid
 from psycopg import sql
 
 from console.environments.cluster import PORT, Cluster, read_system_identifier
-from console.environments.owner import choose_uid
 from console.environments.programs import find_programs
 from console.secrets import make_password, scram_verifier
 
@@ -91,9 +91,7 @@ class Production:
 def made_production(major: int) -> Production:
     folder = Path(tempfile.mkdtemp(prefix="ddp-", dir="/var/tmp"))
     folder.chmod(0o711)
-    cluster = Cluster(
-        folder=folder / "c", programs=find_programs(major), uid=choose_uid(), label="production"
-    )
+    cluster = Cluster(folder=folder / "c", programs=find_programs(major), uid=own_uid(), label="production")
     made = Production(
         cluster=cluster, superuser_password=make_password(), password=make_password(), folder=folder
     )

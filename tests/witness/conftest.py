@@ -16,9 +16,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_uids import own_uid
 
 from console.environments.cluster import WITNESS_SETTINGS, Cluster
-from console.environments.owner import choose_uid
 from console.environments.programs import find_programs
 from console.secrets import scram_verifier
 
@@ -52,7 +52,7 @@ def production(request: pytest.FixtureRequest) -> Iterator[DemoProduction]:
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     programs = find_programs(request.param)
-    cluster = Cluster(folder=folder / "c", programs=programs, uid=choose_uid(), label="the demo")
+    cluster = Cluster(folder=folder / "c", programs=programs, uid=own_uid(), label="the demo")
     try:
         cluster.create(password)
         cluster.start()
@@ -98,7 +98,7 @@ def witnessed_server(request: pytest.FixtureRequest) -> Iterator[WitnessedServer
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     cluster = Cluster(
-        folder=folder / "c", programs=find_programs(request.param), uid=choose_uid(),
+        folder=folder / "c", programs=find_programs(request.param), uid=own_uid(),
         label=f"witness {request.param}", settings=WITNESS_SETTINGS,
     )  # fmt: skip
     try:

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import pq
 
 from console.environments.cluster import Cluster
-from console.environments.owner import choose_uid
+from console.environments.owner import lease_uid
 from console.environments.programs import find_programs
 
 HERE = Path(__file__).parent
@@ -222,7 +222,8 @@ def laboratory(major: int = 16) -> Iterator[Laboratory]:
     """Run a cluster for the time of the block and remove it afterwards."""
     home = Path(tempfile.mkdtemp(prefix="dd-surface-", dir="/var/tmp"))
     home.chmod(0o755)
-    password, uid = secrets.token_urlsafe(16), choose_uid()
+    password, lease = secrets.token_urlsafe(16), lease_uid()
+    uid = lease.uid if lease is not None else None
     cluster = Cluster(
         folder=home / "c",
         programs=find_programs(major),
