@@ -18,7 +18,7 @@ from pathlib import Path
 
 from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import hand_over, lease_uid
-from console.environments.process import CLEAN_ENVIRONMENT, end_process, process_identity
+from console.environments.process import CLEAN_ENVIRONMENT, end_process, process_identity, process_uid
 from console.errors import PackError, PlanError, StepFailed, SubjectError
 from console.model.text import one_line
 from console.subjects import materialise
@@ -97,6 +97,7 @@ def _try(folder: Path, made: Path, copy: Path, package: str) -> None:
 
 def _imported(interpreter: Interpreter, words: list[str], said: Path, uid: int | None) -> int | None:
     """Import in a process of its own and return its exit code, None when the time was over."""
+    known = frozenset(_orphans(uid))
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with said.open("wb") as stderr:
         child = subprocess.Popen(
@@ -113,7 +114,7 @@ def _imported(interpreter: Interpreter, words: list[str], said: Path, uid: int |
     finally:
         child.kill()
         child.wait()
-        _end_what_it_left(uid)
+        _end_what_it_left(uid, known)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
@@ -121,29 +122,29 @@ def _say_little() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_SAID_LIMIT_BYTES, _SAID_LIMIT_BYTES))
 
 
-def _end_what_it_left(uid: int | None) -> None:
-    """End orphans of the import: they came to this process, and under root they have a user of their own."""
-    while True:
-        found = [identity for identity in map(process_identity, _orphans(uid)) if identity is not None]
+def _end_what_it_left(uid: int | None, known: frozenset[str]) -> None:
+    """End orphans of the import: they came to this process, and under root they have a user of their own.
+
+    The children in `known` are this process's own business.
+    """
+    while found := [identity for identity in _orphans(uid) if identity not in known]:
         for identity in found:
             end_process(identity, ask=signal.SIGKILL, patience_s=_END_PATIENCE_S)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-        if not found:
-            return
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(int(identity.split(":", 1)[0]), os.WNOHANG)
 
 
-def _orphans(uid: int | None) -> list[int]:
+def _orphans(uid: int | None) -> list[str]:
+    """Return the identities of this process's living children and of what runs as `uid`."""
     found = []
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
         try:
-            owner = entry.stat().st_uid
             parent = int(Path(entry.path, "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == os.getpid() or (uid is not None and owner == uid):
-            found.append(int(entry.name))
+        if parent == os.getpid() or (uid is not None and process_uid(int(entry.name)) == uid):
+            identity = process_identity(int(entry.name))
+            found += [identity] if identity is not None else []
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -158,3 +159,15 @@ def test_what_an_import_leaves_running_is_ended(drydock: Drydock, tmp_path: Path
     [_option, subject] = _importing(code)(drydock, tmp_path)
     subject_imports(Path(subject), PACKAGE, work=drydock.work)
     assert [one for one in processes() if mark in one.command] == []
+
+
+def test_the_import_check_ends_nothing_but_its_own(drydock: Drydock, tmp_path: Path) -> None:
+    """A child that this process had before, such as a server of its own, lives on."""
+    before = subprocess.Popen(["/bin/sleep", "600"])
+    try:
+        [_option, subject] = _importing("import os")(drydock, tmp_path)
+        subject_imports(Path(subject), PACKAGE, work=drydock.work)
+        assert before.poll() is None
+    finally:
+        before.kill()
+        before.wait()

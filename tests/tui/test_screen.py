@@ -78,10 +78,14 @@ async def arm(app: LiveApp, pilot: Pilot[None]) -> QuestionScreen:
 
 
 async def press_letter(app: LiveApp, pilot: Pilot[None], choice: str) -> None:
-    """Press the letter beside one answer."""
+    """Press the letter beside one answer and wait for what comes of it: the question goes, or stays for good."""
     question = await arm(app, pilot)
     await pilot.press(question.challenge.marks[choice])
-    await pilot.pause(0.5)
+    for _try in range(60):
+        await pilot.pause(0.05)
+        if app.screen is not question:
+            break
+    await pilot.pause(0.3)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
