@@ -41,6 +41,15 @@ def default_runs_folder() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "drydock" / "runs"
 
 
+def default_cache_folder() -> Path:
+    """Return the folder of what can be made again: DRYDOCK_CACHE_DIR, else the user's cache folder (XDG)."""
+    named = os.environ.get("DRYDOCK_CACHE_DIR")
+    if named:
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "drydock"
+
+
 def default_work_folder() -> Path:
     """Return the folder under which clusters are made: DRYDOCK_WORK_DIR, /var/tmp or the temporary folder.
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 import pytest
+from fix_places import cache_for_tests
 from fix_runs import drydock, pass_runs
 
 from console.environments.programs import find_programs, wheel_majors
 
 __all__ = ["drydock", "pass_runs"]
+
+
+def pytest_configure() -> None:
+    """Keep what clusters are copied from away from the user's own cache folder."""
+    os.environ["DRYDOCK_CACHE_DIR"] = str(cache_for_tests())
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from fix_places import cache_for_tests, place_for_clusters
 
 from console.journal import read_journal
 from console.model.event import Entry
@@ -195,7 +196,8 @@ class Drydock:
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": f"{Path(DRYDOCK).parent}:/usr/local/bin:/usr/bin:/bin", "HOME": str(self.root),
-            "LC_ALL": "C.UTF-8", "DRYDOCK_WORK_DIR": str(self.work), **self.variables,
+            "LC_ALL": "C.UTF-8", "DRYDOCK_WORK_DIR": str(self.work), "DRYDOCK_CACHE_DIR": str(cache_for_tests()),
+            **self.variables,
         }  # fmt: skip
 
     def _popen(self, words: Sequence[str], out: Path) -> subprocess.Popen[bytes]:
@@ -258,8 +260,8 @@ def names_played(request: pytest.FixtureRequest, fixture: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def drydock() -> Iterator[Drydock]:
-    """A folder under /var/tmp (short: sockets lie below it), removed at the end with all runs in it."""
-    root = Path(tempfile.mkdtemp(prefix="e2e-", dir="/var/tmp"))
+    """A folder with a short path (sockets lie below it), removed at the end with all runs in it."""
+    root = Path(tempfile.mkdtemp(prefix="e2e-", dir=place_for_clusters()))
     root.chmod(0o755)
     made = Drydock(root=root, reference=root / "reference")
     made.work.mkdir(mode=0o755)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 
 from console import repository
 from console.repository import Repository, index_listing, read_repository
@@ -30,7 +31,7 @@ def git(folder: Path, *words: str, given: bytes = b"", uid: int | None = None) -
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other users can reach (pytest's own they cannot)."""
-    with tempfile.TemporaryDirectory(prefix="repository-", dir="/var/tmp") as made:
+    with tempfile.TemporaryDirectory(prefix="repository-", dir=place_for_clusters()) as made:
         path = Path(made)
         path.chmod(0o755)
         yield path

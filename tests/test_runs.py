@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from fix_journals import passed, waiting_at_b2
+from fix_places import place_for_clusters
 
 from console.errors import JournalBroken, RunNotFound, RunsFolderError, UsageError
 from console.runs import create_run_folder, find_run, journal_is_held, list_runs, new_run_id, read_run
@@ -23,7 +24,7 @@ OLD, NEW, OTHER = "20261120-034512-7f3a", "20261121-034512-7f3a", "20261121-0345
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Yield a folder that every user can reach."""
-    with tempfile.TemporaryDirectory(prefix="ddr-", dir="/var/tmp") as place:
+    with tempfile.TemporaryDirectory(prefix="ddr-", dir=place_for_clusters()) as place:
         Path(place).chmod(0o755)
         yield Path(place)
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,9 +215,15 @@ def test_a_verifier_is_the_one_of_rfc_5803() -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[tuple[Cluster, str]]:
     """Yield a real PostgreSQL whose superuser's password reached it as a verifier."""
-    folder = Path(tempfile.mkdtemp(prefix="dds-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="dds-", dir=place_for_clusters()))
     folder.chmod(0o711)
-    made = Cluster(folder=folder / "c", programs=find_programs(16), uid=own_uid(), label="the secrets' test")
+    made = Cluster(
+        folder=folder / "c",
+        programs=find_programs(16),
+        uid=own_uid(),
+        templates=cache_for_tests(),
+        label="the secrets' test",
+    )
     password = make_password()
     try:
         made.create(password)

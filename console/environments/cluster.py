@@ -7,6 +7,7 @@ never puts a password into argv, an environment or a statement.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -16,15 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
+
+from console.environments.identity import give_identity
 from console.environments.named_user import CANNOT, named_command, passwd_line
 from console.environments.owner import initdb_uid, lend, make_folder, take_folder
 from console.environments.process import Child, Finished, end_process, run_program, spawn
 from console.environments.programs import Programs, reachable_programs
+from console.environments.template import ARGUMENTS, find_template, keep_template
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts, Receipts
 from console.secrets import scram_verifier, write_secret_file
 from console.settings import SOCKET_PATH_LIMIT_BYTES
-from console.sql import EngineConnection
+from console.sql import EngineConnection, prepare
 
 PORT = 5432
 SUPERUSER = "postgres"
@@ -65,6 +70,15 @@ THROWAWAY_SETTINGS: Mapping[str, str] = {
 """No TCP; the socket's folder (0700) is the lock. Durability is off: the cluster is thrown away. Shared memory lies in
 the data folder: what a server that was killed leaves in /dev/shm would outlive its run."""
 
+_SCRAM = ("--auth=scram-sha-256", *ARGUMENTS[1:])
+_ALONE: Mapping[str, str] = {
+    "exit_on_error": "on",
+    "log_statement": "none",
+    "log_checkpoints": "off",
+    "log_min_error_statement": "panic",
+}
+"""A statement that fails ends the backend with an exit code, and its text (a verifier) is never in its words."""
+
 _CONFIGURATION: Mapping[str, str] = {
     "pg_hba.conf": "local all all scram-sha-256\nlocal replication all scram-sha-256\n",
     "pg_ident.conf": "",
@@ -80,7 +94,10 @@ _CONFIGURATION: Mapping[str, str] = {
 
 @dataclass(kw_only=True)
 class Cluster:
-    """A cluster below `folder` (made by `create`): data/, socket/ and PostgreSQL's programs where needed."""
+    """A cluster below `folder` (made by `create`): data/, socket/ and PostgreSQL's programs where needed.
+
+    `templates` is the folder in which a data folder is kept to be copied; None runs initdb every time.
+    """
 
     folder: Path
     programs: Programs
@@ -88,6 +105,7 @@ class Cluster:
     label: str
     settings: Mapping[str, str] = field(default_factory=dict)
     receipts: Receipts = field(default_factory=NoReceipts)
+    templates: Path | None = None
     child: Child | None = None
 
     @property
@@ -111,9 +129,9 @@ class Cluster:
         return self.data_folder / "log" / "server.json"
 
     def create(self, superuser_password: str) -> None:
-        """Make the folder and run initdb; the superuser's password reaches the server as a verifier.
+        """Make the folder and the data folder; the superuser's password reaches the server as a verifier.
 
-        Raises StepFailed (environment) with initdb's own words.
+        Raises StepFailed (environment) with the words of the program that failed.
         """
         if len(str(self.socket_path)) > SOCKET_PATH_LIMIT_BYTES:
             raise StepFailed(
@@ -125,49 +143,64 @@ class Cluster:
         self.receipts.opening("folder", str(self.folder))
         make_folder(self.folder)
         self.receipts.identified("folder", str(self.folder), folder_identity(self.folder))
-        self.programs = reachable_programs(self.programs, uid=self.uid, folder=self.folder)
-        self._initdb(superuser_password)
+        installed = self.programs
+        self.programs = reachable_programs(installed, uid=self.uid, folder=self.folder)
+        verifier = scram_verifier(superuser_password)
+        if self.templates is None or not self._made_from_template(self.templates, installed, verifier):
+            self._initdb([*_SCRAM, f"--pwfile={self.folder / 'verifier'}"], verifier)
+            self._configure()
         self.receipts.identified("cluster", str(self.data_folder), read_system_identifier(self.data_folder))
-        for name, text in _CONFIGURATION.items():
-            _write_anew(self.data_folder, name, text, self.uid)
         make_folder(self.socket_folder, uid=self.uid)
 
-    def _initdb(self, superuser_password: str) -> None:
-        """Make the data folder as the cluster's own user; where that cannot be, as `nobody`.
+    def _configure(self) -> None:
+        for name, text in _CONFIGURATION.items():
+            _write_anew(self.data_folder, name, text, self.uid)
+
+    def _made_from_template(self, templates: Path, installed: Programs, verifier: str) -> bool:
+        """Copy the template, or make it, and give the copy an identity and a password; False where that cannot be."""
+        template = find_template(templates, installed)
+        if template is not None:
+            make_folder(self.data_folder)
+            template.lay_out(self.data_folder, uid=self.uid)
+            if self.uid is not None:
+                os.chown(self.data_folder, self.uid, self.uid)
+        elif self._initdb(list(ARGUMENTS), ""):
+            keep_template(templates, installed, self.data_folder, without=frozenset(_CONFIGURATION))
+        give_identity(self.data_folder)
+        self._configure()
+        if self._set_verifier(verifier):
+            return True
+        shutil.rmtree(self.data_folder)
+        return False
+
+    def _initdb(self, words: list[str], verifier: str) -> bool:
+        """Make the data folder as the cluster's own user; where that cannot be, as `nobody` (then False).
 
         The second way takes all from `nobody` afterwards and refuses what is not a plain file of initdb's,
         but a process that ran as `nobody` meanwhile could have changed a file's content. Of such files
         only the configuration is written anew.
         """
-        verifier = scram_verifier(superuser_password) + "\n"
+        by_itself = True
         if self.uid is None:
-            done = self._run_initdb(verifier, uid=None)
+            done = self._run_initdb(words, verifier, uid=None)
         else:
-            done = self._run_initdb(verifier, uid=self.uid, named=True)
+            done = self._run_initdb(words, verifier, uid=self.uid, named=True)
             if done.returncode == CANNOT:
-                done = self._run_initdb(verifier, uid=initdb_uid())
+                by_itself = False
+                done = self._run_initdb(words, verifier, uid=initdb_uid())
         if done.returncode:
             raise StepFailed(f"initdb of {self.label} failed: {done.stderr.strip()}", cause="environment")
+        return by_itself
 
-    def _run_initdb(self, verifier: str, *, uid: int | None, named: bool = False) -> Finished:
+    def _run_initdb(
+        self, words: list[str], verifier: str, *, uid: int | None, named: bool = False
+    ) -> Finished:
         """Run initdb as `uid` in a folder that only root can rename in, and take what it made for the cluster."""
-        argv = [
-            self.programs.path("initdb"), "-D", str(self.data_folder), "-U", SUPERUSER, "--auth=scram-sha-256",
-            f"--pwfile={self.folder / 'verifier'}", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
-        ]  # fmt: skip
-        names = self.folder / "passwd"
-        write_secret_file(self.folder / "verifier", verifier, uid=uid)
+        argv = [self.programs.path("initdb"), "-D", str(self.data_folder), "-U", SUPERUSER, *words]
+        write_secret_file(self.folder / "verifier", verifier + "\n", uid=uid)
         make_folder(self.data_folder, uid=uid)
         try:
-            if named and uid is not None:
-                write_secret_file(names, passwd_line(uid))
-                names.chmod(0o444)
-                argv = named_command(uid, names, argv)
-            self._let_in(uid)
-            done = run_program(
-                argv, name=f"initdb of {self.label}", scratch=self.folder, uid=None if named else uid,
-                receipts=self.receipts,
-            )  # fmt: skip
+            done = self._run(argv, name=f"initdb of {self.label}", uid=uid, named=named)
             self._let_in(self.uid)
             if done.returncode == CANNOT and named:
                 self.data_folder.rmdir()
@@ -175,8 +208,45 @@ class Cluster:
                 take_folder(self.data_folder, giver=uid, uid=self.uid)
         finally:
             (self.folder / "verifier").unlink()
-            names.unlink(missing_ok=True)
         return done
+
+    def _run(
+        self, argv: list[str], *, name: str, uid: int | None, named: bool, stdin: bytes = b""
+    ) -> Finished:
+        """Run a program of PostgreSQL's as `uid`, who has a name where `named` asks for one, to its end."""
+        names = self.folder / "passwd"
+        try:
+            if named and uid is not None:
+                write_secret_file(names, passwd_line(uid))
+                names.chmod(0o444)
+                argv = named_command(uid, names, argv)
+            self._let_in(uid)
+            return run_program(
+                argv, name=name, scratch=self.folder, uid=None if named else uid, receipts=self.receipts,
+                stdin=stdin,
+            )  # fmt: skip
+        finally:
+            names.unlink(missing_ok=True)
+
+    def _set_verifier(self, verifier: str) -> bool:
+        """Give the superuser its password in a stand-alone backend: nobody can connect to one, and it has no log.
+
+        False where the backend's user can have no name, which it asks for.
+        """
+        parts = {"role": sql.Identifier(SUPERUSER), "verifier": sql.Literal(verifier)}
+        statement = prepare("environment/set_superuser_verifier", parts).query.as_string(None)
+        words = [f"-c{name}={value}" for name, value in {**THROWAWAY_SETTINGS, **_ALONE}.items()]
+        argv = [self.programs.path("postgres"), "--single", "-D", str(self.data_folder), *words, "template1"]
+        done = self._run(
+            argv, name=f"stand-alone postgres of {self.label}", uid=self.uid, named=self.uid is not None,
+            stdin=f"{statement}\n".encode(),
+        )  # fmt: skip
+        if done.returncode == CANNOT:
+            return False
+        if done.returncode:
+            said = done.stderr.replace(verifier, "the verifier").strip()
+            raise StepFailed(f"{self.label} cannot be given a password: {said}", cause="environment")
+        return True
 
     def _let_in(self, uid: int | None) -> None:
         """Let one user pass the cluster's folder, in which only root can make, rename or remove."""

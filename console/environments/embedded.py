@@ -35,6 +35,7 @@ from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file
+from console.settings import default_cache_folder
 from console.sql import EngineConnection
 from console.witness.catalogue import read_identity
 
@@ -76,7 +77,7 @@ class EmbeddedEnvironment:
         self.uid, self.harness_uid = (lease.uid if lease is not None else None for lease in self._leases)
         self.cluster = Cluster(
             folder=folder / "copy", programs=programs, uid=self.uid, label="the copy",
-            settings=WITNESS_SETTINGS, receipts=receipts,
+            settings=WITNESS_SETTINGS, receipts=receipts, templates=default_cache_folder(),
         )  # fmt: skip
         self.harness: HarnessProcess | None = None
         self.engine_pids: set[int] = set()

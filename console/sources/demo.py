@@ -27,6 +27,7 @@ from console.environments.programs import Programs
 from console.errors import PackError, StepFailed
 from console.model.protocols import Receipts
 from console.secrets import SecretRegistry, make_password
+from console.settings import default_cache_folder
 from console.sources.connection import ConnectionSource, Target
 from console.sources.source import Look
 from console.sql import EngineConnection, Ran, run
@@ -68,10 +69,11 @@ class DemoSource(ConnectionSource):
             uid=uid,
             label="the demo's production",
             receipts=receipts,
+            templates=default_cache_folder(),
         )
         self.neighbour = Cluster(
             folder=folder / "neighbour", programs=programs, uid=neighbour_uid, label="the demo's neighbour",
-            receipts=receipts,
+            receipts=receipts, templates=default_cache_folder(),
         )  # fmt: skip
         target = Target(
             host=str(self.production.socket_folder), port=PORT, database=database, role=SUPERUSER,

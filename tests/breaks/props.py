@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from driver import DATABASE, Stage
+from fix_places import cache_for_tests
 from fix_uids import own_uid
 
 from console.environments.cluster import SUPERUSER, Cluster, read_postmaster_file
@@ -55,7 +56,7 @@ def source_of_ones_own(scene: Stage) -> str:
     """Start a cluster that stands for a real production and return the lines of [source] that name it."""
     password = make_password()
     cluster = Cluster(
-        folder=scene.root / "source", programs=find_programs(MAJOR), uid=own_uid(),
+        folder=scene.root / "source", programs=find_programs(MAJOR), uid=own_uid(), templates=cache_for_tests(),
         label="a source of one's own",
     )  # fmt: skip
     cluster.create(password)

@@ -23,7 +23,7 @@ PATIENCE_S = 5.0
 _GRAIN_S = 1.5
 """The start of the machine is known to the second, a process's start to a clock tick."""
 
-_SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"))
+_SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ def look(root: Path) -> Machine:
 
 
 def _ours_in_shared_folders(root: Path) -> list[str]:
-    """Return names in /tmp and /var/tmp that are a run's: by its id or by its users."""
+    """Return names in the shared folders that are a run's: by its id or by its users."""
     runs = {path.name for path in root.rglob("runs-*/2*")}
     tenures = tenures_of_runs(root)
     found = []

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 from fix_runs import REFERENCE, Drydock, Living
 
 from console.engine import removal
@@ -130,7 +131,7 @@ def as_user(uid: int, work: Callable[[], object]) -> int:
 def test_an_ordinary_user_removes_what_was_made_read_only() -> None:
     """Without root the folders are opened first, however deep, and a file outside keeps its mode."""
     uid = 60778
-    place = Path(tempfile.mkdtemp(prefix="removal-", dir="/var/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="removal-", dir=place_for_clusters()))
     if os.geteuid() == 0:
         os.chown(place, uid, uid)
     outside, top = place / "outside", place / "top"

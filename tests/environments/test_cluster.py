@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fix_places import place_for_clusters
 from fix_uids import own_uid
 
 from console.environments import cluster as module
@@ -58,7 +59,7 @@ while True:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A short folder that other users can pass."""
-    made = Path(tempfile.mkdtemp(prefix="ddc-", dir="/var/tmp"))
+    made = Path(tempfile.mkdtemp(prefix="ddc-", dir=place_for_clusters()))
     made.chmod(0o711)
     yield made
     shutil.rmtree(made)

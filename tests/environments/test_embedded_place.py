@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 
 from console.engine.archive import build_harness
 from console.environments.embedded import SUPERUSER_SECRET, EmbeddedEnvironment, HarnessPlace
@@ -39,7 +40,7 @@ IN_THE_WAY = ("PermissionError",)
 @pytest.fixture(scope="module")
 def environment() -> Iterator[EmbeddedEnvironment]:
     """A provisioned copy."""
-    folder = Path(tempfile.mkdtemp(prefix="ddp-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddp-", dir=place_for_clusters()))
     folder.chmod(0o711)
     make_folder(folder / "w", mode=0o711)
     registry = SecretRegistry()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 
 from console.environments import owner
 from console.environments.belongings import FIRST_UID, LAST_UID
@@ -85,7 +86,7 @@ def is_free(uid: int) -> bool:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other users can pass."""
-    made = Path(tempfile.mkdtemp(prefix="ddo-", dir="/var/tmp"))
+    made = Path(tempfile.mkdtemp(prefix="ddo-", dir=place_for_clusters()))
     made.chmod(0o711)
     yield made
     shutil.rmtree(made)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 from harness_driver import SHOPPER_PASSWORD, Stage
 from psycopg import sql
@@ -19,11 +20,12 @@ from console.environments.programs import find_programs
 
 
 def _cluster(major: int) -> Iterator[Cluster]:
-    folder = Path(tempfile.mkdtemp(prefix="ddh-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddh-", dir=place_for_clusters()))
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     cluster = Cluster(
         folder=folder / "c", programs=find_programs(major), uid=own_uid(), label="the harness tests",
+        templates=cache_for_tests(),
         settings=WITNESS_SETTINGS,
     )  # fmt: skip
     try:

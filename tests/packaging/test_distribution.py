@@ -15,6 +15,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 from fix_runs import Drydock
 
 import console
@@ -103,7 +104,7 @@ def wheel(built: Path) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path) -> Iterator[Path]:
     """Install the wheel in a new virtual environment; what it depends on is this one's."""
-    home = Path("/var/tmp") / f"wheel-{os.getpid()}"
+    home = place_for_clusters() / f"wheel-{os.getpid()}"
     try:
         install(wheel, home)
         yield home

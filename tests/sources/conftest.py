@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dumps import Dump, take_dump
+from fix_places import place_for_clusters
 from productions import Production, made_production
 
 
@@ -37,7 +38,7 @@ def production(make_production: Callable[[int], Production]) -> Production:
 def dumps() -> Iterator[dict[str, Dump]]:
     """Dumps of the demo on PostgreSQL 16, plain and archive; production itself is gone by then."""
     production = made_production(16)
-    folder = Path(tempfile.mkdtemp(prefix="ddd-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddd-", dir=place_for_clusters()))
     try:
         made = {
             "plain": take_dump(production, folder),

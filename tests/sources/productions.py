@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 from psycopg import sql
 
@@ -89,9 +90,15 @@ class Production:
 
 
 def made_production(major: int) -> Production:
-    folder = Path(tempfile.mkdtemp(prefix="ddp-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddp-", dir=place_for_clusters()))
     folder.chmod(0o711)
-    cluster = Cluster(folder=folder / "c", programs=find_programs(major), uid=own_uid(), label="production")
+    cluster = Cluster(
+        folder=folder / "c",
+        programs=find_programs(major),
+        uid=own_uid(),
+        templates=cache_for_tests(),
+        label="production",
+    )
     made = Production(
         cluster=cluster, superuser_password=make_password(), password=make_password(), folder=folder
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 from psycopg import sql
 
 from console.environments.embedded import OWNER_SECRET, SUPERUSER_SECRET, EmbeddedEnvironment
@@ -22,7 +23,7 @@ OWNER = "keeper"
 @pytest.fixture(params=[16, 18], ids=["pg16", "pg18"])
 def environment(request: pytest.FixtureRequest) -> Iterator[EmbeddedEnvironment]:
     """A provisioned copy with an empty database owned by a role of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="ddr-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddr-", dir=place_for_clusters()))
     folder.chmod(0o711)
     make_folder(folder / "w", mode=0o711)
     registry = SecretRegistry()

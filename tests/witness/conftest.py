@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 
 from console.environments.cluster import WITNESS_SETTINGS, Cluster
@@ -48,11 +49,13 @@ def install_demo(conn: psycopg.Connection[Any], rows: int) -> None:
 @pytest.fixture(scope="session", params=[16, 18], ids=["pg16", "pg18"])
 def production(request: pytest.FixtureRequest) -> Iterator[DemoProduction]:
     """Yield the demo production on one major version; nothing of it is left afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="ddw-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddw-", dir=place_for_clusters()))
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     programs = find_programs(request.param)
-    cluster = Cluster(folder=folder / "c", programs=programs, uid=own_uid(), label="the demo")
+    cluster = Cluster(
+        folder=folder / "c", programs=programs, uid=own_uid(), templates=cache_for_tests(), label="the demo"
+    )
     try:
         cluster.create(password)
         cluster.start()
@@ -94,11 +97,11 @@ class WitnessedServer:
 @pytest.fixture(scope="session", params=[16, 18], ids=["pg16", "pg18"])
 def witnessed_server(request: pytest.FixtureRequest) -> Iterator[WitnessedServer]:
     """Yield a server with the witness's settings; nothing of it is left afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="ddw-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddw-", dir=place_for_clusters()))
     folder.chmod(0o711)
     password = secrets.token_hex(16)
     cluster = Cluster(
-        folder=folder / "c", programs=find_programs(request.param), uid=own_uid(),
+        folder=folder / "c", programs=find_programs(request.param), uid=own_uid(), templates=cache_for_tests(),
         label=f"witness {request.param}", settings=WITNESS_SETTINGS,
     )  # fmt: skip
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fix_places import place_for_clusters
 
 from console.engine import control
 from console.engine.control import SOCKET_NAME, ControlServer, Peer, Reply, Request, account_name, ask
@@ -40,7 +41,7 @@ def desk() -> Desk:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Yield a run's folder, 0700, in a place that every user can reach."""
-    with tempfile.TemporaryDirectory(prefix="ddc-", dir="/var/tmp") as place:
+    with tempfile.TemporaryDirectory(prefix="ddc-", dir=place_for_clusters()) as place:
         Path(place).chmod(0o755)
         folder = Path(place) / "run"
         folder.mkdir(mode=0o700)

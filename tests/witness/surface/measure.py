@@ -23,6 +23,7 @@ from psycopg import pq
 from console.environments.cluster import Cluster
 from console.environments.owner import lease_uid
 from console.environments.programs import find_programs
+from console.settings import default_cache_folder
 
 HERE = Path(__file__).parent
 STATEMENTS, MEASURED, SETUP = HERE / "statements.jsonl", HERE / "measured.json", HERE / "setup.sql"
@@ -230,6 +231,7 @@ def laboratory(major: int = 16) -> Iterator[Laboratory]:
         uid=uid,
         label="the surface suite",
         settings=SETTINGS,
+        templates=default_cache_folder(),
     )
     files = home / "files"
     files.mkdir(mode=0o700)

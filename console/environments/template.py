@@ -1,0 +1,157 @@
+"""A data folder as initdb makes it, kept in the cache folder and copied for every cluster.
+
+Owns one file for each major version: written whole or not at all, believed only when it is this user's
+alone, whole to the byte and of these very programs. Never holds a password: its superuser has none, and no
+server has ever run on it. A copy is nobody's until it has an identity and a password of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from console.environments.programs import Programs
+
+ARGUMENTS = ("--auth=reject", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+"""Of initdb: nobody can log in to what it makes."""
+
+_FORMAT = b"drydock template 1\n"
+_DIGEST_BYTES = 32
+_LARGEST_BYTES = 256 << 20
+_KEYED = ("bin/initdb", "bin/postgres", "share/postgres.bki", "share/postgresql/postgres.bki")
+
+
+class _File(msgspec.Struct, frozen=True, array_like=True):
+    """One file: its path below the data folder, its size, and its content up to the last byte that is not 0."""
+
+    path: str
+    size: int
+    content: bytes
+
+
+class _Content(msgspec.Struct, frozen=True, array_like=True):
+    """A data folder: folders before what lies in them."""
+
+    key: str
+    folders: list[str]
+    files: list[_File]
+
+
+class Template:
+    """A kept data folder, read and found whole."""
+
+    def __init__(self, content: _Content) -> None:
+        self._content = content
+
+    def lay_out(self, data_folder: Path, *, uid: int | None) -> None:
+        """Write the files into an empty folder that nobody else can enter, as `uid`'s where one is given."""
+        for name in self._content.folders:
+            path = data_folder / name
+            path.mkdir(mode=0o700)
+            if uid is not None:
+                os.chown(path, uid, uid)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        for file in self._content.files:
+            descriptor = os.open(f"{data_folder}/{file.path}", flags, 0o600)
+            try:
+                if uid is not None:
+                    os.fchown(descriptor, uid, uid)
+                written = os.write(descriptor, file.content) if file.content else 0
+                while written < len(file.content):
+                    written += os.write(descriptor, file.content[written:])
+                if file.size != written:
+                    os.ftruncate(descriptor, file.size)
+            finally:
+                os.close(descriptor)
+
+
+def key_of(programs: Programs) -> str:
+    """Return what a template depends on: the programs by place, size and time, and initdb's arguments."""
+    parts = [programs.version, *ARGUMENTS]
+    for name in _KEYED:
+        path = programs.root / name
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            parts.append(f"{path}:{found.st_size}:{found.st_mtime_ns}:{found.st_ino}")
+    return "\n".join(parts)
+
+
+def _file_of(folder: Path, programs: Programs) -> Path:
+    return folder / f"cluster-{programs.major}.template"
+
+
+def find_template(folder: Path, programs: Programs) -> Template | None:
+    """Return the template of these programs, None when there is none that can be believed."""
+    path = _file_of(folder, programs)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        found, above = os.fstat(descriptor), folder.lstat()
+        if not (_is_ours_alone(found) and stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST_BYTES):
+            return None
+        if not (_is_ours_alone(above) and stat.S_ISDIR(above.st_mode)):
+            return None
+        if file.read(len(_FORMAT)) != _FORMAT:
+            return None
+        digest, packed = file.read(_DIGEST_BYTES), file.read()
+    if hashlib.sha256(packed).digest() != digest:
+        return None
+    try:
+        content = msgspec.msgpack.decode(packed, type=_Content)
+    except msgspec.DecodeError:
+        return None
+    names = [*content.folders, *(one.path for one in content.files)]
+    if content.key != key_of(programs) or not all(map(_stays_below, names)):
+        return None
+    return Template(content)
+
+
+def _is_ours_alone(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def _stays_below(name: str) -> bool:
+    parts = PurePosixPath(name)
+    return not parts.is_absolute() and ".." not in parts.parts and name != ""
+
+
+def keep_template(folder: Path, programs: Programs, data_folder: Path, *, without: frozenset[str]) -> None:
+    """Keep a data folder that initdb has just made, but for the files named in `without`.
+
+    Where it cannot be kept (no room, no such right), nothing is: the next cluster runs initdb again.
+    """
+    packed = msgspec.msgpack.encode(_read(data_folder, key_of(programs), without))
+    place = folder / f".{secrets.token_hex(8)}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(_FORMAT + hashlib.sha256(packed).digest() + packed)
+            place.replace(_file_of(folder, programs))
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _read(data_folder: Path, key: str, without: frozenset[str]) -> _Content:
+    folders: list[str] = []
+    files: list[_File] = []
+    for root, below, names in os.walk(data_folder):
+        inside = PurePosixPath(os.path.relpath(root, data_folder))
+        folders += [str(inside / name) for name in sorted(below)]
+        for name in sorted(names):
+            path = str(inside / name)
+            if path in without:
+                continue
+            descriptor = os.open(Path(root, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                content = file.read()
+            files.append(_File(path=path, size=len(content), content=content.rstrip(b"\0")))
+    return _Content(key=key, folders=folders, files=files)
