@@ -114,7 +114,9 @@ def test_copy_is_made_from_production_files(scene: Stage) -> None:
         for path in (borrowed, *borrowed.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
 
-    script = f'case "$*" in --single*"/copy/data"*) exec cp -rT {borrowed} "$3";; esac\nexec "$REAL/postgres" "$@"'
+    script = (
+        f'case "$*" in --single*"/copy/data"*) exec cp -rT {borrowed} "$3";; esac\nexec "$REAL/postgres" "$@"'
+    )
     ended = scene.drive(*programs(scene, postgres=script), at={"B-3": lend})
     source = ended.state.facts["source.before"]["system_identifier"]
     assert_fails(ended, "G-10", f"the copy has the source's own system_identifier {source}; {UNWRITTEN}")
