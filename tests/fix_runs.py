@@ -32,7 +32,7 @@ from console.settings import data_folder
 DRYDOCK = str(Path(sys.executable).with_name("drydock"))
 REFERENCE = data_folder("scenarios") / "cutter_dry_run" / "subject"
 AT_A_TIME = 2
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 _POLL_S = 0.02
 _APPROVE_LINE = re.compile(r"approve: +(drydock approve .*)")
 

@@ -124,16 +124,27 @@ def site_digests() -> dict[str, str]:
 def _folder_digest(folder: Path) -> str:
     """Return a digest of names, sizes and times; nobody can set back a change time (inode(7))."""
     total = hashlib.sha256()
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in folders:
-            total.update(f"{os.path.join(root, name)}\n".encode(errors="surrogateescape"))
-        for name in sorted(files):
-            path = os.path.join(root, name)
-            found = os.lstat(path)
-            seen = f"{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}"
-            total.update(f"{path}\0{seen}\n".encode(errors="surrogateescape"))
+    waiting = [str(folder)]
+    while waiting:
+        path = waiting.pop()
+        try:
+            inside = sorted(os.scandir(path), key=_by_name)
+        except OSError:
+            continue
+        seen = [path]
+        for entry in inside:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    waiting.append(entry.path)
+                continue
+            found = entry.stat(follow_symlinks=False)
+            seen.append(f"{entry.name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}")
+        total.update("\n".join(seen).encode(errors="surrogateescape") + b"\0\n")
     return total.hexdigest()
+
+
+def _by_name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _versions(run: Rehearsal) -> dict[str, str]:

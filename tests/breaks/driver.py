@@ -36,7 +36,7 @@ from console.model.run_state import RunState, fold
 from console.runs import JOURNAL_FILE
 from console.settings import data_folder
 
-PATIENCE_S = 150.0
+PATIENCE_S = 300.0
 _POLL_S = 0.02
 _ARMED_WITHIN_S = 5.0
 """The journal's line that a boundary is armed can be read a moment before the engine answers for it."""

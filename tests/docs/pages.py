@@ -19,6 +19,7 @@ PAGES = (
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`(drydock [^`]+)`")
 _VARYING = (
+    (re.compile(r"^  C-\d\d \d+ bytes\n", re.MULTILINE), ""),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}"), "RUN"),
     (re.compile(r"(digest )[0-9a-f]{12,64}"), r"\1DIGEST"),
     (re.compile(r"\d+\.\d s\b"), "N s"),
@@ -70,7 +71,10 @@ def command_lines(path: Path) -> list[str]:
 
 
 def normal(text: str) -> list[str]:
-    """Return the lines with everything that differs from run to run replaced by its name."""
+    """Return the lines with everything that differs from run to run replaced by its name.
+
+    Progress, which only a slow machine has the time to tell, is left out.
+    """
     for pattern, name in _VARYING:
         text = pattern.sub(name, text)
     return [line.rstrip() for line in text.splitlines()]
