@@ -6,7 +6,9 @@ import argparse
 import sys
 
 from console.cli.options import add_runs_dir, runs_folder
-from console.errors import UsageError
+from console.cli.reading import EXIT_UNCLEAN
+from console.errors import RunsFolderError, UsageError
+from console.model.text import visible
 from console.runs import find_run, list_runs
 
 
@@ -23,16 +25,29 @@ def main(options: argparse.Namespace) -> int:
     from console.engine.rehearse import take_over
 
     runs = runs_folder(options)
-    named = [find_run(runs, options.run)] if options.run else list_runs(runs)
+    named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
     codes = [0]
     for found in named:
         ended = found.state.ended
-        if found.broken or found.state.created is None or (ended is not None and ended.closure == "CLEAN"):
+        whole = not found.broken
+        if whole and (found.state.created is None or (ended is not None and ended.closure == "CLEAN")):
             continue
         if found.alive:
             if options.run:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
-        codes.append(take_over(found.path, by="drydock recover"))
+        try:
+            codes.append(take_over(found.path, by="drydock recover"))
+        except BlockingIOError:
+            sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
+            codes.append(EXIT_UNCLEAN)
+            continue
+        except OSError as wrong:
+            what = f"{wrong.filename or found.path} cannot be used: {wrong.strerror}"
+            if options.run:
+                raise RunsFolderError(what, remedy="ask as the user whose run it is") from wrong
+            sys.stderr.write(f"drydock: {visible(what)}\n")
+            codes.append(EXIT_UNCLEAN)
+            continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)

@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> int:
     if _wants_screen(options):
         return _on_screen(folder, engine, options)
     state = follow(folder, engine, _view(options))
-    return _end(folder, state, options)
+    return _end(folder, state, options, unrecorded=engine.returncode == EXIT_DIED)
 
 
 def configuration(options: argparse.Namespace) -> RunConfig:
@@ -291,12 +291,17 @@ def _died_unborn(folder: Path) -> UsageError:
     )
 
 
-def _end(folder: Path, state: RunState, options: argparse.Namespace) -> int:
+def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecorded: bool = False) -> int:
     sys.stderr.write(f"evidence: {folder}\n")
     if state.ended is None:
         runs = runs_folder(options)
         line = shlex.join(["drydock", "recover", folder.name, "--runs-dir", str(runs)])
-        sys.stderr.write(f"drydock: the engine is gone and the run has not been torn down; next: {line}\n")
+        what = "has not been torn down; next"
+        if unrecorded:
+            what = "was torn down, but its journal cannot be written and holds no end; make room, then"
+        sys.stderr.write(f"drydock: the engine is gone and the run {what}: {line}\n")
+    else:
+        read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if options.json:
         from console.cli.listing import print_json
         from console.evidence.summary import summary

@@ -7,6 +7,7 @@ ended, it finishes the teardown from the receipts. Neither ever waits for a scre
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -17,7 +18,7 @@ import traceback
 from pathlib import Path
 
 from console.environments.process import CLEAN_ENVIRONMENT, process_identity
-from console.errors import RunsFolderError
+from console.errors import JournalBroken, RunsFolderError
 
 LOG_FILE = "engine.log"
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
@@ -77,12 +78,17 @@ def main(arguments: list[str]) -> int:
 
 def _engine_process(folder: Path) -> int:
     from console.engine.rehearse import run_engine
+    from console.engine.unrecorded import EXIT_CANNOT_WRITE, cannot_write, say
 
     _harden()
     try:
         return run_engine(folder, watchdog=process_identity(os.getppid()) or "")
-    except BaseException:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
-        traceback.print_exc()
+    except BaseException as broken:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
+        if isinstance(broken, JournalBroken) or cannot_write(broken):
+            say(f"the engine of {folder.name} ends: {broken}")
+            return EXIT_CANNOT_WRITE
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         return 70
 
 
@@ -96,7 +102,11 @@ def _watch(folder: Path, child: int) -> int:
     exit_code = has_ended(folder)
     if exit_code is not None:
         return exit_code
+    from console.engine.unrecorded import EXIT_CANNOT_WRITE
+
     why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CANNOT_WRITE:
+        why = "a journal that it could not write"
     return take_over(folder, by=f"the watchdog; the engine ended with {why}")
 
 
