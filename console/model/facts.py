@@ -340,8 +340,7 @@ class Starts(_Fact, frozen=True, kw_only=True):
     """C-13, N-6: since when each protected object and the source run, as first seen in this run and now.
 
     `maker` is how far the step came that sees the first of them: C-01, or C-03 where only the source is seen.
-    `gone` are the demo's own production and neighbour where they had gone with a dead engine, or with the
-    machine, before anybody could look: they were the run's, and nobody is left who could have restarted.
+    `gone` are the demo's own servers that a dead engine's teardown, or a reboot, took before anybody looked.
     """
 
     maker: StepEnd
