@@ -16,7 +16,7 @@ from console.engine.gathering import gather_logs
 from console.engine.preflight import look_at_protected, protected_names
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import remove_part, still_exists
-from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before
+from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before, stand_ins
 from console.engine.strays import strays
 from console.environments.owner import hold_uid, remove_things, things_of
 from console.environments.process import end_process
@@ -98,8 +98,8 @@ def _look_again(run: Rehearsal) -> None:
     """The closing looks; one that cannot be had leaves its gate UNKNOWN, and the rest still happens."""
     recorder = run.recorder
     facts = recorder.state.facts
-    if "starts" in facts and _demo_is_going(run):
-        return
+    if run.taken_over and "starts" in facts and stand_ins(recorder.state):
+        return  # whoever looked went on to remove the demo, and may have died before it said so
     gone = gone_stand_ins(recorder.state) if run.taken_over else ()
     names = tuple(name for name in protected_names(run) if name not in gone)
     after: dict[str, str] = {}
@@ -131,16 +131,6 @@ def _look_at_source(run: Rehearsal) -> dict[str, str]:
     )
     run.recorder.fact("source.closing", identity, source="the source's identity after the teardown")
     return {SOURCE: look.started_at}
-
-
-def _demo_is_going(run: Rehearsal) -> bool:
-    """Tell whether the demo's removal had begun before: whoever began it had looked or could not, nobody can now."""
-    demo = [
-        receipt
-        for receipt in run.recorder.state.receipts.values()
-        if receipt.part == "demo" and receipt.closed
-    ]
-    return any(receipt.kind == "folder" or receipt.name.startswith("postgres of ") for receipt in demo)
 
 
 def _count_demo_again(run: Rehearsal) -> None:
@@ -175,9 +165,9 @@ def _record_what_is_left(run: Rehearsal) -> None:
 
 
 def _folders_without_receipt(run: Rehearsal) -> tuple[str, ...]:
-    """Return the run's own two folders that are there although no receipt names them: a journal was cut off."""
+    """Return the run's own folders that are there and no receipt names: a journal was cut off, or scratch stays."""
     known = {receipt.name for receipt in run.recorder.state.receipts.values()}
-    own = (str(run.places.work), str(run.places.demo))
+    own = (str(run.places.work), str(run.places.demo), str(run.places.scratch))
     return tuple(f"folder {path}" for path in own if path not in known and os.path.lexists(path))
 
 

@@ -84,7 +84,7 @@ def _engine_process(folder: Path) -> int:
     try:
         return run_engine(folder, watchdog=process_identity(os.getppid()) or "")
     except BaseException as broken:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
-        if isinstance(broken, JournalBroken) or cannot_write(broken):
+        if isinstance(broken, JournalBroken | BlockingIOError) or cannot_write(broken):
             say(f"the engine of {folder.name} ends: {broken}")
             return EXIT_CANNOT_WRITE
         with contextlib.suppress(OSError):
@@ -102,12 +102,16 @@ def _watch(folder: Path, child: int) -> int:
     exit_code = has_ended(folder)
     if exit_code is not None:
         return exit_code
-    from console.engine.unrecorded import EXIT_CANNOT_WRITE
+    from console.engine.unrecorded import EXIT_CANNOT_WRITE, say
 
     why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CANNOT_WRITE:
         why = "a journal that it could not write"
-    return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+    try:
+        return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+    except BlockingIOError:
+        say(f"another process has the run {folder.name}; it is left alone")
+        return 2
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def _armed(self: Any, argv: Any, *given: Any, **words: Any) -> None:
     _start(self, argv, *given, **words)
 
 
-subprocess.Popen.__init__ = _armed  # type: ignore[method-assign]
+setattr(subprocess.Popen, "__init__", _armed)  # noqa: B010 - mypy knows no other signature for it
 
 from console.cli.main import entry  # noqa: E402
 
