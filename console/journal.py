@@ -164,7 +164,7 @@ def _verify_line(path: Path, number: int, line: bytes, previous: str) -> Entry:
         raise JournalBroken(str(path), number, "the hash does not fit the line and the one before it")
     try:
         entry = _decoder.decode(b"{" + line[_BODY_AT:])
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise JournalBroken(str(path), number, f"not an event: {wrong}") from wrong
     if entry.n != number:
         raise JournalBroken(str(path), number, f"the line says that it is number {entry.n}")

@@ -95,6 +95,11 @@ def read_run(runs: Path, run: str, *, tolerant: bool = False) -> RunFolder:
     """
     path = runs / run
     journal = path / JOURNAL_FILE
+    if path.is_symlink() or journal.is_symlink():
+        what = f"{path if path.is_symlink() else journal} is a link, which no run is"
+        if not tolerant:
+            raise RunsFolderError(what, remedy="name the folder in which the run is")
+        return RunFolder(run=run, path=path, state=RunState(), alive=False, broken=what)
     try:
         state, broken = fold(read_journal(journal)), ""
     except FileNotFoundError:

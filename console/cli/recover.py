@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 import sys
 
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
 from console.model.text import visible
-from console.runs import find_run, list_runs
+from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
+
+ORDER_FILE = "order.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +32,12 @@ def main(options: argparse.Namespace) -> int:
     named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
     codes = [0]
     for found in named:
+        stranger = _why_not_ours(found)
+        if stranger and options.run:
+            raise RunsFolderError(stranger, remedy="ask as the user whose run it is")
+        if stranger:
+            sys.stderr.write(f"drydock: {visible(stranger)}\n")
+            continue
         ended = found.state.ended
         whole = not found.broken
         if whole and (found.state.created is None or (ended is not None and ended.closure == "CLEAN")):
@@ -51,3 +61,19 @@ def main(options: argparse.Namespace) -> int:
             continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)
+
+
+def _why_not_ours(found: RunFolder) -> str:
+    """Say why a run is not to be touched: its journal would name what this user removes."""
+    for path in (found.path, found.path / JOURNAL_FILE, found.path / ORDER_FILE):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as wrong:
+            return f"{path} cannot be read: {wrong.strerror}"
+        if stat.S_ISLNK(status.st_mode):
+            return f"{path} is a link, which no run has"
+        if status.st_uid != os.geteuid():
+            return f"{path} belongs to another user of this machine"
+    return ""
