@@ -5,6 +5,7 @@ Creates a run's own folder (0700) and nothing else; never removes anything.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -95,12 +96,9 @@ def read_run(runs: Path, run: str, *, tolerant: bool = False) -> RunFolder:
     """
     path = runs / run
     journal = path / JOURNAL_FILE
-    if path.is_symlink() or journal.is_symlink():
-        what = f"{path if path.is_symlink() else journal} is a link, which no run is"
-        if not tolerant:
-            raise RunsFolderError(what, remedy="name the folder in which the run is")
-        return RunFolder(run=run, path=path, state=RunState(), alive=False, broken=what)
     try:
+        if path.is_symlink() or journal.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link, which no run is")
         state, broken = fold(read_journal(journal)), ""
     except FileNotFoundError:
         state, broken = RunState(), ""

@@ -13,7 +13,7 @@ from console.errors import RunsFolderError, UsageError
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
 
-ORDER_FILE = "order.json"
+_ORDER_FILE = "order.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _why_not_ours(found: RunFolder) -> str:
     """Say why a run is not to be touched: its journal would name what this user removes."""
-    for path in (found.path, found.path / JOURNAL_FILE, found.path / ORDER_FILE):
+    for path in (found.path, found.path / JOURNAL_FILE, found.path / _ORDER_FILE):
         try:
             status = path.lstat()
         except FileNotFoundError:

@@ -55,6 +55,13 @@ def page(played: Iterable[Played]) -> str:
     return HEAD + BEGIN + "\n\n" + "\n".join(rows(played)) + "\n"
 
 
+def replaced(played: Iterable[Played]) -> str:
+    """Return the committed page with the rows of some cells made anew."""
+    anew = {tuple(row.split(" | ")[:3]): row for row in rows(played)[2:]}
+    lines = PAGE.read_text("utf-8").splitlines()
+    return "\n".join(anew.get(tuple(line.split(" | ")[:3]), line) for line in lines) + "\n"
+
+
 def named_in_page() -> list[tuple[str, str, str]]:
     """Return fault, moment and environment of each row of the committed page."""
     lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")][1:]

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import pytest
 from cells import CELLS, SAMPLE
 from fault_driver import Played
-from fault_table import PAGE, expected_names, named_in_page, page
+from fault_table import PAGE, expected_names, named_in_page, page, replaced
 
 
 @pytest.mark.faults
@@ -28,10 +28,9 @@ def test_sampled_cell(cells_played: dict[str, Future[Played]], cell: str) -> Non
 
 @pytest.mark.faults
 def test_the_page_is_made(cells_played: dict[str, Future[Played]]) -> None:
-    """docs/faults.md holds what came of every cell; it is written only when all of them were played."""
-    if len(cells_played) != len(CELLS):
-        pytest.fail("play all cells to make the page")
-    PAGE.write_text(page(cells_played[cell.name].result() for cell in CELLS), "utf-8")
+    """docs/faults.md holds what came of every cell; where only some were played, their rows are made anew."""
+    played = [cells_played[cell.name].result() for cell in CELLS if cell.name in cells_played]
+    PAGE.write_text(page(played) if len(played) == len(CELLS) else replaced(played), "utf-8")
 
 
 def test_the_page_has_every_cell() -> None:
