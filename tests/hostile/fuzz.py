@@ -7,11 +7,12 @@ the same properties are tested with random values in test_properties.py.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found, unused-ignore]
+atheris = importlib.import_module("atheris")
 
 with atheris.instrument_imports():
     import properties
