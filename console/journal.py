@@ -66,6 +66,7 @@ class JournalWriter:
         holds it for longer than a reader's glance.
         """
         self._registry = registry
+        self._path = path
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, 0o600)
         self.torn_bytes = 0
@@ -98,16 +99,24 @@ class JournalWriter:
     def append(self, event: Event, *, origin: str = "engine") -> list[Entry]:
         """Write one event (and one SecretRedacted for each secret taken out of it) and fsync.
 
-        Raises OSError when the line cannot be written whole; the journal is then as it was before.
+        Raises OSError when they cannot be made durable as a whole; the journal is then as it was before.
+        Raises JournalBroken when somebody else has made the file longer or shorter.
         """
         cleaned = self._registry.redact_value(event, origin=origin)
-        entries = [self._write(msgspec.to_builtins(cleaned))]
-        for found in self._registry.take_redactions():
-            noted = SecretRedacted(
-                secret=found.secret, origin=found.origin, form=found.form, position=found.position
-            )
-            entries.append(self._write(msgspec.to_builtins(noted)))
-        os.fsync(self._descriptor)
+        noted = [
+            SecretRedacted(secret=it.secret, origin=it.origin, form=it.form, position=it.position)
+            for it in self._registry.take_redactions()
+        ]
+        if os.fstat(self._descriptor).st_size != self._end_bytes:
+            raise JournalBroken(str(self._path), self._n + 1, "somebody else has changed the file's size")
+        before = self._n, self._hash, self._end_bytes
+        try:
+            entries = [self._write(msgspec.to_builtins(one)) for one in (cleaned, *noted)]
+            os.fsync(self._descriptor)
+        except OSError:
+            self._n, self._hash, self._end_bytes = before
+            os.ftruncate(self._descriptor, self._end_bytes)
+            raise
         return entries
 
     def _write(self, event: Any) -> Entry:
@@ -116,12 +125,8 @@ class JournalWriter:
         head = chain(self._hash, body)
         line = _HEAD + head.encode("ascii") + b'",' + body
         view = memoryview(line)
-        try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError:
-            os.ftruncate(self._descriptor, self._end_bytes)
-            raise
+        while view:
+            view = view[os.write(self._descriptor, view) :]
         self._n, self._hash, self._end_bytes = entry.n, head, self._end_bytes + len(line)
         return entry
 
@@ -159,7 +164,7 @@ def _verify_line(path: Path, number: int, line: bytes, previous: str) -> Entry:
         raise JournalBroken(str(path), number, "the hash does not fit the line and the one before it")
     try:
         entry = _decoder.decode(b"{" + line[_BODY_AT:])
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise JournalBroken(str(path), number, f"not an event: {wrong}") from wrong
     if entry.n != number:
         raise JournalBroken(str(path), number, f"the line says that it is number {entry.n}")
@@ -172,6 +177,31 @@ def read_journal(path: Path) -> list[Entry]:
     Raises JournalBroken at the first line that does not verify, FileNotFoundError without a journal.
     """
     return [entry for _line, entry, _end in _verified_lines(path)]
+
+
+def read_verified(path: Path) -> list[Entry]:
+    """Return the entries before the first line that does not verify, empty where there is no journal."""
+    found: list[Entry] = []
+    try:
+        for _line, entry, _end in _verified_lines(path):
+            found.append(entry)
+    except (JournalBroken, OSError):
+        return found
+    return found
+
+
+def hold_journal(path: Path) -> int:
+    """Return a descriptor that holds a journal without the means to write it.
+
+    Raises BlockingIOError when another process holds it, OSError when it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        _lock(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class JournalTail:

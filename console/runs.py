@@ -5,6 +5,7 @@ Creates a run's own folder (0700) and nothing else; never removes anything.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -69,10 +70,10 @@ def _run_names(runs: Path) -> list[str] | None:
         ) from wrong
 
 
-def find_run(runs: Path, named: str | None) -> RunFolder:
+def find_run(runs: Path, named: str | None, *, tolerant: bool = False) -> RunFolder:
     """Return a run by its id or its unique beginning; the newest when none is named.
 
-    Raises RunNotFound naming what there is, JournalBroken when its journal does not verify.
+    Raises RunNotFound naming what there is, and what `read_run` raises.
     """
     names = _run_names(runs)
     if names is None:
@@ -80,12 +81,12 @@ def find_run(runs: Path, named: str | None) -> RunFolder:
     if named is None:
         if not names:
             raise RunNotFound(f"there is no run in {runs}", remedy="start one with drydock run")
-        return read_run(runs, names[-1])
+        return read_run(runs, names[-1], tolerant=tolerant)
     found = [name for name in names if name.startswith(named)]
     if len(found) != 1:
         what = f"{len(found)} runs begin with" if found else f"there is no run in {runs} called"
         raise RunNotFound(f"{what} {named!r}", remedy="drydock runs lists them")
-    return read_run(runs, found[0])
+    return read_run(runs, found[0], tolerant=tolerant)
 
 
 def read_run(runs: Path, run: str, *, tolerant: bool = False) -> RunFolder:
@@ -96,6 +97,8 @@ def read_run(runs: Path, run: str, *, tolerant: bool = False) -> RunFolder:
     path = runs / run
     journal = path / JOURNAL_FILE
     try:
+        if path.is_symlink() or journal.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link, which no run is")
         state, broken = fold(read_journal(journal)), ""
     except FileNotFoundError:
         state, broken = RunState(), ""

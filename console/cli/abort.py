@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Ask for the end: 0 taken, 2 refused."""
-    found = find_run(runs_folder(options), options.run)
+    found = find_run(runs_folder(options), options.run, tolerant=True)
     if found.state.ended is not None:
         raise UsageError(f"the run {found.run} has ended already", remedy="there is nothing to end")
     reply = ask(found.path, Request(verb="abort", tty=tty(), ssh=ssh()))

@@ -83,8 +83,11 @@ def condition_of(found: RunFolder) -> str:
 
 def recover_line(found: RunFolder, options: argparse.Namespace) -> str | None:
     """Return the exact command that finishes a dead run, None where there is nothing to finish."""
-    if not looks_dead(found):
-        return None
+    return the_recover_line(found, options) if looks_dead(found) else None
+
+
+def the_recover_line(found: RunFolder, options: argparse.Namespace) -> str:
+    """Return the exact command that finishes a run or removes what is left of it."""
     words = ["drydock", "recover", found.run]
     runs = runs_folder(options)
     if runs != default_runs_folder().absolute():

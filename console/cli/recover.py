@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 import sys
 
 from console.cli.options import add_runs_dir, runs_folder
-from console.errors import UsageError
-from console.runs import find_run, list_runs
+from console.cli.reading import EXIT_UNCLEAN
+from console.errors import RunsFolderError, UsageError
+from console.model.text import visible
+from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
+
+_ORDER_FILE = "order.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,16 +29,51 @@ def main(options: argparse.Namespace) -> int:
     from console.engine.rehearse import take_over
 
     runs = runs_folder(options)
-    named = [find_run(runs, options.run)] if options.run else list_runs(runs)
+    named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
     codes = [0]
     for found in named:
+        stranger = _why_not_ours(found)
+        if stranger and options.run:
+            raise RunsFolderError(stranger, remedy="ask as the user whose run it is")
+        if stranger:
+            sys.stderr.write(f"drydock: {visible(stranger)}\n")
+            continue
         ended = found.state.ended
-        if found.broken or found.state.created is None or (ended is not None and ended.closure == "CLEAN"):
+        whole = not found.broken
+        if whole and (found.state.created is None or (ended is not None and ended.closure == "CLEAN")):
             continue
         if found.alive:
             if options.run:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
-        codes.append(take_over(found.path, by="drydock recover"))
+        try:
+            codes.append(take_over(found.path, by="drydock recover"))
+        except BlockingIOError:
+            sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
+            codes.append(EXIT_UNCLEAN)
+            continue
+        except OSError as wrong:
+            what = f"{wrong.filename or found.path} cannot be used: {wrong.strerror}"
+            if options.run:
+                raise RunsFolderError(what, remedy="ask as the user whose run it is") from wrong
+            sys.stderr.write(f"drydock: {visible(what)}\n")
+            codes.append(EXIT_UNCLEAN)
+            continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)
+
+
+def _why_not_ours(found: RunFolder) -> str:
+    """Say why a run is not to be touched: its journal would name what this user removes."""
+    for path in (found.path, found.path / JOURNAL_FILE, found.path / _ORDER_FILE):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as wrong:
+            return f"{path} cannot be read: {wrong.strerror}"
+        if stat.S_ISLNK(status.st_mode):
+            return f"{path} is a link, which no run has"
+        if status.st_uid != os.geteuid():
+            return f"{path} belongs to another user of this machine"
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import secrets
 import shlex
@@ -21,7 +22,7 @@ from console.engine.control import Request, account_name, ask
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import LOG_FILE, start_engine
 from console.environments.programs import find_programs
-from console.errors import ControlRefused, PlanError, SubjectError, UsageError
+from console.errors import ControlRefused, JournalBroken, PlanError, SubjectError, UsageError
 from console.journal import JournalTail, read_journal
 from console.model.config import RunConfig, RunOrder, SubjectConfig
 from console.model.event import Entry
@@ -83,7 +84,7 @@ def main(options: argparse.Namespace) -> int:
     if _wants_screen(options):
         return _on_screen(folder, engine, options)
     state = follow(folder, engine, _view(options))
-    return _end(folder, state, options)
+    return _end(folder, state, options, unrecorded=engine.returncode == EXIT_DIED)
 
 
 def configuration(options: argparse.Namespace) -> RunConfig:
@@ -243,7 +244,7 @@ def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunStat
     asked = _Interrupted(folder)
     while True:
         gone = engine.poll() is not None and not journal_is_held(folder / JOURNAL_FILE)
-        for entry in tail.new_entries():
+        for entry in _read_on(tail, folder, engine):
             state = fold([entry], state)
             view.show(entry, state)
         if state.ended is not None:
@@ -255,6 +256,17 @@ def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunStat
             return state
         asked.act()
         time.sleep(POLL_S)
+
+
+def _read_on(tail: JournalTail, folder: Path, engine: subprocess.Popen[bytes]) -> list[Entry]:
+    """Return the new entries; a journal that somebody has changed ends the run before that is raised."""
+    try:
+        return tail.new_entries()
+    except JournalBroken:
+        with contextlib.suppress(ControlRefused):
+            ask(folder, Request(verb="abort", tty=tty(), ssh=ssh()))
+        engine.wait()
+        raise
 
 
 class _Interrupted:
@@ -291,12 +303,17 @@ def _died_unborn(folder: Path) -> UsageError:
     )
 
 
-def _end(folder: Path, state: RunState, options: argparse.Namespace) -> int:
+def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecorded: bool = False) -> int:
     sys.stderr.write(f"evidence: {folder}\n")
     if state.ended is None:
         runs = runs_folder(options)
         line = shlex.join(["drydock", "recover", folder.name, "--runs-dir", str(runs)])
-        sys.stderr.write(f"drydock: the engine is gone and the run has not been torn down; next: {line}\n")
+        what = "has not been torn down; next"
+        if unrecorded:
+            what = "was torn down, but its journal cannot be written and holds no end; make room, then"
+        sys.stderr.write(f"drydock: the engine is gone and the run {what}: {line}\n")
+    else:
+        read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if options.json:
         from console.cli.listing import print_json
         from console.evidence.summary import summary

@@ -7,7 +7,7 @@ import sys
 
 from console.cli.listing import print_json, print_table
 from console.cli.options import add_json, add_runs_dir, runs_folder
-from console.cli.reading import all_runs, condition_of, duration, elapsed_s, recover_line
+from console.cli.reading import all_runs, condition_of, duration, elapsed_s, recover_line, the_recover_line
 from console.evidence.recorded import place_of_end
 from console.model.text import visible
 from console.runs import RunFolder
@@ -73,7 +73,9 @@ def _row(found: RunFolder) -> tuple[str, ...]:
 
 def _troubles(found: RunFolder, options: argparse.Namespace) -> list[str]:
     if found.broken:
-        return [f"the journal of {found.run} does not verify: {found.broken}"]
+        told = [f"the journal of {found.run} does not verify: {found.broken}"]
+        line = the_recover_line(found, options)
+        return told if found.alive else [*told, f"what its verified beginning names is removed by: {line}"]
     recover = recover_line(found, options)
     return [f"{found.run} waits for: {recover}"] if recover else []
 

@@ -16,6 +16,7 @@ from console.engine.gathering import gather_logs
 from console.engine.preflight import look_at_protected, protected_names
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import remove_part, still_exists
+from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before, stand_ins
 from console.engine.strays import strays
 from console.environments.owner import hold_uid, remove_things, things_of
 from console.environments.process import end_process
@@ -97,43 +98,39 @@ def _look_again(run: Rehearsal) -> None:
     """The closing looks; one that cannot be had leaves its gate UNKNOWN, and the rest still happens."""
     recorder = run.recorder
     facts = recorder.state.facts
-    if _demo_is_going(run):
-        return
+    if run.taken_over and "starts" in facts and stand_ins(recorder.state):
+        return  # whoever looked went on to remove the demo, and may have died before it said so
+    gone = gone_stand_ins(recorder.state) if run.taken_over else ()
+    names = tuple(name for name in protected_names(run) if name not in gone)
     after: dict[str, str] = {}
     if "protected.before" in facts:
-        protected = look_at_protected(protected_names(run))
+        protected = look_at_protected(names)
         after = {name: found.started_at for name, found in protected.objects.items() if found is not None}
-        recorder.fact("protected.after", protected, source="pg_control, postmaster.pid")
-    if "source.before" in facts:
-        try:
-            source = run.living_source()
-            if source is None:
-                raise StepFailed("a dump file has no living source", cause="drydock")
-            look = source.look()
-        except StepFailed as failed:
-            recorder.note("source.closing", str(failed), origin="tool")
-        else:
-            identity = SourceIdentity(
-                system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
-            )
-            recorder.fact("source.closing", identity, source="the source's identity after the teardown")
-            after["source"] = look.started_at
-    seen = facts.get("protected.before", {}).get("objects", {})
-    before = {name: found["started_at"] for name, found in seen.items() if found is not None}
-    if "source.before" in facts:
-        before["source"] = facts["source.before"]["started_at"]
+        if not gone:
+            recorder.fact("protected.after", protected, source="pg_control, postmaster.pid")
+    if "source.before" in facts and SOURCE not in gone:
+        after |= _look_at_source(run)
     maker = _end_of(run, "C-01" if protected_names(run) else "C-03")
-    recorder.fact("starts", Starts(maker=maker, before=before, after=after), source="first and last look")
+    before = seen_before(recorder.state)
+    gone = tuple(name for name in gone if name in before)
+    starts = Starts(maker=maker, before=before, after=after, gone=gone)
+    recorder.fact("starts", starts, source="first and last look")
 
 
-def _demo_is_going(run: Rehearsal) -> bool:
-    """Tell whether the demo's removal had begun before: whoever began it had looked or could not, nobody can now."""
-    demo = [
-        receipt
-        for receipt in run.recorder.state.receipts.values()
-        if receipt.part == "demo" and receipt.closed
-    ]
-    return any(receipt.kind == "folder" or receipt.name.startswith("postgres of ") for receipt in demo)
+def _look_at_source(run: Rehearsal) -> dict[str, str]:
+    try:
+        source = run.living_source()
+        if source is None:
+            raise StepFailed("a dump file has no living source", cause="drydock")
+        look = source.look()
+    except StepFailed as failed:
+        run.recorder.note("source.closing", str(failed), origin="tool")
+        return {}
+    identity = SourceIdentity(
+        system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
+    )
+    run.recorder.fact("source.closing", identity, source="the source's identity after the teardown")
+    return {SOURCE: look.started_at}
 
 
 def _count_demo_again(run: Rehearsal) -> None:
@@ -158,12 +155,20 @@ def _record_what_is_left(run: Rehearsal) -> None:
     secrets = _left(run, SECRET_KINDS, maker="C-02", without_receipt=())
     recorder.fact("left.secrets", secrets, source="each receipt, looked up by exact name and identity")
     unnamed = (*(f"process {identity}" for identity in strays(run, demo=True)), *things_of(_own_uids(run)))
+    unnamed += _folders_without_receipt(run)
     processes = _left(run, PROCESS_KINDS, maker="C-01", without_receipt=unnamed)
     recorder.fact(
         "left.processes", processes, source="each receipt, looked up by exact name and identity; /proc"
     )
     recorder.note("cpu", _cpu_seconds())
     recorder.fact("subject.after", subject_state(run), source="the subject's files; git")
+
+
+def _folders_without_receipt(run: Rehearsal) -> tuple[str, ...]:
+    """Return the run's own folders that are there and no receipt names: a journal was cut off, or scratch stays."""
+    known = {receipt.name for receipt in run.recorder.state.receipts.values()}
+    own = (str(run.places.work), str(run.places.demo), str(run.places.scratch))
+    return tuple(f"folder {path}" for path in own if path not in known and os.path.lexists(path))
 
 
 def _cpu_seconds() -> dict[str, float]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from console.engine.control import Peer, Reply, Request
 from console.engine.recorder import Recorder
+from console.engine.unrecorded import dying_unwritten
 from console.model.event import AbortAsked, BoundaryArmed, DecisionMade, Operator
 from console.model.plan import Boundary
 
@@ -55,7 +56,10 @@ class Decisions:
             return Reply(accepted=False, says="the run has ended")
         if request.verb == "abort":
             if state.abort is None:
-                self._recorder.record(AbortAsked(how="drydock abort", operator=operator_of(request, peer)))
+                with dying_unwritten():
+                    self._recorder.record(
+                        AbortAsked(how="drydock abort", operator=operator_of(request, peer))
+                    )
             self._asked.put(_Asked(request=request, peer=peer))
             return Reply(accepted=True, says="the run ends: the teardown follows")
         asked = _Asked(request=request, peer=peer)

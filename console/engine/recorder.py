@@ -5,15 +5,17 @@ Every thread of the engine records through it; nobody else opens the journal for
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from console.errors import AbortRequested, StepFailed
-from console.journal import JournalWriter, read_journal
+from console.errors import AbortRequested, JournalBroken, StepFailed
+from console.journal import JournalWriter, hold_journal, now_at, read_journal, read_verified
 from console.model.event import (
+    Entry,
     Event,
     FactRecorded,
     NoteRecorded,
@@ -38,6 +40,19 @@ class Recorder:
         self._journal = JournalWriter(journal_path, registry)
         self._state = fold(read_journal(journal_path))
         self.registry = registry
+
+    @classmethod
+    def for_teardown(cls, journal_path: Path, registry: SecretRegistry) -> Recorder:
+        """Return a recorder that a journal which cannot be written or does not verify keeps from nothing.
+
+        Raises BlockingIOError when another process holds the journal.
+        """
+        return TeardownRecorder(journal_path, registry)
+
+    @property
+    def unrecorded(self) -> Exception | None:
+        """Return why something that happened stands in no journal, None when all of it does."""
+        return None
 
     @property
     def state(self) -> RunState:
@@ -114,6 +129,64 @@ class Recorder:
     def close(self) -> None:
         """Release the journal."""
         self._journal.close()
+
+
+class TeardownRecorder(Recorder):
+    """Folds what the journal does not take and goes on: a copy must not stay because a disk is full.
+
+    What was not taken is written in its order as soon as there is room (the teardown itself may make it). A
+    journal that does not verify is never written again: the state is that of its verified beginning.
+    """
+
+    def __init__(self, journal_path: Path, registry: SecretRegistry) -> None:
+        self._waiting: list[tuple[Event, str]] = []
+        self._trouble: Exception | None = None
+        self._held: int | None = None
+        try:
+            super().__init__(journal_path, registry)
+        except BlockingIOError:
+            raise
+        except (JournalBroken, OSError) as wrong:
+            self._trouble = wrong
+            self._lock = threading.RLock()
+            self._held = hold_journal(journal_path)
+            self._state = fold(read_verified(journal_path))
+            self.registry = registry
+
+    @property
+    def unrecorded(self) -> Exception | None:
+        """Return why something that happened stands in no journal, None when all of it does."""
+        return self._trouble
+
+    def record(self, event: Event, *, origin: str = "engine") -> None:
+        """Fold one event and append it with all that wait before it, where the journal takes them."""
+        with self._lock:
+            clean = self.registry.redact_value(event, origin=origin)
+            self.registry.take_redactions()
+            entry = Entry(n=self._state.last_n + 1, at=now_at(), event=clean)
+            self._state = fold([entry], self._state)
+            self._waiting.append((event, origin))
+            if self._held is None:
+                self._write_what_waits()
+
+    def _write_what_waits(self) -> None:
+        try:
+            while self._waiting:
+                event, origin = self._waiting[0]
+                _first, *redactions = self._journal.append(event, origin=origin)
+                del self._waiting[0]
+                self._state = fold(redactions, self._state)
+        except (OSError, JournalBroken) as wrong:
+            self._trouble = wrong
+        else:
+            self._trouble = None
+
+    def close(self) -> None:
+        """Release the journal."""
+        if self._held is None:
+            super().close()
+        else:
+            os.close(self._held)
 
 
 class DemoReceipts:

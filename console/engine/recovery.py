@@ -15,6 +15,7 @@ from console.engine.digest import remove_scratch
 from console.engine.failure import engine_failure
 from console.engine.recorder import Recorder
 from console.engine.removal import remove_part
+from console.engine.stand_ins import look_from_journal
 from console.engine.strays import strays_of
 from console.environments.process import end_process
 from console.model.event import EngineLost, RunEnded, RunReopened
@@ -45,6 +46,7 @@ def finish_from_journal(recorder: Recorder, folder: Path, *, reason: str) -> Non
     stages: list[Callable[[], object]] = [
         partial(_end_strays, recorder),
         partial(remove_part, recorder, "rehearsal"),
+        partial(look_from_journal, recorder),
         partial(remove_part, recorder, "demo"),
         partial(_end_strays, recorder),
         partial(remove_scratch, folder / "scratch"),

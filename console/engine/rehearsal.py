@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -223,7 +224,13 @@ def read_order(folder: Path) -> RunOrder:
     return msgspec.json.decode((folder / ORDER_FILE).read_bytes(), type=RunOrder)
 
 
-def open_rehearsal(run_folder: Path, order: RunOrder, registry: SecretRegistry) -> Rehearsal:
+def open_rehearsal(
+    run_folder: Path,
+    order: RunOrder,
+    registry: SecretRegistry,
+    *,
+    open_journal: Callable[[Path, SecretRegistry], Recorder] = Recorder,
+) -> Rehearsal:
     """Return the rehearsal of an order, with its journal open for writing.
 
     Raises UsageError when pack or programs are not there any more, BlockingIOError when another
@@ -243,7 +250,7 @@ def open_rehearsal(run_folder: Path, order: RunOrder, registry: SecretRegistry) 
         loaded=loaded,
         plan=plan,
         programs=programs,
-        recorder=Recorder(run_folder / JOURNAL_FILE, registry),
+        recorder=open_journal(run_folder / JOURNAL_FILE, registry),
         registry=registry,
         subject=subject,
     )

@@ -30,6 +30,7 @@ from console.engine.recovery import begin_teardown, finish_from_journal
 from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
+from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity
 from console.errors import DrydockError, JournalBroken, UsageError
@@ -41,11 +42,12 @@ from console.model.event import (
     GateWords,
     Operator,
     RunCreated,
+    RunEnded,
     ScenarioWords,
     StepWords,
 )
 from console.model.plan import Boundary, Step
-from console.model.run_state import fold
+from console.model.run_state import RunState, fold
 from console.plans.dry_run import cannot_claim
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder
@@ -182,7 +184,8 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
         while True:
             got = arrived.get()
             if run.recorder.state.abort is None:
-                run.recorder.record(AbortAsked(how=signal.Signals(got).name))
+                with dying_unwritten():
+                    run.recorder.record(AbortAsked(how=signal.Signals(got).name))
             decisions.interrupt()
 
     threading.Thread(target=listen, name="signals", daemon=True).start()
@@ -199,15 +202,34 @@ def _close(recorder: Recorder, folder: Path) -> int:
     state = recorder.state
     assert state.ended is not None
     recorder.close()
-    write_report(folder / "report.md", state)
+    if recorder.unrecorded is not None:
+        return say_unrecorded(folder, recorder.unrecorded, state)
+    try:
+        _require_end(folder / JOURNAL_FILE, state)
+    except JournalBroken as broken:
+        return say_unrecorded(folder, broken, state)
+    try:
+        write_report(folder / "report.md", state)
+    except OSError as wrong:
+        say(f"the report of {folder.name} cannot be written: {wrong.strerror}; drydock report makes it")
     return state.ended.exit_code
 
 
+def _require_end(journal: Path, state: RunState) -> None:
+    """Raise JournalBroken unless the file verifies and ends with the end that this process recorded."""
+    entries = read_journal(journal)
+    if not entries or entries[-1].n != state.last_n or not isinstance(entries[-1].event, RunEnded):
+        raise JournalBroken(str(journal), state.last_n, "the end that was written there is gone")
+
+
 def has_ended(folder: Path) -> int | None:
-    """Return the exit code of a run that has ended, None when its engine died before that."""
+    """Return the exit code of a run that has ended, None when its engine died before that.
+
+    A journal that does not verify says nothing about the end: what it names must be looked at again.
+    """
     try:
         state = fold(read_journal(folder / JOURNAL_FILE))
-    except FileNotFoundError:
+    except (FileNotFoundError, JournalBroken):
         return None
     return state.ended.exit_code if state.ended is not None else None
 
@@ -217,20 +239,23 @@ def take_over(folder: Path, *, by: str) -> int:
 
     Works from receipts, then asks the closing gates; when pack, programs or plan are not what they
     were, from the journal alone. Returns the run's exit code; 2 when the engine died before it had
-    written anything. Raises BlockingIOError when a living process holds the journal.
+    written anything, 4 when the end cannot be recorded, 5 when the journal does not verify: then what its
+    verified beginning names is removed. Raises BlockingIOError when a living process holds the journal.
     """
     if not (folder / JOURNAL_FILE).exists():
         return 2
     registry = SecretRegistry()
     _learn_secrets(folder, registry)
     try:
-        run = open_rehearsal(folder, read_order(folder), registry)
-    except (BlockingIOError, JournalBroken):
+        run = open_rehearsal(folder, read_order(folder), registry, open_journal=Recorder.for_teardown)
+    except BlockingIOError:
         raise
     except Exception as gone:  # noqa: BLE001 - whatever is gone, a copy of production must not stay because of it
         return _take_over_alone(
-            Recorder(folder / JOURNAL_FILE, registry), folder, by=by, reason=_sentence(gone)
+            Recorder.for_teardown(folder / JOURNAL_FILE, registry), folder, by=by, reason=_sentence(gone)
         )
+    if isinstance(run.recorder.unrecorded, JournalBroken):
+        return _take_over_alone(run.recorder, folder, by=by, reason=str(run.recorder.unrecorded))
     run.taken_over = True
     if run.recorder.state.created is None:
         return 2
@@ -245,7 +270,9 @@ def take_over(folder: Path, *, by: str) -> int:
 
 def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) -> int:
     if recorder.state.created is None:
-        return 2
+        broken = recorder.unrecorded
+        recorder.close()
+        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state)
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
     return _close(recorder, folder)

@@ -27,6 +27,7 @@ from console.engine.decide import (
 )
 from console.engine.failure import engine_failure
 from console.engine.recorder import Recorder
+from console.engine.unrecorded import NO_ROOM
 from console.errors import AbortRequested, StepFailed
 from console.model.event import (
     DecisionMade,
@@ -123,6 +124,12 @@ class Runner:
         except StepFailed as failed:
             self._step_failed(step, failed, began)
             return False
+        except OSError as wrong:
+            if wrong.errno not in NO_ROOM or step.id == self._plan.teardown.id:
+                self._engine_failed(step, wrong, began)
+            else:
+                self._step_failed(step, StepFailed(_no_room(wrong), cause="environment"), began)
+            return False
         except Exception as broken:  # noqa: BLE001 - the runner's outer edge: it becomes the run's FAIL
             self._engine_failed(step, broken, began)
             return False
@@ -205,6 +212,11 @@ class Runner:
                 trace_head=self._hands.seal_trace(),
             )
         )
+
+
+def _no_room(wrong: OSError) -> str:
+    place = f" for {wrong.filename}" if wrong.filename else ""
+    return f"the file system has no room{place}: {wrong.strerror}"
 
 
 def describe(plan: Plan) -> bytes:

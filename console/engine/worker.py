@@ -7,6 +7,7 @@ ended, it finishes the teardown from the receipts. Neither ever waits for a scre
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -17,7 +18,7 @@ import traceback
 from pathlib import Path
 
 from console.environments.process import CLEAN_ENVIRONMENT, process_identity
-from console.errors import RunsFolderError
+from console.errors import JournalBroken, RunsFolderError
 
 LOG_FILE = "engine.log"
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
@@ -79,12 +80,17 @@ def main(arguments: list[str]) -> int:
 
 def _engine_process(folder: Path) -> int:
     from console.engine.rehearse import run_engine
+    from console.engine.unrecorded import EXIT_CANNOT_WRITE, cannot_write, say
 
     _harden()
     try:
         return run_engine(folder, watchdog=process_identity(os.getppid()) or "")
-    except BaseException:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
-        traceback.print_exc()
+    except BaseException as broken:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
+        if isinstance(broken, JournalBroken | BlockingIOError) or cannot_write(broken):
+            say(f"the engine of {folder.name} ends: {broken}")
+            return EXIT_CANNOT_WRITE
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         return 70
 
 
@@ -98,8 +104,16 @@ def _watch(folder: Path, child: int) -> int:
     exit_code = has_ended(folder)
     if exit_code is not None:
         return exit_code
+    from console.engine.unrecorded import EXIT_CANNOT_WRITE, say
+
     why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
-    return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CANNOT_WRITE:
+        why = "a journal that it could not write"
+    try:
+        return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+    except BlockingIOError:
+        say(f"another process has the run {folder.name}; it is left alone")
+        return 2
 
 
 if __name__ == "__main__":

@@ -48,7 +48,10 @@ def subject_is_unchanged(facts: Facts) -> str | None:
 def nothing_restarted(facts: Facts) -> str | None:
     """Every protected object and the source runs since the time that was first seen in this run."""
     starts = facts.need("starts", Starts)
-    phrases = [f"start of {phrase}" for phrase in unequal(starts.before, starts.after)]
+    before = {name: start for name, start in starts.before.items() if name not in starts.gone}
+    phrases = [f"start of {phrase}" for phrase in unequal(before, starts.after)]
+    phrases += [f"{name} was seen after it had gone" for name in starts.gone if name in starts.after]
+    phrases += [f"{name} went and was never seen" for name in starts.gone if name not in starts.before]
     if starts.maker == "finished" and not starts.before:
         phrases.append("the first look finished, but no start time was recorded")
     if starts.maker == "not begun" and starts.before:

@@ -16,6 +16,7 @@ from console.errors import PlanError
 from console.model.config import RunConfig
 from console.plans.checks import problems
 
+_LONGEST_FILE_CHARS, _LONGEST_LINE_CHARS = 1 << 18, 4096
 _INLINE_SECRET = re.compile(r"^\s*(password|passwd|pwd|token|dsn|conninfo|url)\s*=", re.IGNORECASE)
 _PATH_IN_ERROR = re.compile(r"`\$\.([\w.\[\].]+)`")
 _UNKNOWN_KEY = re.compile(r"unknown field `(\w+)`")
@@ -49,7 +50,8 @@ def plan_problems(path: Path) -> list[PlanError]:
 
 def _decoded(path: Path) -> tuple[RunConfig, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:
+            text = file.read(_LONGEST_FILE_CHARS + 1)
     except FileNotFoundError as missing:
         raise PlanError(
             f"there is no plan file {path}", remedy="name a file, or none for the demo"
@@ -58,13 +60,26 @@ def _decoded(path: Path) -> tuple[RunConfig, str]:
         raise PlanError(
             f"{path} cannot be read: {wrong}", remedy="name a readable UTF-8 text file"
         ) from wrong
+    _refuse_what_no_plan_needs(path, text)
     _refuse_inline_secrets(path, text)
     try:
         return msgspec.convert(tomllib.loads(text), RunConfig), text
+    except RecursionError as wrong:
+        raise PlanError(f"{path} is nested too deeply", remedy="no key of a plan needs that") from wrong
     except tomllib.TOMLDecodeError as wrong:
         raise PlanError(f"{path} is not TOML: {wrong}", remedy="mend the line") from wrong
     except msgspec.ValidationError as wrong:
         raise PlanError(f"{_place(path, text, str(wrong))}: {wrong}", remedy=_remedy(str(wrong))) from wrong
+
+
+def _refuse_what_no_plan_needs(path: Path, text: str) -> None:
+    """Long keys take the TOML reader time that grows with the square of their length."""
+    if len(text) > _LONGEST_FILE_CHARS:
+        raise PlanError(f"{path} has more than {_LONGEST_FILE_CHARS} characters", remedy="name a plan file")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _LONGEST_LINE_CHARS:
+            what = f"{path}, line {number}: the line is longer than {_LONGEST_LINE_CHARS} characters"
+            raise PlanError(what, remedy="break the line")
 
 
 def _refuse_inline_secrets(path: Path, text: str) -> None:

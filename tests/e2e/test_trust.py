@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -236,7 +238,27 @@ def _exposed(drydock: Drydock, living: Living) -> list[tuple[str, bytes]]:
                 path = Path(f"/proc/{one.pid}/{name}")
                 if os.access(path, os.R_OK):
                     found.append((f"{name} of {one.command[:40]}", path.read_bytes()))
-    return found
+            found += _mapped_by(one.pid)
+    logs = [path for work in drydock.work.glob(f"drydock-{run}-*") for path in work.rglob("log/*")]
+    return found + [(f"log {path.name}", path.read_bytes()) for path in logs if path.is_file()]
+
+
+_PROGRAM_FILES = (".so", "/usr/", "/lib", "/bin/", "site-packages", "locale-archive")
+
+
+def _mapped_by(pid: int) -> list[tuple[str, bytes]]:
+    """Return what every file holds that a process has mapped, shared memory too, but for its program's own."""
+    folder = Path(f"/proc/{pid}/map_files")
+    found: dict[str, tuple[str, bytes]] = {}
+    try:
+        for link in folder.iterdir():
+            target = str(link.readlink())
+            if target in found or any(part in target for part in _PROGRAM_FILES):
+                continue
+            found[target] = (f"mapped {target}", link.read_bytes())
+    except OSError:
+        return list(found.values())
+    return list(found.values())
 
 
 PLAYS: dict[str, Play] = {
@@ -346,7 +368,8 @@ def test_a_harness_that_only_says_pass_fails(played: Ended) -> None:
 
 @pytest.mark.parametrize("played", ["searched"], indirect=True)
 def test_no_secret_is_exposed(played: Searched) -> None:
-    """At B-4, at B-5 and in the end no secret stands in the run's files, arguments or environments."""
+    """At B-4, at B-5 and in the end no secret stands in the run's files, logs, mapped memory, arguments or
+    environments."""
     assert played.ended.outcome == (0, "PASS", "CLEAN", None)
     assert played.secrets >= 4
     assert played.hits == []
@@ -355,3 +378,24 @@ def test_no_secret_is_exposed(played: Searched) -> None:
         assert needed in played.looked_at
     assert any(name.startswith("B-4 environ of ") for name in played.looked_at)
     assert any(name.startswith("B-5 cmdline of ") for name in played.looked_at)
+    assert any(name.startswith("B-5 log ") for name in played.looked_at)
+    assert os.geteuid() != 0 or any(name.startswith("B-5 mapped ") for name in played.looked_at)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read what another process has mapped")
+def test_a_secret_in_mapped_memory_is_found(tmp_path: Path) -> None:
+    """The search above sees what a process has mapped, also when the file's name is gone."""
+    path = tmp_path / "mapped"
+    path.write_bytes(b"a secret in a page".ljust(4096))
+    code = (
+        "import mmap,os,sys; m = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0);"
+        " os.unlink(sys.argv[1]); print(flush=True); input()"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        mapped = dict(_mapped_by(process.pid))
+    assert [name for name, content in mapped.items() if b"a secret in a page" in content] == [
+        f"mapped {path} (deleted)"
+    ]

@@ -364,7 +364,7 @@ def waiting_with_a_pack(drydock: Drydock) -> tuple[Living, Path]:
 
 def test_without_its_pack_a_dead_run_is_torn_down_and_later_asked(drydock: Drydock) -> None:
     """The watchdog removes everything by the journal alone and says that no gate was asked; `recover` asks them
-    once the pack is back, and only what nobody can look at any more (the demo's own production) stays untold."""
+    once the pack is back, about the demo by what was seen before it was removed, and ends the run CLEAN."""
     living, pack = waiting_with_a_pack(drydock)
     before = living.state
     assert len([name for name in alive(before) if name.startswith("postgres of")]) == 3
@@ -388,10 +388,13 @@ def test_without_its_pack_a_dead_run_is_torn_down_and_later_asked(drydock: Drydo
     finished = drydock.command(*recover)
     state = done.state
     assert state.ended is not None
-    assert (finished.exit_code, state.ended.cause, state.ended.failed_gate) == (4, "drydock", None), finished
-    assert [left.split(":")[0] for left in state.ended.residue] == ["N-6 UNKNOWN"]
+    assert (finished.exit_code, state.ended.cause, state.ended.failed_gate) == (1, "drydock", None), finished
+    assert state.ended.residue == ()
     verdicts = {gate: judged.verdict for gate, judged in state.gates.items() if gate.startswith("N-")}
-    assert verdicts == {"N-4": "PASS", "N-5": "PASS", "N-6": "UNKNOWN", "N-7": "PASS"}
+    assert verdicts == dict.fromkeys(("N-4", "N-5", "N-6", "N-7"), "PASS")
+    starts = state.facts["starts"]
+    assert (starts["before"], starts["gone"]) == (starts["after"], [])
+    assert len(starts["after"]) == 2
 
 
 def test_recover_removes_what_a_teardown_could_not(drydock: Drydock) -> None:

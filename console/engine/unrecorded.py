@@ -1,0 +1,60 @@
+"""What is said of a run whose journal does not tell its end: a full disk, a journal that does not verify.
+
+Says it where the watchdog's words go (engine.log) and `drydock recover`'s (stderr). Never writes a journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from console.engine.conclude import EXIT_UNCLEAN
+from console.errors import JournalBroken
+from console.model.run_state import RunState
+from console.model.text import visible
+
+EXIT_NOT_VERIFIED = 5
+EXIT_CANNOT_WRITE = 74
+"""Of an engine that could not write its journal (EX_IOERR in sysexits.h); its watchdog takes the run over."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def say(sentence: str) -> None:
+    """Write one sentence to stderr, which may be a log on the full disk."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(visible(f"drydock: {sentence}") + "\n")
+        sys.stderr.flush()
+
+
+def say_unrecorded(folder: Path, why: Exception, state: RunState) -> int:
+    """Say what was done for a run whose end no journal tells, and what is left; return the exit code."""
+    left = [f"{receipt.kind} {receipt.name}" for receipt in state.open_receipts]
+    done = f"not everything was removed: {', '.join(left)}" if left else "what its receipts name was removed"
+    if isinstance(why, JournalBroken):
+        say(f"the journal of {folder.name} does not verify: {why}; of its verified beginning {done}")
+        return EXIT_NOT_VERIFIED
+    reason = why.strerror if isinstance(why, OSError) and why.strerror else str(why)
+    say(
+        f"the journal of {folder.name} cannot be written: {reason}; {done}, and its end is not recorded; "
+        f"make room, then: drydock recover {folder.name}"
+    )
+    return EXIT_UNCLEAN
+
+
+def cannot_write(wrong: BaseException) -> bool:
+    """Tell whether an exception is the file system's word that nothing more can be written."""
+    return isinstance(wrong, OSError) and wrong.errno in (*NO_ROOM, errno.EROFS, errno.EIO)
+
+
+@contextlib.contextmanager
+def dying_unwritten() -> Iterator[None]:
+    """End this engine at once when what happens inside cannot be recorded: its watchdog tears the run down."""
+    try:
+        yield
+    except (OSError, JournalBroken):
+        os._exit(EXIT_CANNOT_WRITE)
