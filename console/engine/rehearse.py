@@ -10,6 +10,7 @@ import os
 import queue
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,13 +28,15 @@ from console.engine.grounding import identify_copy, make_context, make_roles, pl
 from console.engine.preflight import check_beforehand, stage_secrets
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
-from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order
+from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order, state_folder_of
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity
 from console.errors import DrydockError, JournalBroken, UsageError
-from console.evidence.report import write_report
+from console.evidence.bundle import begin as begin_evidence
+from console.evidence.bundle import seal_run
+from console.evidence.seal import FINAL_SEAL
 from console.journal import read_journal
 from console.model.event import (
     AbortAsked,
@@ -48,7 +51,7 @@ from console.model.plan import Boundary, Step
 from console.model.run_state import fold
 from console.plans.dry_run import cannot_claim
 from console.secrets import SecretRegistry
-from console.settings import default_runs_folder
+from console.settings import default_runs_folder, default_state_folder
 
 STEPS: dict[str, Callable[[Rehearsal], None]] = {
     "C-01": check_beforehand,
@@ -124,6 +127,7 @@ def _create(run: Rehearsal, watchdog: str) -> Decisions:
     parts = run.parts()
     created = _words(run, parts)
     run.recorder.record(created)
+    begin_evidence(run.state_folder, run.recorder.state, run.places.run)
     run.recorder.note(MARK_NOTE, run.order.nonce)
     run.recorder.record(EngineStarted(identity=process_identity(os.getpid()) or "", watchdog=watchdog))
     run.recorder.fact("subject.before", subject_state(run), source="the subject's files; git")
@@ -189,17 +193,22 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
 
 
 def _finish(run: Rehearsal) -> int:
-    """Write the report beside the journal and return the exit code that the last event holds."""
+    """Make the run's folder a sealed pack and return the exit code that the last event holds."""
     if run.trace is not None:
         run.trace.close()
-    return _close(run.recorder, run.places.run)
+    return _close(run.recorder, run.places.run, run.state_folder)
 
 
-def _close(recorder: Recorder, folder: Path) -> int:
+def _close(recorder: Recorder, folder: Path, state_folder: Path) -> int:
+    """Seal while the journal is still held, so that nobody reads a pack that is half made."""
     state = recorder.state
     assert state.ended is not None
-    recorder.close()
-    write_report(folder / "report.md", state)
+    try:
+        seal_run(folder, state_folder, state, head=recorder.head, secrets=recorder.registry.values())
+    except (DrydockError, OSError) as wrong:
+        sys.stderr.write(f"the evidence could not be sealed: {wrong}\n")
+    finally:
+        recorder.close()
     return state.ended.exit_code
 
 
@@ -210,6 +219,14 @@ def has_ended(folder: Path) -> int | None:
     except FileNotFoundError:
         return None
     return state.ended.exit_code if state.ended is not None else None
+
+
+def seal_unsealed(folder: Path) -> None:
+    """Seal a run that has ended and whose engine died before it could: the journal says all that is needed."""
+    if not (folder / FINAL_SEAL).exists():
+        registry = SecretRegistry()
+        _learn_secrets(folder, registry)
+        _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
 
 
 def take_over(folder: Path, *, by: str) -> int:
@@ -248,7 +265,15 @@ def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) 
         return 2
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
-    return _close(recorder, folder)
+    return _close(recorder, folder, _state_folder(folder))
+
+
+def _state_folder(folder: Path) -> Path:
+    """Return where key and ledger are, also when the order cannot be read any more."""
+    try:
+        return state_folder_of(read_order(folder))
+    except (OSError, msgspec.DecodeError):
+        return default_state_folder()
 
 
 def _sentence(wrong: Exception) -> str:
