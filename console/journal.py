@@ -174,6 +174,15 @@ def read_journal(path: Path) -> list[Entry]:
     return [entry for _line, entry, _end in _verified_lines(path)]
 
 
+def read_verified(path: Path) -> Iterator[tuple[Entry, str, int]]:
+    """Yield every whole, verified entry with its hash and the offset (bytes) at which its line ends.
+
+    Raises JournalBroken at the first line that does not verify, FileNotFoundError without a journal.
+    """
+    for line, entry, end in _verified_lines(path):
+        yield entry, line[len(_HEAD) : len(_HEAD) + 64].decode("ascii"), end
+
+
 class JournalTail:
     """Follows a growing journal: each call of `new_entries` returns what is whole and verified."""
 

@@ -97,8 +97,9 @@ def _headline(state: RunState) -> str:
     lines += [f'<p class="UNCLEAN">left behind: <code>{text(one)}</code></p>' for one in ended.residue]
     if created is not None:
         subject = text(str(created.config.get("subject_folder", "unknown")))
-        lines.append(f"<p>{text(created.title)}<br>subject <code>{subject}</code>; "
-                     f"{text(state.created_at)} to {text(state.last_at)}; digest <code>{text(created.digest)}</code></p>")  # fmt: skip
+        times = f"{text(state.created_at)} to {text(state.last_at)}"
+        lines.append(f"<p>{text(created.title)}<br>subject <code>{subject}</code>; {times}; ")
+        lines.append(f"digest <code>{text(created.digest)}</code></p>")
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ class Bar:
 
 def timeline(state: RunState) -> str:
     """Return when each step, scenario and boundary began and how long it took, "" before the first."""
-    began = _moment(state.created_at)
+    began = moment(state.created_at)
     if began is None:
         return ""
     bars = _bars(state, began)
@@ -49,7 +49,7 @@ def _bars(state: RunState, began: datetime) -> list[Bar]:
         kind = "scenario" if judged is not None and judged.verdict == "PASS" else "failed"
         bars += _bar(began, at, judged.duration_ms / 1000 if judged else 0.0, scenario, kind)
     for boundary, made in state.decisions.items():
-        armed, decided = _moment(made.armed_at), _moment(state.decided_at.get(boundary, ""))
+        armed, decided = moment(made.armed_at), moment(state.decided_at.get(boundary, ""))
         waited = (decided - armed).total_seconds() if armed and decided else 0.0
         at = made.armed_at or state.decided_at.get(boundary, "")
         bars += _bar(began, at, waited, f"{boundary} waits", "waited")
@@ -57,10 +57,10 @@ def _bars(state: RunState, began: datetime) -> list[Bar]:
 
 
 def _bar(began: datetime, at: str, took_s: float, label: str, kind: str) -> list[Bar]:
-    moment = _moment(at)
-    if moment is None:
+    at_once = moment(at)
+    if at_once is None:
         return []
-    begin = (moment - began).total_seconds()
+    begin = (at_once - began).total_seconds()
     return [Bar(label=label, begin=begin, end=begin + took_s, kind=kind, words=f"{took_s:.2f} s")]
 
 
@@ -97,8 +97,10 @@ def _svg(title: str, bars: Sequence[Bar]) -> str:
     return "\n".join((*parts, "</svg>"))
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """Return a journal's time, None for anything else."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found if found.tzinfo else None
