@@ -28,7 +28,9 @@ def main(options: argparse.Namespace) -> int:
     """Write the report on stdout; of an unfinished run it says that there is no verdict."""
     wanted = options.format or ("json" if options.json else "md")
     if wanted not in _FORMATS:
-        raise UsageError(f"this release writes no {wanted} report", remedy=f"use one of {', '.join(_FORMATS)}")
+        raise UsageError(
+            f"this release writes no {wanted} report", remedy=f"use one of {', '.join(_FORMATS)}"
+        )
     if options.json and wanted != "json":
         raise UsageError(f"--json and --format {wanted} contradict each other", remedy="name one of them")
     found = the_run(options)

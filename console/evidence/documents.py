@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from console.evidence.recorded import gate_verdicts, mapping, scenario_verdicts
-from console.gates.table import GATES
 from console.model.run_state import RunState
 
 
@@ -44,7 +43,12 @@ def at_the_end(state: RunState) -> dict[str, Any]:
 
 
 def gates(state: RunState) -> list[dict[str, Any]]:
-    """Return every gate with verdict, reason and the names of the facts that it rests on."""
+    """Return every gate with verdict, reason and the names of the facts that it rests on.
+
+    The table is loaded late: its checks bring the driver along, which a list of runs must not wait for.
+    """
+    from console.gates.table import GATES
+
     words = {one.id: one for one in state.created.gates} if state.created else {}
     rests = {gate.id: gate.rests_on for gate in GATES}
     return [
