@@ -73,6 +73,7 @@ def forms_of(value: str) -> dict[str, str]:
     found["bytes-repr"] = repr(raw)[2:-1]
     found["sql"] = value.replace("'", "''")
     found["url"] = quote(value, safe="")
+    found["url-path"] = quote(value)
     found["url-lower"] = _LOWERED.sub(lambda code: code[0].lower(), found["url"])
     found["url-plus"] = quote_plus(value)
     for offset in range(3):
