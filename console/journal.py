@@ -179,7 +179,7 @@ def read_journal(path: Path) -> list[Entry]:
     return [entry for _line, entry, _end in _verified_lines(path)]
 
 
-def read_verified(path: Path) -> list[Entry]:
+def read_verified_beginning(path: Path) -> list[Entry]:
     """Return the entries before the first line that does not verify, empty where there is no journal."""
     found: list[Entry] = []
     try:
@@ -202,6 +202,15 @@ def hold_journal(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def read_verified(path: Path) -> Iterator[tuple[Entry, str, int]]:
+    """Yield every whole, verified entry with its hash and the offset (bytes) at which its line ends.
+
+    Raises JournalBroken at the first line that does not verify, FileNotFoundError without a journal.
+    """
+    for line, entry, end in _verified_lines(path):
+        yield entry, line[len(_HEAD) : len(_HEAD) + 64].decode("ascii"), end
 
 
 class JournalTail:

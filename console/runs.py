@@ -54,11 +54,11 @@ def create_run_folder(runs: Path, run: str) -> Path:
 
 def list_runs(runs: Path) -> list[RunFolder]:
     """Return every run of the folder, the newest first; empty when the folder does not exist."""
-    names = _run_names(runs) or []
+    names = run_names(runs) or []
     return [read_run(runs, name, tolerant=True) for name in reversed(names)]
 
 
-def _run_names(runs: Path) -> list[str] | None:
+def run_names(runs: Path) -> list[str] | None:
     """Return the ids of all runs, the oldest first; None when the folder does not exist."""
     try:
         return sorted(entry.name for entry in runs.iterdir() if _RUN_ID.fullmatch(entry.name))
@@ -75,7 +75,7 @@ def find_run(runs: Path, named: str | None, *, tolerant: bool = False) -> RunFol
 
     Raises RunNotFound naming what there is, and what `read_run` raises.
     """
-    names = _run_names(runs)
+    names = run_names(runs)
     if names is None:
         raise RunNotFound(f"there is no runs folder {runs}", remedy="name it with --runs-dir")
     if named is None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -25,6 +27,7 @@ SCRAM_ITERATIONS = 4096
 SHORTEST_SECRET_CHARS = 8
 """Shorter values cannot be searched for without drowning in chance hits."""
 
+_LOWERED = re.compile("%[0-9A-F]{2}")
 _SHORTEST_MARK = "▒"
 """Shorter than any secret, so that it can never hold one."""
 
@@ -66,8 +69,13 @@ def forms_of(value: str) -> dict[str, str]:
     raw = value.encode()
     found = {"plain": value, "hex": raw.hex(), "HEX": raw.hex().upper(), "repr": repr(value)[1:-1]}
     found["json"] = msgspec.json.encode(value).decode()[1:-1]
+    found["json-ascii"] = json.dumps(value)[1:-1]
+    found["bytes-repr"] = repr(raw)[2:-1]
     found["sql"] = value.replace("'", "''")
     found["url"] = quote(value, safe="")
+    found["url-path"] = quote(value)
+    found["url-lower"] = _LOWERED.sub(lambda code: code[0].lower(), found["url"])
+    found["url-plus"] = quote_plus(value)
     for offset in range(3):
         start, end = (offset * 8 + 5) // 6, (offset + len(raw)) * 8 // 6
         found[f"base64+{offset}"] = base64.b64encode(b"\0" * offset + raw).decode()[start:end]

@@ -37,8 +37,7 @@ def default_runs_folder() -> Path:
     named = os.environ.get("DRYDOCK_RUNS_DIR")
     if named:
         return Path(named)
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "drydock" / "runs"
+    return default_state_folder() / "runs"
 
 
 def default_cache_folder() -> Path:
@@ -61,3 +60,9 @@ def default_work_folder() -> Path:
         return Path(named)
     persistent = Path("/var/tmp")
     return persistent if os.access(persistent, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def default_state_folder() -> Path:
+    """Return the folder of the sealing key and of the ledger: drydock in the user's state folder (XDG)."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "drydock"

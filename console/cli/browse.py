@@ -7,6 +7,7 @@ import argparse
 from console.cli.attach import add_screen_options, open_screen
 from console.cli.options import add_runs_dir, runs_folder
 from console.errors import UsageError
+from console.evidence.unpacking import unpacked
 from console.runs import find_run
 
 
@@ -29,5 +30,6 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(
             f"the run {found.run} goes on", remedy=f"look at it with drydock attach {found.run} --observe"
         )
-    code = open_screen(found.path, observe=True, theme=options.theme, mouse=not options.no_mouse)
+    with unpacked(found.path) as folder:
+        code = open_screen(folder, observe=True, theme=options.theme, mouse=not options.no_mouse)
     return code if code >= 64 else 0

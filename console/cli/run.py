@@ -23,17 +23,18 @@ from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import LOG_FILE, start_engine
 from console.environments.programs import find_programs
 from console.errors import ControlRefused, JournalBroken, PlanError, SubjectError, UsageError
+from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
 from console.model.config import RunConfig, RunOrder, SubjectConfig
 from console.model.event import Entry
 from console.model.run_state import RunState, fold
-from console.model.text import one_line
+from console.model.text import one_line, visible
 from console.packs import LoadedPack, find_pack, load_pack, tree_sha256
 from console.plans.file import read_plan_file, with_options
 from console.repository import read_repository
 from console.runs import JOURNAL_FILE, create_run_folder, journal_is_held, new_run_id
 from console.secrets import write_secret_file
-from console.settings import default_work_folder
+from console.settings import default_state_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
 
 POLL_S = 0.1
@@ -74,6 +75,7 @@ def main(options: argparse.Namespace) -> int:
     config = configuration(options)
     approve = approvals(options.approve, options.supervise)
     loaded = check_before(config)
+    ready_key(default_state_folder().absolute())
     runs = runs_folder(options)
     run = new_run_id()
     folder = create_run_folder(runs, run)
@@ -85,6 +87,15 @@ def main(options: argparse.Namespace) -> int:
         return _on_screen(folder, engine, options)
     state = follow(folder, engine, _view(options))
     return _end(folder, state, options, unrecorded=engine.returncode == EXIT_DIED)
+
+
+def ready_key(state_folder: Path) -> None:
+    """Make the sealing key at the first run, and say so; refuse to begin what could not be sealed."""
+    if has_key(state_folder):
+        load_key(state_folder)
+        return
+    public = make_key(state_folder)
+    sys.stderr.write(f"made the sealing key {public[:16]} in {visible(str(state_folder))}; see drydock key\n")
 
 
 def configuration(options: argparse.Namespace) -> RunConfig:
@@ -176,6 +187,7 @@ def _order(
         run=run, config=_absolute(config), approve=approve, supervise=options.supervise,
         operator_uid=os.getuid(), operator_name=account_name(os.getuid()), operator_tty=tty(),
         operator_ssh=ssh(), nonce=secrets.token_hex(4), runs_folder=str(runs),
+        state_folder=str(default_state_folder().absolute()),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import remove_part, still_exists
 from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before, stand_ins
 from console.engine.strays import strays
+from console.engine.verifying import scan_once_more, seal_before_teardown
 from console.environments.owner import hold_uid, remove_things, things_of
 from console.environments.process import end_process
 from console.errors import StepFailed
@@ -213,6 +214,7 @@ STAGES: tuple[Callable[[Rehearsal], None], ...] = (
     _end_harness,
     end_strays,
     _keep_logs,
+    seal_before_teardown,
     _remove_rehearsal,
     _look_again,
     _count_demo_again,
@@ -221,5 +223,6 @@ STAGES: tuple[Callable[[Rehearsal], None], ...] = (
     _remove_belongings,
     _remove_scratch,
     _record_what_is_left,
+    scan_once_more,
 )
 """The teardown in its order: each stage follows whatever became of the one before."""

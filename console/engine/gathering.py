@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from console.engine.rehearsal import Rehearsal
+from console.evidence.storage import exists_kept
 from console.model.event import SecretRedacted
 
 MOST_KEPT_BYTES = 64 << 20
@@ -36,7 +37,7 @@ def gather_logs(run: Rehearsal) -> list[str]:
     wanting = (
         _keep(run, source, folder / name, origin)
         for source, name, origin in logs
-        if not (folder / name).exists()
+        if not exists_kept(folder / name)
     )
     return [sentence for sentence in wanting if sentence]
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from console.errors import AbortRequested, JournalBroken, StepFailed
-from console.journal import JournalWriter, hold_journal, now_at, read_journal, read_verified
+from console.journal import JournalWriter, hold_journal, now_at, read_journal, read_verified_beginning
 from console.model.event import (
     Entry,
     Event,
@@ -150,7 +150,7 @@ class TeardownRecorder(Recorder):
             self._trouble = wrong
             self._lock = threading.RLock()
             self._held = hold_journal(journal_path)
-            self._state = fold(read_verified(journal_path))
+            self._state = fold(read_verified_beginning(journal_path))
             self.registry = registry
 
     @property

@@ -29,7 +29,7 @@ from console.packs import LoadedPack, find_pack, load_pack
 from console.plans.dry_run import dry_run
 from console.secret_store import resolve
 from console.secrets import SecretRegistry
-from console.settings import default_work_folder
+from console.settings import default_state_folder, default_work_folder
 from console.sources.connection import ConnectionSource, Target
 from console.sources.demo import DemoSource
 from console.sources.dump_file import CopiedDump, DumpFileSource
@@ -92,6 +92,11 @@ def work_folder_of(order: RunOrder) -> Path:
     return (Path(named) if named else default_work_folder()) / f"drydock-{order.run}-{order.nonce}"
 
 
+def state_folder_of(order: RunOrder) -> Path:
+    """Return the folder of the sealing key and of the ledger: the one that the run was started with."""
+    return Path(order.state_folder) if order.state_folder else default_state_folder()
+
+
 @dataclass(kw_only=True)
 class Rehearsal:
     """Everything the steps of one engine process share."""
@@ -120,6 +125,11 @@ class Rehearsal:
     def config(self) -> RunConfig:
         """Return the run's configuration."""
         return self.order.config
+
+    @property
+    def state_folder(self) -> Path:
+        """Return the folder of the sealing key and of the ledger."""
+        return state_folder_of(self.order)
 
     @property
     def database(self) -> str:

@@ -27,14 +27,16 @@ from console.engine.grounding import identify_copy, make_context, make_roles, pl
 from console.engine.preflight import check_beforehand, stage_secrets
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
-from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order
+from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order, state_folder_of
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity
 from console.errors import DrydockError, JournalBroken, UsageError
-from console.evidence.report import write_report
+from console.evidence.bundle import begin as begin_evidence
+from console.evidence.bundle import seal_run
+from console.evidence.seal import FINAL_SEAL
 from console.journal import read_journal
 from console.model.event import (
     AbortAsked,
@@ -50,7 +52,7 @@ from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
 from console.plans.dry_run import cannot_claim
 from console.secrets import SecretRegistry
-from console.settings import default_runs_folder
+from console.settings import default_runs_folder, default_state_folder
 
 STEPS: dict[str, Callable[[Rehearsal], None]] = {
     "C-01": check_beforehand,
@@ -126,6 +128,7 @@ def _create(run: Rehearsal, watchdog: str) -> Decisions:
     parts = run.parts()
     created = _words(run, parts)
     run.recorder.record(created)
+    begin_evidence(run.state_folder, run.recorder.state, run.places.run)
     run.recorder.note(MARK_NOTE, run.order.nonce)
     run.recorder.record(EngineStarted(identity=process_identity(os.getpid()) or "", watchdog=watchdog))
     run.recorder.fact("subject.before", subject_state(run), source="the subject's files; git")
@@ -192,26 +195,27 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
 
 
 def _finish(run: Rehearsal) -> int:
-    """Write the report beside the journal and return the exit code that the last event holds."""
+    """Make the run's folder a sealed pack and return the exit code that the last event holds."""
     if run.trace is not None:
         run.trace.close()
-    return _close(run.recorder, run.places.run)
+    return _close(run.recorder, run.places.run, run.state_folder)
 
 
-def _close(recorder: Recorder, folder: Path) -> int:
+def _close(recorder: Recorder, folder: Path, state_folder: Path) -> int:
+    """Seal while the journal is still held, so that nobody reads a pack that is half made."""
     state = recorder.state
     assert state.ended is not None
-    recorder.close()
-    if recorder.unrecorded is not None:
-        return say_unrecorded(folder, recorder.unrecorded, state)
     try:
+        if recorder.unrecorded is not None:
+            return say_unrecorded(folder, recorder.unrecorded, state)
         _require_end(folder / JOURNAL_FILE, state)
+        seal_run(folder, state_folder, state, head=recorder.head, secrets=recorder.registry.values())
     except JournalBroken as broken:
         return say_unrecorded(folder, broken, state)
-    try:
-        write_report(folder / "report.md", state)
-    except OSError as wrong:
-        say(f"the report of {folder.name} cannot be written: {wrong.strerror}; drydock report makes it")
+    except (DrydockError, OSError) as wrong:
+        say(f"the evidence of {folder.name} could not be sealed: {wrong}")
+    finally:
+        recorder.close()
     return state.ended.exit_code
 
 
@@ -232,6 +236,14 @@ def has_ended(folder: Path) -> int | None:
     except (FileNotFoundError, JournalBroken):
         return None
     return state.ended.exit_code if state.ended is not None else None
+
+
+def seal_unsealed(folder: Path) -> None:
+    """Seal a run that has ended and whose engine died before it could: the journal says all that is needed."""
+    if not (folder / FINAL_SEAL).exists():
+        registry = SecretRegistry()
+        _learn_secrets(folder, registry)
+        _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
 
 
 def take_over(folder: Path, *, by: str) -> int:
@@ -275,7 +287,15 @@ def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) 
         return 2 if broken is None else say_unrecorded(folder, broken, recorder.state)
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
-    return _close(recorder, folder)
+    return _close(recorder, folder, _state_folder(folder))
+
+
+def _state_folder(folder: Path) -> Path:
+    """Return where key and ledger are, also when the order cannot be read any more."""
+    try:
+        return state_folder_of(read_order(folder))
+    except (OSError, msgspec.DecodeError):
+        return default_state_folder()
 
 
 def _sentence(wrong: Exception) -> str:

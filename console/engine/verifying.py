@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-
-import msgspec
 
 from console.engine.gathering import gather_logs, written_by_the_subject
 from console.engine.grounding import deny_probes, found_privileges
 from console.engine.rehearsal import Rehearsal
 from console.engine.rehearsing import look_once_more
 from console.errors import StepFailed
+from console.evidence.bundle import gather_documents, seal_first
 from console.evidence.scan import scan_files
-from console.model.event import SecretRedacted
+from console.model.event import GateJudged, SecretRedacted
 from console.model.facts import Baseline, Redactions, Scan, SourceIdentity
+from console.model.gate import Facts, GateVerdict, judge
 from console.packs import tree_files
 from console.witness.catalogue import count_rows, read_inventory
 
-MANIFEST_FILE = "manifest.json"
+FIRST_SEAL_NOTE = "first_seal"
+LEAK_GATE = "G-23"
 SCAN_SOURCE = "a search for every form of every secret"
 LARGEST_SEARCHED_BYTES = 4 << 30
 """A file above it is not searched, and then nothing is said to be clean."""
@@ -89,8 +89,8 @@ def _scan(run: Rehearsal, paths: list[Path], *, troubles: list[str]) -> Scan:
         files_kept=len(paths),
         files_scanned=scanned.files,
         bytes_scanned=scanned.bytes,
-        limit_hit=bool(too_large),
-        findings=(*scanned.findings, *troubles),
+        limit_hit=bool(too_large or scanned.limits),
+        findings=(*scanned.everything, *troubles),
     )
 
 
@@ -106,35 +106,41 @@ def _redactions(found: tuple[SecretRedacted, ...]) -> Redactions:
 
 
 def gather(run: Rehearsal) -> None:
-    """C-12: plan, frozen files and found state beside the logs, their manifest, the scan, the first seal."""
-    folder = run.places.artefacts
+    """C-12: the documents beside the logs, their manifest, the scan, the first seal."""
+    folder, recorder = run.places.run, run.recorder
+    artefacts = gather_documents(folder, recorder.state)
+    recorder.fact("scan.artefacts", _scan(run, _everything_kept(run), troubles=[]), source=SCAN_SOURCE)
+    trace = run.trace.seal() if run.trace is not None else ""
+    sealed = seal_first(
+        folder, run.state_folder, recorder.state, artefacts=artefacts, head=recorder.head, trace=trace
+    )
+    recorder.note(FIRST_SEAL_NOTE, sealed)
+
+
+def seal_before_teardown(run: Rehearsal) -> None:
+    """Gather and seal what a run left that never came to C-12; one that knew no secret yet is not searched."""
     state = run.recorder.state
-    assert state.created is not None
-    documents = {
-        "plan.json": msgspec.to_builtins(state.created),
-        "facts.json": state.facts,
-        "inventory.json": msgspec.to_builtins(run.loaded.inventory),
-        "privileges.json": msgspec.to_builtins(run.loaded.privileges),
-    }
-    for name, document in documents.items():
-        path = folder / name
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-        path.chmod(0o600)
-    listed = {
-        path.relative_to(run.places.run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in tree_files(folder)
-        if path.name != MANIFEST_FILE
-    }
-    manifest = folder / MANIFEST_FILE
-    manifest.write_bytes(msgspec.json.format(msgspec.json.encode(listed), indent=1) + b"\n")
-    manifest.chmod(0o600)
-    trace_head = run.the_trace().seal()
-    run.recorder.fact("scan.artefacts", _scan(run, _everything_kept(run), troubles=[]), source=SCAN_SOURCE)
-    seal = {
-        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest(),
-        "journal": run.recorder.head,
-        "trace": trace_head,
-    }
-    run.recorder.note("first_seal", seal)
-    if not listed:
-        raise StepFailed("there is nothing to keep", cause="drydock")
+    if FIRST_SEAL_NOTE in state.notes or state.created is None:
+        return
+    artefacts = gather_documents(run.places.run, state)
+    sealed = seal_first(
+        run.places.run, run.state_folder, state, artefacts=artefacts, head=run.recorder.head,
+        trace=run.trace.seal() if run.trace is not None else "",
+    )  # fmt: skip
+    run.recorder.note(FIRST_SEAL_NOTE, sealed)
+
+
+def scan_once_more(run: Rehearsal) -> None:
+    """Search all that is kept after the teardown; a leak that C-12 could not see yet fails G-23 now."""
+    if not run.registry.values():
+        return
+    found = _scan(run, _everything_kept(run), troubles=[])
+    if not found.findings and not found.limit_hit and "scan.artefacts" in run.recorder.state.facts:
+        return
+    run.recorder.fact("scan.artefacts", found, source=SCAN_SOURCE)
+    gate = run.plan.gate(LEAK_GATE)
+    judged = judge(gate, Facts(run.recorder.state.facts))
+    if judged.verdict != GateVerdict.PASS:
+        run.recorder.record(
+            GateJudged(gate=gate.id, verdict=judged.verdict, reason=judged.reason, cause=gate.cause)
+        )

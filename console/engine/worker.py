@@ -99,10 +99,11 @@ def _watch(folder: Path, child: int) -> int:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
             break
-    from console.engine.rehearse import has_ended, take_over
+    from console.engine.rehearse import has_ended, seal_unsealed, take_over
 
     exit_code = has_ended(folder)
     if exit_code is not None:
+        seal_unsealed(folder)
         return exit_code
     from console.engine.unrecorded import EXIT_CANNOT_WRITE, say
 

@@ -1,69 +1,253 @@
 """The leak scan: known secrets in every form, searched for in everything that is kept.
 
-Says where and in which form, never what. A file that cannot be read is a finding, and a scan that a
-limit stopped is not clean.
+Says where and in which form, never what. Looks into gzip and zstd members wherever they begin, also in each
+other, in constant memory. A file that cannot be read is a finding, and a scan that a limit stopped is not clean.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from console.secrets import forms_of
+import zstandard
+
+from console.evidence.needles import GZIP_MAGIC, LONGEST_VERIFIER_BYTES, Hit, Needles
+from console.evidence.storage import open_regular
 
 CHUNK_BYTES = 4 << 20
+MOST_FINDINGS = 1000
+MOST_DEEP = 4
+MOST_OPEN = 8
+MOST_UNPACKED_BYTES = 64 << 30
+_LARGEST_WINDOW_BYTES = 128 << 20
+_PIECE_BYTES = 1 << 20
+_ZSTD_SLICE_BYTES = 2 << 10
+"""A slice of this size unpacks to at most some 64 MB, however it was made (128 KB from 4 bytes)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One place: `inside` says in which compressed members, outermost first; `at` is the offset there."""
+
+    file: str
+    at: int = -1
+    form: str = ""
+    secret: str = ""
+    inside: str = ""
+    trouble: str = ""
+
+    def __str__(self) -> str:
+        if self.trouble:
+            return f"{self.file} {self.trouble}"
+        inside = f"{self.inside}, " if self.inside else ""
+        return f"{self.file} {inside}at {self.at} as {self.form} of {self.secret}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scanned:
-    """What was searched and what was found; `findings` are "file offset form secret's name"."""
+    """What was searched, what was found, and what a limit kept from being searched."""
 
     files: int
     bytes: int
-    findings: tuple[str, ...]
+    found: tuple[Finding, ...]
+    limits: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Return each finding as "file at offset as form of secret's name"."""
+        return tuple(map(str, self.found))
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """Return findings and limits: empty is clean."""
+        return (*self.findings, *self.limits)
+
+
+@dataclass(kw_only=True)
+class _Search:
+    """What the streams of one file share."""
+
+    file: str
+    needles: Needles
+    found: list[Finding] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    open_members: int = 0
+    unpacked_bytes: int = 0
+
+    def limit(self, what: str) -> None:
+        sentence = f"{self.file}: {what}"
+        if sentence not in self.limits:
+            self.limits.append(sentence)
+
+    def add(self, finding: Finding) -> None:
+        if len(self.found) < MOST_FINDINGS:
+            self.found.append(finding)
+        else:
+            self.limit(f"more than {MOST_FINDINGS} findings, the rest is not told")
+
+
+class _Unpacker(Protocol):
+    """Takes compressed bytes and returns unpacked ones, a bounded amount at a time."""
+
+    def pieces(self, data: bytes) -> Iterable[bytes]: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(31)
+
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        while data and not self._inflate.eof:
+            yield self._inflate.decompress(data, _PIECE_BYTES)
+            data = self._inflate.unconsumed_tail
+
+    @property
+    def ended(self) -> bool:
+        return self._inflate.eof
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
+        self._frame = decompressor.decompressobj(write_size=_PIECE_BYTES)
+
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        for at in range(0, len(data), _ZSTD_SLICE_BYTES):
+            if self._frame.eof:
+                return
+            yield self._frame.decompress(data[at : at + _ZSTD_SLICE_BYTES])
+
+    @property
+    def ended(self) -> bool:
+        return self._frame.eof
+
+
+class _Member:
+    """A compressed member that has begun: what it unpacks to is searched like a file."""
+
+    def __init__(self, search: _Search, kind: str, inside: str, depth: int) -> None:
+        self._search, self._kind, self._inside = search, kind, inside
+        self._unpacker: _Unpacker = _Gzip() if kind == "gzip" else _Zstd()
+        self._stream = _Stream(search, inside=inside, depth=depth)
+        self.over = False
+        search.open_members += 1
+
+    def feed(self, data: bytes) -> None:
+        """Unpack and search; `over` when it ended, broke off or met a limit."""
+        try:
+            for piece in self._unpacker.pieces(data):
+                self._search.unpacked_bytes += len(piece)
+                if self._search.unpacked_bytes > MOST_UNPACKED_BYTES:
+                    self._search.limit(f"unpacks to more than {MOST_UNPACKED_BYTES} bytes")
+                    break
+                if piece:
+                    self._stream.feed(piece)
+            else:
+                if not self._unpacker.ended:
+                    return
+        except (zlib.error, zstandard.ZstdError) as broken:
+            if "memory" in str(broken):
+                self._search.limit(f"{self._inside}: its window is larger than {_LARGEST_WINDOW_BYTES} bytes")
+        self.close()
+
+    def close(self) -> None:
+        """Search what its own members hold and let it go."""
+        if not self.over:
+            self.over = True
+            self._search.open_members -= 1
+            self._stream.close()
+            if not self._unpacker.ended and self._inside in ("in gzip at 0", "in zstd at 0"):
+                self._search.limit(f"{self._inside}: it breaks off, and what follows cannot be searched")
+
+
+class _Stream:
+    """Bytes in pieces: each window shares its beginning with the one before."""
+
+    def __init__(self, search: _Search, *, inside: str = "", depth: int = 0) -> None:
+        self._search, self._inside, self._depth = search, inside, depth
+        self._kept = b""
+        self._offset = 0
+        self._members: list[_Member] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Search a piece; what ends in what was kept was told before."""
+        for member in self._members:
+            member.feed(chunk)
+        old, window = len(self._kept), self._kept + chunk
+        base = self._offset - old
+        hits, members, limits = self._search.needles.search(window)
+        for hit in hits:
+            if hit[1] > old:
+                self._tell(hit, base)
+        for place, magic in members:
+            if place + len(magic) > old:
+                self._open(window, place, base, "gzip" if magic == GZIP_MAGIC else "zstd")
+        for what in limits:
+            self._search.limit(what)
+        self._members = [member for member in self._members if not member.over]
+        self._kept = window[-(self._search.needles.longest_bytes - 1) :]
+        self._offset += len(chunk)
+
+    def _tell(self, hit: Hit, base: int) -> None:
+        begin, _end, form, name = hit
+        self._search.add(
+            Finding(file=self._search.file, at=base + begin, form=form, secret=name, inside=self._inside)
+        )
+
+    def _open(self, window: bytes, place: int, base: int, kind: str) -> None:
+        inside = f"{self._inside}, in {kind} at {base + place}".removeprefix(", ")
+        if self._depth >= MOST_DEEP or self._search.open_members >= MOST_OPEN:
+            self._search.limit(
+                f"{inside}: not unpacked: more than {MOST_DEEP} deep, or {MOST_OPEN} at a time"
+            )
+            return
+        member = _Member(self._search, kind, inside, self._depth + 1)
+        member.feed(window[place:])
+        if not member.over:
+            self._members.append(member)
+
+    def close(self) -> None:
+        """End what is still being unpacked: a member that never ended was searched as far as it goes."""
+        for member in self._members:
+            member.close()
+        self._members = []
 
 
 def scan_files(paths: Iterable[Path], secrets: Mapping[str, str], *, root: Path) -> Scanned:
     """Search every file for every form of every secret, in constant memory, across chunk borders."""
-    needles = _needles(secrets)
-    overlap = max((len(needle) for needle, _form, _name in needles), default=1) - 1
+    needles = Needles(secrets)
     files = size_bytes = 0
-    findings: list[str] = []
+    found: list[Finding] = []
+    limits: list[str] = []
     for path in paths:
         shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        search = _Search(file=shown, needles=needles)
         try:
-            read_bytes, found = _scan_file(path, needles, overlap)
+            read_bytes = _scan_file(path, search)
         except OSError as wrong:
-            findings.append(f"{shown} cannot be read: {wrong.strerror}")
+            found.append(Finding(file=shown, trouble=f"cannot be read: {wrong.strerror}"))
             continue
         files += 1
         size_bytes += read_bytes
-        findings += [f"{shown} {place}" for place in found]
-    return Scanned(files=files, bytes=size_bytes, findings=tuple(findings))
+        found += search.found
+        limits += search.limits
+    return Scanned(files=files, bytes=size_bytes, found=tuple(found), limits=tuple(limits))
 
 
-def _needles(secrets: Mapping[str, str]) -> list[tuple[bytes, str, str]]:
-    """Return (bytes, form, name) of everything to search for; forms that look the same once."""
-    found: dict[tuple[bytes, str], str] = {}
-    for name, value in secrets.items():
-        for form, text in forms_of(value).items():
-            found.setdefault((text.encode(), name), form)
-    return [(needle, form, name) for (needle, name), form in found.items()]
-
-
-def _scan_file(path: Path, needles: list[tuple[bytes, str, str]], overlap: int) -> tuple[int, list[str]]:
-    found: dict[tuple[int, str], str] = {}
-    offset, kept = 0, b""
-    with path.open("rb") as file:
+def _scan_file(path: Path, search: _Search) -> int:
+    stream, size_bytes = _Stream(search), 0
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK_BYTES):
-            window = kept + chunk
-            for needle, form, name in needles:
-                at = window.find(needle)
-                while at >= 0:
-                    place = offset - len(kept) + at
-                    found.setdefault((place, name), f"at {place} as {form} of {name}")
-                    at = window.find(needle, at + 1)
-            kept = window[-overlap:] if overlap else b""
-            offset += len(chunk)
-    return offset, [found[place] for place in sorted(found)]
+            stream.feed(chunk)
+            size_bytes += len(chunk)
+    stream.close()
+    return size_bytes
+
+
+__all__ = ["LONGEST_VERIFIER_BYTES", "Finding", "Scanned", "scan_files"]

@@ -5,10 +5,18 @@ Folds the journal and nothing else; what is not known is null, never a guess.
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
+from console.evidence import documents
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
 from console.model.run_state import RunState
 
-__all__ = ["gate_verdicts", "last_rows", "scenario_verdicts", "summary"]
+__all__ = ["gate_verdicts", "last_rows", "machine_report", "scenario_verdicts", "summary"]
+
+SCHEMA = "drydock-report-1"
+"""The name of docs/report.schema.json; it changes when a field goes or changes its meaning."""
 
 
 def last_rows(state: RunState) -> dict[str, int]:
@@ -41,3 +49,60 @@ def summary(state: RunState, *, evidence: str) -> dict[str, object]:
         "residue": list(ended.residue) if ended else [],
         "evidence": evidence,
     }
+
+
+def machine_report(state: RunState) -> dict[str, Any]:
+    """Return the whole report as JSON of docs/report.schema.json: the summary and what it rests on.
+
+    It has no path, so that the same journal always gives the same bytes.
+    """
+    told = summary(state, evidence="")
+    del told["evidence"]
+    created = state.created
+    return {
+        "schema": SCHEMA,
+        **told,
+        "plan": created.plan if created else None,
+        "title": created.title if created else None,
+        "drydock": created.drydock if created else None,
+        "subject": created.config.get("subject_folder") if created else None,
+        "began_at": state.created_at or None,
+        "last_event_at": state.last_at or None,
+        "gates_asked": documents.gates(state),
+        "scenarios_run": _scenarios(state),
+        "matrix": documents.matrix(state),
+        "steps": _steps(state),
+        "decisions": documents.decisions(state),
+        "receipts": msgspec.to_builtins(list(state.receipts.values())),
+        "shas": documents.shas(state),
+        "redactions": msgspec.to_builtins(list(state.redactions)),
+        "cannot_claim": list(created.cannot_claim) if created else [],
+    }
+
+
+def _scenarios(state: RunState) -> list[dict[str, Any]]:
+    words = {one.id: one for one in state.created.scenarios} if state.created else {}
+    found = []
+    for scenario, verdict in scenario_verdicts(state).items():
+        end = state.scenarios.get(scenario)
+        found.append({
+            "scenario": scenario, "kind": words[scenario].kind if scenario in words else "",
+            "title": words[scenario].title if scenario in words else "", "verdict": verdict,
+            "duration_ms": end.duration_ms if end else None, "statements": end.statements if end else None,
+            "reason": end.reason if end else "", "findings": list(end.findings) if end else [],
+            "culprit": end.culprit if end else "",
+        })  # fmt: skip
+    return found
+
+
+def _steps(state: RunState) -> list[dict[str, Any]]:
+    planned = state.created.steps if state.created else ()
+    found = []
+    for step in planned:
+        end = state.steps_finished.get(step.id)
+        found.append({
+            "step": step.id, "does": step.does, "boundary": step.boundary or None,
+            "began_at": state.steps_started.get(step.id), "duration_ms": end.duration_ms if end else None,
+            "failed": end.failed if end else "",
+        })  # fmt: skip
+    return found

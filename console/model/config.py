@@ -112,3 +112,4 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     operator_ssh: str = ""
     nonce: str = ""
     runs_folder: str = ""
+    state_folder: str = ""

@@ -268,7 +268,7 @@ def test_no_runs_are_no_error_in_the_list_and_one_in_status(tmp_path: Path, said
 
 
 def test_the_report_is_the_markdown_page_or_the_summary(runs: Callable[..., Path], said: Said) -> None:
-    """md prints the page, json and --json the summary, every other format is refused in one sentence."""
+    """Each of the four formats is printed; every other one is refused in one sentence."""
     folder = runs(fail_at_s4())
 
     code, page, _err = said("report", RUN, "--runs-dir", folder)
@@ -281,7 +281,9 @@ def test_the_report_is_the_markdown_page_or_the_summary(runs: Callable[..., Path
     for words in (("--format", "json"), ("--json",)):
         told = json.loads(said("report", RUN, *words, "--runs-dir", folder)[1])
         assert (told["verdict"], told["failed_scenario"]) == ("FAIL", "S4")
-    for wanted in ("html", "junit", "pdf"):
+    assert said("report", RUN, "--format", "html", "--runs-dir", folder)[1].startswith("<!doctype html>")
+    assert said("report", RUN, "--format", "junit", "--runs-dir", folder)[1].startswith("<?xml ")
+    for wanted in ("pdf", "xml"):
         code, out, err = said("report", RUN, "--format", wanted, "--runs-dir", folder)
         assert (code, out) == (2, "")
         assert f"this release writes no {wanted} report" in err

@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "leak").write_bytes(SECRET.encode())
     found = scan_files([tmp_path / "folder", tmp_path / "gone", tmp_path / "leak"], KNOWN, root=tmp_path)
     assert found.findings == (
-        "folder cannot be read: Is a directory", "gone cannot be read: No such file or directory",
+        "folder cannot be read: it is no regular file", "gone cannot be read: No such file or directory",
         "leak at 0 as plain of source",
     )  # fmt: skip
     assert found.files == 1

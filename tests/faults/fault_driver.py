@@ -22,7 +22,7 @@ from cells import Cell
 from fix_runs import PATIENCE_S, Drydock, Living
 from subjects import sweep_with
 
-from console.journal import read_verified
+from console.journal import read_verified_beginning
 from console.model.run_state import RunState, fold
 from console.runs import journal_is_held
 
@@ -330,7 +330,7 @@ class _Playing:
 
 
 def _read(folder: Path) -> RunState:
-    return fold(read_verified(folder / "journal.jsonl"))
+    return fold(read_verified_beginning(folder / "journal.jsonl"))
 
 
 def _whole_lines(journal: Path) -> list[bytes]:

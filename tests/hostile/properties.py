@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from console.errors import JournalBroken, PlanError
-from console.journal import GENESIS, JournalTail, chain, read_journal, read_verified
+from console.journal import GENESIS, JournalTail, chain, read_journal, read_verified_beginning
 from console.model.run_state import fold
 from console.model.text import one_line, visible
 from console.plans.file import plan_problems, read_plan_file
@@ -23,7 +23,7 @@ ACTS = re.compile(
 def journal_is_read_or_broken(data: bytes, path: Path) -> None:
     """Reading ends with entries or with JournalBroken; the verified beginning folds, a half line is no entry."""
     path.write_bytes(data)
-    found = read_verified(path)
+    found = read_verified_beginning(path)
     whole = data.count(b"\n")
     assert len(found) <= whole
     fold(found)

@@ -20,7 +20,7 @@ from console.engine.stand_ins import gone_stand_ins
 from console.environments.cluster import folder_identity
 from console.environments.process import is_alive, spawn
 from console.errors import JournalBroken
-from console.journal import JournalWriter, read_journal, read_verified
+from console.journal import JournalWriter, read_journal, read_verified_beginning
 from console.model.config import PackConfig, RunConfig, RunOrder
 from console.model.event import EngineFailed, EngineLost, ReceiptClosed, RunEnded, StepStarted
 from console.secrets import SecretRegistry
@@ -257,5 +257,5 @@ def test_the_verified_beginning_ends_before_the_first_wrong_line(dead: Dead) -> 
     journal = dead.folder / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:2], lines[1], *lines[2:]]))
-    assert [entry.n for entry in read_verified(journal)] == [1, 2]
-    assert read_verified(journal.with_name("none")) == []
+    assert [entry.n for entry in read_verified_beginning(journal)] == [1, 2]
+    assert read_verified_beginning(journal.with_name("none")) == []

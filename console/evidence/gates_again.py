@@ -1,0 +1,133 @@
+"""Every recorded judgement asked again: each gate over the facts that stood before it, and the end over all.
+
+Pure over verified entries. Never trusts a verdict that the journal holds; says where one does not follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from console import __version__
+from console.gates.table import GATES
+from console.model.event import EngineFailed, Entry, GateJudged, RunEnded, StepFinished
+from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.run_state import RunState, apply
+
+PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {"dry-run": GATES}
+"""The gates of each kind of plan."""
+
+Place = tuple[int, str]
+"""The journal's line, and what is wrong there."""
+
+
+def judgements_that_differ(entries: Sequence[Entry]) -> tuple[int, list[Place]]:
+    """Return how many judgements were asked again, and each that its facts do not give."""
+    state, asked = RunState(), 0
+    found: list[Place] = []
+    gates: dict[str, Gate] = {}
+    for number, entry in enumerate(entries):
+        event = entry.event
+        if isinstance(event, GateJudged):
+            asked += 1
+            following = entries[number + 1].event if number + 1 < len(entries) else None
+            before = entries[number - 1].event if number else None
+            if not _told_by_the_step(event, following) and not _broken_check(event, before):
+                found += _difference(event, gates.get(event.gate), state, entry.n)
+        state = apply(state, entry)
+        if state.created is not None and not gates:
+            gates = {gate.id: gate for gate in PLAN_GATES.get(state.created.plan, ())}
+            if not gates:
+                return 0, [(entry.n, f"no gates are known of a plan of kind {state.created.plan!r}")]
+    return asked, found
+
+
+def _told_by_the_step(judged: GateJudged, following: object) -> bool:
+    """A step that could not go on fails its gate by itself; the step's end says the same in the next line."""
+    return (
+        judged.verdict == GateVerdict.FAIL
+        and isinstance(following, StepFinished)
+        and (following.gate, following.failed) == (judged.gate, judged.reason)
+    )
+
+
+def _broken_check(judged: GateJudged, before: object) -> bool:
+    """A check of ours that broke leaves its gate UNKNOWN, and the engine's failure in the line before."""
+    return judged.verdict == GateVerdict.UNKNOWN and isinstance(before, EngineFailed)
+
+
+def _difference(judged: GateJudged, gate: Gate | None, state: RunState, line: int) -> list[Place]:
+    if gate is None:
+        return [(line, f"{judged.gate} is no gate of this release's table")]
+    found = judge(gate, Facts(state.facts))
+    same_release = state.created is not None and state.created.drydock == __version__
+    if found.verdict != judged.verdict:
+        return [
+            (
+                line,
+                f"{judged.gate} is recorded as {judged.verdict}, its facts give {_said(found.verdict, found.reason)}",
+            )
+        ]
+    if found.reason != judged.reason and same_release:
+        return [(line, f"{judged.gate} is recorded as {_said(judged.verdict, judged.reason)}, "
+                       f"its facts give {_said(found.verdict, found.reason)}")]  # fmt: skip
+    return []
+
+
+def _said(verdict: str, reason: str) -> str:
+    return f"{verdict} ({reason})" if reason else str(verdict)
+
+
+def end_that_does_not_follow(state: RunState) -> list[str]:
+    """Return why the recorded end claims more than the journal holds; empty when it does not."""
+    ended, created = state.ended, state.created
+    if ended is None or created is None:
+        return ["the run has not ended"]
+    found: list[str] = []
+    if ended.verdict == "PASS":
+        found += _against_pass(state)
+    if ended.verdict == "FAIL" and not _anything_failed(state, ended):
+        found.append("the end is FAIL and nothing in the journal failed")
+    if ended.closure == "CLEAN":
+        found += [
+            f"the end is CLEAN and the receipt of {one.kind} {one.name} is open"
+            for one in state.open_receipts
+        ]
+        found += [
+            f"the end is CLEAN and {gate} is {_verdict(state, gate)}"
+            for gate in (one.id for one in created.gates)
+            if gate.startswith("N-") and gate not in created.not_applicable and _verdict(state, gate) != "PASS"
+        ]  # fmt: skip
+    return found
+
+
+def _against_pass(state: RunState) -> list[str]:
+    assert state.created is not None
+    found = [
+        f"the end is PASS and {gate.id} is {_verdict(state, gate.id)}"
+        for gate in state.created.gates
+        if gate.id not in state.created.not_applicable and _verdict(state, gate.id) != "PASS"
+    ]
+    for scenario in state.created.scenarios:
+        end = state.scenarios.get(scenario.id)
+        if end is None or end.verdict != "PASS":
+            found.append(f"the end is PASS and {scenario.id} is {end.verdict if end else 'NOT_REACHED'}")
+    found += [
+        f"the end is PASS and {step} failed" for step, end in state.steps_finished.items() if end.failed
+    ]
+    if state.engine_failed or state.engine_lost or state.abort:
+        found.append("the end is PASS and the engine failed, was lost, or the end was asked for")
+    found += [f"the end is PASS and {name} was answered with abort"
+              for name, made in state.decisions.items() if made.answer == "abort"]  # fmt: skip
+    return found
+
+
+def _verdict(state: RunState, gate: str) -> str:
+    return str(state.gates[gate].verdict) if gate in state.gates else "NOT_REACHED"
+
+
+def _anything_failed(state: RunState, ended: RunEnded) -> bool:
+    gates = any(judged.verdict != GateVerdict.PASS for judged in state.gates.values())
+    scenarios = any(one.verdict == "FAIL" for one in state.scenarios.values())
+    steps = any(end.failed for end in state.steps_finished.values())
+    unproven = ended.reason.startswith("not proven")
+    return gates or scenarios or steps or unproven or bool(state.engine_failed or state.engine_lost)

@@ -1,0 +1,136 @@
+"""What a leak scan looks for: every form of every known secret, and SCRAM verifiers that a known secret fits.
+
+One automaton finds candidates at the speed of memory; each is then looked at exactly, so that forms and
+secrets that overlap are all told. Never shows a value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from console.secrets import forms_of
+
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+SCRAM_FORM = "SCRAM-verifier"
+LONGEST_VERIFIER_BYTES = 512
+MOST_ITERATIONS = 1_000_000
+MOST_VERIFIERS = 1000
+_SCRAM_PREFIX = b"SCRAM-SHA-256$"
+_VERIFIER = re.compile(
+    rb"SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]{4,88})\$([A-Za-z0-9+/]{43}=):[A-Za-z0-9+/]{43}="
+)
+_TOGETHER = 48
+"""More needles than this in one automaton, and it loses its vector instructions (a factor of ten)."""
+
+Hit = tuple[int, int, str, str]
+"""Begin and end in what was searched, form, and the secret's name."""
+
+
+class Needles:
+    """Everything to search for; `longest_bytes` is what two neighbouring pieces must share."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = dict(secrets)
+        self._needles = _distinct(secrets)
+        texts = sorted({needle for needle, _form, _name in self._needles})
+        marks = [GZIP_MAGIC, ZSTD_MAGIC, _SCRAM_PREFIX]
+        groups = [texts[at : at + _TOGETHER] for at in range(0, len(texts), _TOGETHER)] or [[]]
+        groups[-1] = [*groups[-1], *marks]
+        self._automata = [
+            (BytesAhoCorasick(group, matchkind=MatchKind.LeftmostFirst), group) for group in groups
+        ]
+        self._longest = max((len(text) for text in texts), default=1)
+        self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
+        self._verifiers: dict[bytes, list[str]] = {}
+
+    def search(self, window: bytes) -> tuple[list[Hit], list[tuple[int, bytes]], list[str]]:
+        """Return the hits, the beginnings of compressed members (place, magic), and what a limit stopped."""
+        places: list[tuple[int, int]] = []
+        members: list[tuple[int, bytes]] = []
+        verifiers = False
+        for automaton, group in self._automata:
+            for number, begin, end in automaton.find_matches_as_indexes(window):
+                found = group[number]
+                if found in (GZIP_MAGIC, ZSTD_MAGIC):
+                    members.append((begin, found))
+                elif found == _SCRAM_PREFIX:
+                    verifiers = True
+                places.append((begin, end))
+        if not places:
+            return [], members, []
+        hits = self._exactly(window, places)
+        limits: list[str] = []
+        if verifiers:
+            fitting, limits = self._fitting_verifiers(window)
+            hits += fitting
+        return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
+
+    def _exactly(self, window: bytes, places: Iterable[tuple[int, int]]) -> list[Hit]:
+        """Return every needle at or around the places that an automaton named; forms of one text once."""
+        found: dict[tuple[int, str], Hit] = {}
+        for begin, end in _merged(places, self._longest):
+            for needle, form, name in self._needles:
+                at = window.find(needle, begin, end)
+                while at >= 0:
+                    found.setdefault((at, name), (at, at + len(needle), form, name))
+                    at = window.find(needle, at + 1, end)
+        return list(found.values())
+
+    def _fitting_verifiers(self, window: bytes) -> tuple[list[Hit], list[str]]:
+        hits: list[Hit] = []
+        limits: list[str] = []
+        for match in _VERIFIER.finditer(window):
+            if match[0] not in self._verifiers:
+                if int(match[1]) > MOST_ITERATIONS or len(self._verifiers) >= MOST_VERIFIERS:
+                    limits.append(
+                        f"a SCRAM verifier was not tried: at most {MOST_VERIFIERS} are, "
+                        f"of at most {MOST_ITERATIONS} iterations"
+                    )
+                    continue
+                self._verifiers[match[0]] = self._fitting(match)
+            hits += [(match.start(), match.end(), SCRAM_FORM, name) for name in self._verifiers[match[0]]]
+        return hits, limits
+
+    def _fitting(self, match: re.Match[bytes]) -> list[str]:
+        try:
+            salt, stored = base64.b64decode(match[2], validate=True), base64.b64decode(match[3])
+        except binascii.Error:
+            return []
+        return [
+            name for name, value in self._secrets.items()
+            if hmac.compare_digest(_stored_key(value, salt, int(match[1])), stored)
+        ]  # fmt: skip
+
+
+def _stored_key(value: str, salt: bytes, iterations: int) -> bytes:
+    """Return RFC 5803's StoredKey."""
+    salted = hashlib.pbkdf2_hmac("sha256", value.encode(), salt, max(1, iterations))
+    return hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+
+
+def _distinct(secrets: Mapping[str, str]) -> list[tuple[bytes, str, str]]:
+    """Return (bytes, form, name) of everything to search for; forms that look the same once."""
+    found: dict[tuple[bytes, str], str] = {}
+    for name, value in secrets.items():
+        for form, text in forms_of(value).items():
+            found.setdefault((text.encode(), name), form)
+    return [(needle, form, name) for (needle, name), form in found.items()]
+
+
+def _merged(places: Iterable[tuple[int, int]], around: int) -> list[tuple[int, int]]:
+    """Return the places with `around` bytes on both sides, those that touch as one."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(places):
+        wide = (max(0, begin - around), end + around)
+        if merged and wide[0] <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], wide[1]))
+        else:
+            merged.append(wide)
+    return merged
