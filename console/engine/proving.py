@@ -257,7 +257,8 @@ def _connected(run: Rehearsal, stack: ExitStack, deadline: float) -> EngineConne
         raise StepFailed("a dump file is no database to prove anything on", cause="drydock")
     while True:
         try:
-            connection: EngineConnection = stack.enter_context(source.connect())
+            connection = stack.enter_context(source.connect())
+            assert isinstance(connection, EngineConnection)
             return connection
         except StepFailed:
             if time.monotonic() > deadline:

@@ -109,7 +109,7 @@ def run_and_roll_back(run: Rehearsal) -> None:
 
     Raises StepFailed at the proof that could not be carried through, after the certificate was made.
     """
-    words, proving, pack = words_of(run), proving_of(run), run.loaded.pack
+    words, pack = words_of(run), run.loaded.pack
     counted = f"{pack.schema}.{words.counted}"
     gate = "P-5"
     try:

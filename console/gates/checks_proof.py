@@ -93,7 +93,7 @@ def only_the_real_adapter_is_accepted(facts: Facts) -> str | None:
 
 
 def seam_reaches_the_database(facts: Facts) -> str | None:
-    """The adapter's seam opens a session of each principal in the right database, and none may do more than it should."""
+    """The adapter's seam opens a session of each principal in the right database, with no attribute too many."""
     found = facts.need("proof.seam", Seam)
     phrases = unlisted("session of", found.principals, found.sessions)
     if len(found.principals) < 2:
@@ -103,7 +103,7 @@ def seam_reaches_the_database(facts: Facts) -> str | None:
             phrases.append(f"the session for {principal} is one of {session.user or 'nobody'}")
         if session.database != found.database:
             phrases.append(
-                f"the session for {principal} is in {session.database or 'no database'}, not in {found.database}"
+                f"the session for {principal} is in {session.database or 'none'}, not in {found.database}"
             )
         phrases += [f"{session.user} {attribute}" for attribute in session.attributes]
     return said(phrases)
@@ -124,7 +124,7 @@ def exact_statement_is_rolled_back(facts: Facts) -> str | None:
 
 
 def verify_path_is_valid(facts: Facts) -> str | None:
-    """Exactly the verify path's statements ran as the reader, in a transaction that wrote nothing and was rolled back."""
+    """Exactly the verify path's statements ran as the reader, in a transaction that wrote nothing and rolled back."""
     found = facts.need("proof.read", RolledBack)
     return said([*_rolled_back(found), *(f"it locked {name} for writing" for name in found.writes)])
 
@@ -139,7 +139,7 @@ def _rolled_back(found: RolledBack) -> list[str]:
         phrases.append(_first_difference(found.expected, found.sent))
     if found.sessions != (found.principal,):
         phrases.append(
-            f"sessions were opened as {', '.join(found.sessions) or 'nobody'}, expected one as {found.principal}"
+            f"sessions were opened as {', '.join(found.sessions) or 'nobody'}, expected {found.principal}"
         )
     phrases += [f"{stranger} was not opened through the driver" for stranger in found.strangers]
     if found.user != found.principal:

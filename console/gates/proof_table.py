@@ -55,7 +55,7 @@ PROOFS: tuple[Gate, ...] = (
         cause="subject",
         rests_on=("proof.hazards",),
         check=proof.nothing_outlives_a_rollback,
-        remedy="take the named thing out of the call's reach; only what cannot be analysed may be named in [proof] accept",
+        remedy="take the named thing out of the call's reach; only what cannot be analysed can be in [proof] accept",
     ),
     Gate(
         id="P-5",

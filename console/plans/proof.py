@@ -20,7 +20,7 @@ def _b2(database: str) -> Boundary:
     return Boundary(
         id="B-2",
         question=f"open the rollback-only transaction in the real database; type its name: {database}",
-        irrevocable="row locks for the length of the transaction; its rows are written and rolled back, never committed",
+        irrevocable="row locks for the length of the transaction; its rows are rolled back, never committed",
         typed=database,
     )
 
@@ -58,7 +58,7 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
     """Return what the evidence of this kind of plan does not show (design section 6)."""
     claims = [
         "the methods' bodies were not run: the kill-switch is off, and what was run is their SQL, over their seam",
-        "files of the server change after any transaction: rows, sequences, locks and settings are as before, bytes are not",
+        "files of the server change after any transaction: rows, sequences and settings are as before, bytes are not",
         "the database's own log was not read: what was sent is the client witness's word, and the server's word is "
         "the transaction's user, number, locks and status",
         "counts move on a busy database; the abort certificate (A-1) decides, and says which counts moved",
