@@ -118,6 +118,7 @@ def run_and_roll_back(run: Rehearsal) -> None:
             _watched(run, connection, "P-5", words.writer, (counted,))
             gate = "P-6"
             _watched(run, connection, "P-6", words.reader, ())
+        _certify_before_failing(run)
     except (StepFailed, AbortRequested) as ended:
         _kill_harness(run)
         _certificate(run)
@@ -125,6 +126,16 @@ def run_and_roll_back(run: Rehearsal) -> None:
         if isinstance(ended, StepFailed):
             raise StepFailed(ended.reason, cause=ended.cause, gate=ended.gate or gate) from ended
         raise
+
+
+def _certify_before_failing(run: Rehearsal) -> None:
+    """Make the certificate now where P-5 or P-6 does not hold: the run stops there, and C-06 is not reached."""
+    facts = Facts(run.recorder.state.facts)
+    if all(judge(gate, facts).verdict == GateVerdict.PASS for gate in PROOFS if gate.step == "C-05"):
+        return
+    _kill_harness(run)
+    _certificate(run)
+    _require_certificate(run)
 
 
 def _before(run: Rehearsal, connection: EngineConnection) -> None:
