@@ -38,6 +38,10 @@ from console.witness.hazards import reached_by, unaccepted
 from console.witness.kill_switch import assigned_values, first_calls
 
 _RECONNECT_S = 0.1
+_CLIENT_CHECK_MS = 100
+"""A server that executes a statement looks this often whether its client still lives: a harness that was ended, or
+died, leaves no lock behind for longer (PostgreSQL manual, 20.3.2)."""
+
 CLAIM = "the harness's claim"
 INDEPENDENT = "the engine's own session in the database"
 _CLIENT_AND_SERVER = f"the client's trace; {INDEPENDENT}"
@@ -162,6 +166,7 @@ def limits_ms(run: Rehearsal) -> dict[str, int]:
         "statement_timeout": int(proof.statement_timeout_s * 1000),
         "lock_timeout": int(proof.lock_timeout_s * 1000),
         "idle_in_transaction_session_timeout": int(proof.longest_lock_s * 1000),
+        "client_connection_check_interval": _CLIENT_CHECK_MS,
     }
 
 

@@ -1,4 +1,4 @@
-"""Whole proofs on a real database by the real command: what passes, what each planted wrong is caught at, what is left."""
+"""Whole proofs on a real database by the real command: what passes, and what each planted wrong is caught at."""
 
 from __future__ import annotations
 
