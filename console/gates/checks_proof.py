@@ -26,6 +26,7 @@ from console.model.proof_facts import (
 
 OFF = "False"
 ABORTED = "aborted"
+_LIVING = ("committed", "in progress")
 
 
 def kill_switch_is_off(facts: Facts) -> str | None:
@@ -168,9 +169,9 @@ def server_calls_it_aborted(facts: Facts) -> str | None:
     found = facts.need("proof.certificate", Certificate)
     before = facts.need("proof.before", Counts)
     phrases = [
-        f"transaction {xid} is {status or 'forgotten'}, not aborted"
+        f"transaction {xid} is {status}, not aborted"
         for xid, status in found.statuses.items()
-        if status != ABORTED
+        if status in _LIVING
     ]
     phrases += [f"{name} was not looked at" for name in unlooked(found, before)]
     phrases += [f"{name} has {count} rows of it" for name, count in found.rows.items() if count]
@@ -189,6 +190,10 @@ def server_calls_it_aborted(facts: Facts) -> str | None:
         raise Unsettled(
             "the server was never seen to give the transaction a number, so it has no status to ask for"
         )
+    unknown = [f"transaction {xid} ({status or 'forgotten'})" for xid, status in found.statuses.items()
+               if status not in (ABORTED, *_LIVING)]  # fmt: skip
+    if not phrases and unknown:
+        raise Unsettled(f"the server does not know what became of {first_few(unknown)}")
     return said(phrases)
 
 

@@ -23,6 +23,7 @@ _WRITE_MODES = frozenset(
      "ShareLock"}
 )  # fmt: skip
 _TABLE_KINDS = ("r", "p")
+NEVER_BEGUN = "never begun"
 
 
 @dataclass(kw_only=True)
@@ -72,8 +73,18 @@ def advisory_locks(conn: Connection, pids: Collection[int]) -> tuple[str, ...]:
 
 
 def statuses_of(conn: Connection, xids: Iterable[str]) -> dict[str, str]:
-    """Return by transaction id what the server calls it: aborted, committed, in progress, "" when forgotten."""
-    return {xid: run(conn, "proof/xact_status", {"xid": xid})[0][0] for xid in sorted(xids)}
+    """Return by transaction id what the server calls it: aborted, committed or in progress.
+
+    "" when it has forgotten; `NEVER_BEGUN` when it has lost the number in a crash and would give it out again.
+    """
+    return {xid: _status_of(conn, xid) for xid in sorted(xids)}
+
+
+def _status_of(conn: Connection, xid: str) -> str:
+    try:
+        return str(run(conn, "proof/xact_status", {"xid": xid})[0][0])
+    except psycopg.errors.InvalidParameterValue:
+        return NEVER_BEGUN
 
 
 def rows_of(conn: Connection, tables: Iterable[str], xids: Collection[str]) -> dict[str, int]:

@@ -107,8 +107,16 @@ def test_a_killed_engine_leaves_nothing(drydock: Drydock, template: Target) -> N
 def test_a_killed_backend_leaves_nothing(drydock: Drydock, template: Target) -> None:
     """After kill -9 of the server's process a row stays, the proof passes, or the server is not asked again."""
     target = another(template, "killed_backend", SLOW)
-    ended, before, after = killed_between(drydock, target, lambda _living, backend: backend)
-    assert (ended.said.exit_code, ended.summary["verdict"]) == (1, "FAIL"), ended.said.stderr
+
+    def victim(_living: Living, backend: int) -> int:
+        with target.connect() as connection:
+            connection.execute(
+                "CHECKPOINT"
+            )  # or the server could forget in the crash that there was a transaction
+        return backend
+
+    ended, before, after = killed_between(drydock, target, victim)
+    assert (ended.said.exit_code, ended.summary["failed_gate"]) == (1, "P-5"), ended.said.stderr
     assert ended.summary["failed_gate"] == "P-5"
     assert list(ended.state.facts["proof.certificate"]["statuses"].values()) == ["aborted"]
     assert before == after
@@ -204,7 +212,7 @@ def test_a_busy_database_is_no_failure(drydock: Drydock, template: Target, tmp_p
         facts["proof.after"]["rows"]["decision_backlog_entry"]
         - facts["proof.before"]["rows"]["decision_backlog_entry"]
     )
-    assert facts["proof.others"]["of_others"]["decision_backlog_entry"] == moved > 0
+    assert facts["proof.others"]["of_others"]["decision_backlog_entry"] >= moved > 0
     assert (
         "were committed by other transactions" in ended.state.notes["proof.moved"]["decision_backlog_entry"]
     )
