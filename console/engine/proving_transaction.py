@@ -32,7 +32,7 @@ from console.environments.process import end_process
 from console.errors import AbortRequested, StepFailed
 from console.gates.proof_table import PROOFS
 from console.harness.rollback_only import BEGIN, ROLLBACK, SET_LIMIT, SETTINGS
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, Gate, GateVerdict, judge
 from console.model.proof_facts import Certificate, Contents, RolledBack
 from console.packs import placed_sha256
 from console.sql import EngineConnection
@@ -118,7 +118,6 @@ def run_and_roll_back(run: Rehearsal) -> None:
             _watched(run, connection, "P-5", words.writer, (counted,))
             gate = "P-6"
             _watched(run, connection, "P-6", words.reader, ())
-        _certify_before_failing(run)
     except (StepFailed, AbortRequested) as ended:
         _kill_harness(run)
         _certificate(run)
@@ -126,16 +125,6 @@ def run_and_roll_back(run: Rehearsal) -> None:
         if isinstance(ended, StepFailed):
             raise StepFailed(ended.reason, cause=ended.cause, gate=ended.gate or gate) from ended
         raise
-
-
-def _certify_before_failing(run: Rehearsal) -> None:
-    """Make the certificate now where P-5 or P-6 does not hold: the run stops there, and C-06 is not reached."""
-    facts = Facts(run.recorder.state.facts)
-    if all(judge(gate, facts).verdict == GateVerdict.PASS for gate in PROOFS if gate.step == "C-05"):
-        return
-    _kill_harness(run)
-    _certificate(run)
-    _require_certificate(run)
 
 
 def _before(run: Rehearsal, connection: EngineConnection) -> None:
@@ -177,6 +166,18 @@ def _watched(
         statements = proving.writes if scenario == "P-5" else proving.reads
         found = _rolled_back(run, watch, reports, principal, statements, expected_writes, scenario)
         run.recorder.fact("proof.write" if scenario == "P-5" else "proof.read", found, source=_SOURCE)
+    _require(run, scenario)
+
+
+def _require(run: Rehearsal, gate_id: str) -> None:
+    """Raise StepFailed in the row's own words when it does not hold: nothing further is sent, and all is looked after."""
+    found = judge(_row(gate_id), Facts(run.recorder.state.facts))
+    if found.verdict != GateVerdict.PASS:
+        raise StepFailed(found.reason, cause="subject", gate=gate_id)
+
+
+def _row(gate_id: str) -> Gate:
+    return next(gate for gate in PROOFS if gate.id == gate_id)
 
 
 def _remember(whole: Seen, new: Seen) -> None:
@@ -342,8 +343,7 @@ def _moved(facts: dict[str, dict[str, dict[str, int]]]) -> dict[str, str]:
 
 def _require_certificate(run: Rehearsal) -> None:
     """Raise StepFailed at A-1 where something of a transaction is left: that comes before every other failure."""
-    gate = next(one for one in PROOFS if one.id == "A-1")
-    found = judge(gate, Facts(run.recorder.state.facts))
+    found = judge(_row("A-1"), Facts(run.recorder.state.facts))
     if found.verdict == GateVerdict.FAIL:
         raise StepFailed(found.reason, cause="subject", gate="A-1")
 
