@@ -170,7 +170,7 @@ def _watched(
 
 
 def _require(run: Rehearsal, gate_id: str) -> None:
-    """Raise StepFailed in the row's own words when it does not hold: nothing further is sent, and all is looked after."""
+    """Raise StepFailed in the row's own words when it does not hold: nothing further is sent."""
     found = judge(_row(gate_id), Facts(run.recorder.state.facts))
     if found.verdict != GateVerdict.PASS:
         raise StepFailed(found.reason, cause="subject", gate=gate_id)

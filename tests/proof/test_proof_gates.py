@@ -147,9 +147,7 @@ def test_every_leaf_decides() -> None:
     needed_only_when_a_sequence_moved = {
         ("proof.certificate", part) for part in ("sequences_before", "sequences_after", "locked")
     }
-    assert free == needed_only_when_counts_moved | needed_only_when_a_sequence_moved | {
-        ("proof.hazards", "statements")
-    }
+    assert free == needed_only_when_counts_moved | needed_only_when_a_sequence_moved
 
 
 def test_facts_and_rows_cover_each_other() -> None:
