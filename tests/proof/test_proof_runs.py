@@ -110,7 +110,7 @@ def played(
     """Play the proofs of the selected tests, two at a time, each in a database of its own."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     wanted = dict.fromkeys(
-        item.callspec.params["name"] for item in items
+        str(item.callspec.params["name"]) for item in items
         if item.module is request.module and hasattr(item, "callspec") and "name" in item.callspec.params
     )  # fmt: skip
     targets = {name: another(template, f"p{at}", CASES[name].sql) for at, name in enumerate(wanted)}
