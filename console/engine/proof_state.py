@@ -25,4 +25,5 @@ class Proving:
     settings_changed: tuple[str, ...] = ()
     subject_sha256: str = ""
     password_given: bool = False
+    looked_inside: bool = False
     certified: bool = False

@@ -63,6 +63,8 @@ class _Transaction:
 
     run: Rehearsal
     connection: EngineConnection
+    scenario: str
+    expected: tuple[str, ...]
     roles: tuple[str, ...]
     known: frozenset[int]
     first_session: int
@@ -70,8 +72,15 @@ class _Transaction:
     strangers: dict[int, str] = field(default_factory=dict)
     open_since: float | None = None
     too_long: bool = False
+    looked_inside: bool = False
 
-    def look(self, _checkpoint: str = "") -> None:
+    def look_inside(self, _checkpoint: str) -> None:
+        """Look while the harness waits; it counts only when everything but the ROLLBACK has been sent."""
+        self.look()
+        sent = tuple(one.sql for one in proving_of(self.run).statements if one.scenario == self.scenario)
+        self.looked_inside = sent == self.expected[: self.expected.index(ROLLBACK)]
+
+    def look(self) -> None:
         """Look at every session of the two principals; raises StepFailed when one holds its locks for too long."""
         drain(self.run)
         own = self.pids()
@@ -146,9 +155,12 @@ def _watched(
     assert client is not None
     roles = (words.writer, words.reader)
     known = {pid for pid, _user in run_sql(connection, "proof/sessions_of_roles", {"roles": list(roles)})}
+    statements = proving.writes if scenario == "P-5" else proving.reads
     watch = _Transaction(
         run=run,
         connection=connection,
+        scenario=scenario,
+        expected=tuple(_numbered(text) for text in _expected(run, statements)),
         roles=roles,
         known=frozenset(known),
         first_session=len(client.sessions),
@@ -157,14 +169,14 @@ def _watched(
     try:
         reports = the_harness(run).run(
             scenario, timeout_s=float(run.loaded.pack.scenario_timeout_s), abort=run.recorder, meanwhile=watch.look,
-            at_checkpoint=watch.look,
+            at_checkpoint=watch.look_inside,
         )  # fmt: skip
     finally:
         with contextlib.suppress(StepFailed, psycopg.Error):
             watch.look()
         _remember(proving.seen, watch.seen)
-        statements = proving.writes if scenario == "P-5" else proving.reads
-        found = _rolled_back(run, watch, reports, principal, statements, expected_writes, scenario)
+        proving.looked_inside = watch.looked_inside and (scenario == "P-5" or proving.looked_inside)
+        found = _rolled_back(watch, reports, principal, expected_writes)
         run.recorder.fact("proof.write" if scenario == "P-5" else "proof.read", found, source=_SOURCE)
     _require(run, scenario)
 
@@ -189,13 +201,12 @@ def _remember(whole: Seen, new: Seen) -> None:
 
 
 def _rolled_back(
-    run: Rehearsal, watch: _Transaction, reports: tuple[Report, ...], principal: str, statements: tuple[str, ...],
-    expected_writes: tuple[str, ...], scenario: str,
-) -> RolledBack:  # fmt: skip
-    proving, client = proving_of(run), run.client
+    watch: _Transaction, reports: tuple[Report, ...], principal: str, expected_writes: tuple[str, ...]
+) -> RolledBack:
+    proving, client = proving_of(watch.run), watch.run.client
     assert client is not None
     report = reports[0] if len(reports) == 1 else Report(name="", outcome="told nothing")
-    sent = [one for one in proving.statements if one.scenario == scenario]
+    sent = [one for one in proving.statements if one.scenario == watch.scenario]
     sessions = client.sessions[watch.first_session :]
     users = {watch.seen.users.get(session.pid, ("", ""))[0] for session in sessions}
     changed = report.told.get("settings_changed") or ()
@@ -203,7 +214,7 @@ def _rolled_back(
     words = f"{report.outcome}{_error_of(report)}"
     return RolledBack(
         principal=principal,
-        expected=tuple(_numbered(text) for text in _expected(run, statements)),
+        expected=watch.expected,
         sent=tuple(one.sql for one in sent),
         sessions=tuple(session.principal for session in sessions),
         strangers=tuple(f"backend {pid} of {user}" for pid, user in watch.strangers.items()),
@@ -214,6 +225,7 @@ def _rolled_back(
         expected_change=len(expected_writes),
         outcome=words,
         too_long=watch.too_long,
+        looked_inside=watch.looked_inside,
     )
 
 
@@ -285,6 +297,7 @@ def _certificate(run: Rehearsal) -> None:
             settings_before=proving.settings,
             settings_after=settings_digest(connection),
             settings_changed=proving.settings_changed,
+            looked_inside=proving.looked_inside,
         )
         after = count(connection, pack.schema, pack.tables)
         recorder.fact("proof.certificate", found, source=INDEPENDENT)

@@ -136,6 +136,8 @@ def _rolled_back(found: RolledBack) -> list[str]:
         phrases.append("its locks were held for longer than allowed, and it was ended")
     if not found.expected:
         phrases.append("no statement was planned")
+    if not found.looked_inside:
+        phrases.append("it was not looked at from outside between its last statement and the ROLLBACK")
     if found.sent != found.expected:
         phrases.append(_first_difference(found.expected, found.sent))
     if found.sessions != (found.principal,):
@@ -192,6 +194,10 @@ def server_calls_it_aborted(facts: Facts) -> str | None:
         )
     unknown = [f"transaction {xid} ({status or 'forgotten'})" for xid, status in found.statuses.items()
                if status not in (ABORTED, *_LIVING)]  # fmt: skip
+    if not phrases and moved and not found.looked_inside:
+        raise Unsettled(
+            f"{first_few(moved)}: the transaction was not looked at inside, so nobody knows whose that is"
+        )
     if not phrases and unknown:
         raise Unsettled(f"the server does not know what became of {first_few(unknown)}")
     return said(phrases)

@@ -74,7 +74,8 @@ class RolledBack(_Fact, frozen=True, kw_only=True):
     `expected` and `sent` are the texts; `sessions` the users of the sessions that the client witness saw opened,
     `strangers` sessions of the two roles that it did not see. `user` and `writes` (relations locked for writing)
     are the server's, seen from outside while the transaction was open. `change` is claimed: rows inside, after
-    less before. `outcome` is the attempt's, claimed.
+    less before. `outcome` is the attempt's, claimed. `looked_inside`: the engine looked when everything but the
+    ROLLBACK had been sent, so that no lock was overlooked.
     """
 
     principal: Text
@@ -89,6 +90,7 @@ class RolledBack(_Fact, frozen=True, kw_only=True):
     expected_change: int
     outcome: str
     too_long: bool
+    looked_inside: bool
 
 
 class Counts(_Fact, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ class Certificate(_Fact, frozen=True, kw_only=True):
     them is still seen to have written; `reached` the tables that had to be looked at. Sequences are
     "last_value,is_called"; `locked` those that a transaction of ours had locked, as each move of one does.
     `backends` are sessions of ours that still live, `advisory` their locks; `settings` the digest of those kept
-    for roles and databases.
+    for roles and databases. Without `looked_inside` nothing says that `locked` is complete.
     """
 
     statuses: dict[str, str]
@@ -130,6 +132,7 @@ class Certificate(_Fact, frozen=True, kw_only=True):
     settings_before: Text
     settings_after: Text
     settings_changed: tuple[str, ...]
+    looked_inside: bool
 
 
 class Contents(_Fact, frozen=True, kw_only=True):

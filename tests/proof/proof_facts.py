@@ -46,7 +46,7 @@ def passing_proof() -> dict[str, object]:
             statuses={"739": "aborted"}, reached=(COUNTED, "public.unit_version"),
             rows={COUNTED: 0, "public.unit_version": 0}, sequences_before={"public.s": "1,false"},
             sequences_after={"public.s": "1,false"}, locked=("public.t",), backends=(), advisory=(),
-            settings_before="d4", settings_after="d4", settings_changed=(),
+            settings_before="d4", settings_after="d4", settings_changed=(), looked_inside=True,
         ),
         "proof.after": counts,
         "proof.others": others,
@@ -64,4 +64,5 @@ def rolled_back(principal: str, writes: tuple[str, ...]) -> shapes.RolledBack:
         principal=principal, expected=("BEGIN", "SELECT 1", "ROLLBACK"), sent=("BEGIN", "SELECT 1", "ROLLBACK"),
         sessions=(principal,), strangers=(), user=principal, writes=writes, expected_writes=writes,
         change=len(writes), expected_change=len(writes), outcome="returned", too_long=False,
+        looked_inside=True,
     )  # fmt: skip

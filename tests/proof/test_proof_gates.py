@@ -79,6 +79,10 @@ CASES = (
     Case("A-1", FAIL, "sequence public.s is 9,true",
          (("proof.certificate", ("sequences_after", "public.s"), "9,true"),
           ("proof.certificate", ("locked",), ["public.s"]))),
+    Case("A-1", UNKNOWN, "the transaction was not looked at inside",
+         (("proof.certificate", ("sequences_after", "public.s"), "9,true"),
+          ("proof.certificate", ("looked_inside",), False))),
+    Case("P-5", FAIL, "it was not looked at from outside", (("proof.write", ("looked_inside",), False),)),
     Case("A-1", FAIL, "sequence public.s is missing", (("proof.certificate", ("sequences_after", "public.s"), GONE),)),
     Case("A-1", FAIL, "backend 7 still lives", (("proof.certificate", ("backends",), [7]),)),
     Case("P-7", UNKNOWN, "went from 50 to 53 rows: nothing shows that another transaction did that", MORE),
@@ -145,7 +149,8 @@ def test_every_leaf_decides() -> None:
         for part in ("new_rows", "of_others")
     }
     needed_only_when_a_sequence_moved = {
-        ("proof.certificate", part) for part in ("sequences_before", "sequences_after", "locked")
+        ("proof.certificate", part)
+        for part in ("sequences_before", "sequences_after", "locked", "looked_inside")
     }
     assert free == needed_only_when_counts_moved | needed_only_when_a_sequence_moved
 
