@@ -14,6 +14,7 @@
     ├── AbortRequested         the operator asked for the end
     ├── FactMissing            a gate's fact was never recorded: the gate is UNKNOWN
     ├── FactMalformed          a gate's fact cannot be read: the gate is UNKNOWN
+    ├── Unsettled              a gate's facts are there and do not settle it: the gate is UNKNOWN
     ├── JournalBroken          a chained file does not verify; names the place
     ├── ControlRefused         the engine refused a verb on its socket
     └── SqlMissing             a SQL file that the engine names is not there
@@ -94,6 +95,10 @@ class FactMalformed(DrydockError):
     def __init__(self, name: str, detail: str) -> None:
         self.name = name
         super().__init__(f"the fact {name} cannot be read: {detail}")
+
+
+class Unsettled(DrydockError):
+    """A gate's facts are there, and neither show that it holds nor that it does not."""
 
 
 class JournalBroken(DrydockError):

@@ -40,9 +40,11 @@ SECTIONS = {
         "The plan's word on what may be in the copy. After the restore the copy is searched, and whatever is"
         " found and not named here or in the pack stops the run. Names are exact; nothing is a pattern."
     ),
+    "proof": "The rollback-only proof (docs/proof.md); the dry run does not look at it.",
 }
 
 KEYS = {
+    "plan": "a rehearsal on an isolated copy, or the rollback-only proof on the real database (docs/proof.md)",
     "source.kind": "the demo that Drydock makes itself, a server reached by connection, or a dump file",
     "source.host": "a host name, an address, or the folder of a Unix socket",
     "source.port": "the server's port (it also names the socket)",
@@ -75,24 +77,50 @@ KEYS = {
     "search.rules": "rewrite rules, as the search names them",
     "search.roles": "roles beside the pack's and the copy's own",
     "search.settings": "settings of roles and databases beside those that the pack declares",
+    "proof.accept": "what H-1 could not analyse, each by the exact name that its reason gives in quotes",
+    "proof.baseline": "rows by table as an earlier report has them (P-8); empty: this run's own first counts",
+    "proof.secrets": "by role, the name of its password's entry, over the pack's own",
+    "proof.statement_timeout_s": "seconds that one statement of the proof may take; the server ends it then",
+    "proof.lock_timeout_s": "seconds that the proof waits for a lock of somebody else",
+    "proof.longest_lock_s": "seconds that the transaction may hold its locks; the engine ends it then",
+    "proof.count_timeout_s": "seconds that one statement of the engine's own may take: it counts whole tables",
 }
 
 
 def sections() -> list[tuple[str, Any]]:
     """Return each section's name and struct, in the order of the code."""
-    return [(one.name, one.type) for one in msgspec.structs.fields(RunConfig)]
+    return [(one.name, one.type) for one in msgspec.structs.fields(RunConfig) if _is_section(one.type)]
+
+
+def plain_keys() -> list[Any]:
+    """Return the keys that stand before the first section."""
+    return [one for one in msgspec.structs.fields(RunConfig) if not _is_section(one.type)]
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
 def keys() -> list[str]:
-    """Return every key as section.key."""
-    return [f"{name}.{one.name}" for name, struct in sections() for one in msgspec.structs.fields(struct)]
+    """Return every key as section.key; one before the first section by its name alone."""
+    found = [one.name for one in plain_keys()]
+    return found + [
+        f"{name}.{one.name}" for name, struct in sections() for one in msgspec.structs.fields(struct)
+    ]
 
 
 def toml(value: object) -> str:
     """Return a default as TOML writes it."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value)) + ".0"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + "}"
     return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+def default_of(field: Any) -> object:
+    """Return a field's default."""
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
 
 
 def kind_of(annotation: object) -> str:
@@ -101,6 +129,8 @@ def kind_of(annotation: object) -> str:
         return " or ".join(f'"{word}"' for word in get_args(annotation))
     if get_origin(annotation) is tuple:
         return "list of strings"
+    if get_origin(annotation) is dict:
+        return "table of whole numbers" if get_args(annotation)[1] is int else "table of strings"
     names: dict[object, str] = {str: "string", int: "whole number", float: "number", bool: "true or false"}
     return names[annotation]
 
@@ -108,20 +138,31 @@ def kind_of(annotation: object) -> str:
 def section(name: str, struct: Any) -> str:
     """Return one section of the page."""
     rows = [
-        f"| {one.name} | {kind_of(one.type)} | {toml(one.default)} | {KEYS[f'{name}.{one.name}']} |"
+        f"| {one.name} | {kind_of(one.type)} | {toml(default_of(one))} | {KEYS[f'{name}.{one.name}']} |"
         for one in msgspec.structs.fields(struct)
     ]
     head = [f"## [{name}]", "", SECTIONS[name], "", "| key | type | default | meaning |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, ""])
 
 
+def before_sections() -> str:
+    """Return the part of the page about the keys before the first section."""
+    rows = [
+        f"| {one.name} | {kind_of(one.type)} | {toml(default_of(one))} | {KEYS[one.name]} |"
+        for one in plain_keys()
+    ]
+    head = ["## Before the first section", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
 def whole_file() -> str:
     """Return a plan file that says every default."""
-    return "\n".join(
+    plain = "".join(f"{one.name} = {toml(default_of(one))}\n" for one in plain_keys())
+    return f"{plain}\n" + "\n".join(
         "\n".join(
             [
                 f"[{name}]",
-                *(f"{one.name} = {toml(one.default)}" for one in msgspec.structs.fields(struct)),
+                *(f"{one.name} = {toml(default_of(one))}" for one in msgspec.structs.fields(struct)),
                 "",
             ]
         )
@@ -131,7 +172,7 @@ def whole_file() -> str:
 
 def markdown() -> str:
     """Return the whole page."""
-    parts = [HEAD, *(section(name, struct) for name, struct in sections())]
+    parts = [HEAD, before_sections(), *(section(name, struct) for name, struct in sections())]
     ending = [
         "## Every default",
         "",

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold", metavar="MINUTES", type=float, help="B-5 only: keep the copy for some minutes"
     )
+    parser.add_argument("--typed", metavar="NAME", default="", help="the name that the boundary asks for")
     add_runs_dir(parser)
 
 
@@ -30,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"the run {found.run} has ended", remedy="nothing waits for an answer")
     request = Request(
         verb="approve" if options.hold is None else "hold", boundary=options.boundary, digest=options.digest,
-        minutes=options.hold or 0.0, tty=tty(), ssh=ssh(),
+        minutes=options.hold or 0.0, typed=options.typed, tty=tty(), ssh=ssh(),
     )  # fmt: skip
     reply = ask(found.path, request)
     sys.stderr.write(f"drydock: {reply.says}\n")

@@ -6,16 +6,22 @@ import argparse
 
 from console.cli.listing import print_json, print_table
 from console.cli.options import add_json
+from console.gates.proof_table import PROOF_GATES
 from console.gates.table import GATES
+from console.model.gate import Gate
+
+TABLES: dict[str, tuple[Gate, ...]] = {"dry-run": GATES, "proof": PROOF_GATES}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's words."""
+    parser.add_argument("--plan", choices=tuple(TABLES), default="dry-run", help="whose gates")
     add_json(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Write each gate with its step, what must hold, and what to do when it does not."""
+    gates = TABLES[options.plan]
     if options.json:
         print_json(
             [
@@ -29,10 +35,10 @@ def main(options: argparse.Namespace) -> int:
                     "rests_on": list(gate.rests_on),
                     "remedy": gate.remedy,
                 }
-                for gate in GATES
+                for gate in gates
             ]
         )
     else:
-        rows = [(gate.id, gate.step, gate.title, gate.remedy) for gate in GATES]
+        rows = [(gate.id, gate.step, gate.title, gate.remedy) for gate in gates]
         print_table(("gate", "step", "holds when", "when it does not"), rows)
     return 0

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from console.environments.programs import find_programs
 from console.errors import ControlRefused, JournalBroken, PlanError, SubjectError, UsageError
 from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
-from console.model.config import RunConfig, RunOrder, SubjectConfig
+from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
 from console.model.event import Entry
 from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
@@ -38,6 +39,9 @@ from console.settings import default_state_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
 
 POLL_S = 0.1
+PROOF_PACK = "rollback_proof"
+"""The pack of a proof for which nobody names one."""
+
 EXIT_DIED = 4
 
 
@@ -51,11 +55,14 @@ class View(Protocol):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's words."""
     plan = "a plan file (none: the demo)"
+    kind = "dry-run on an isolated copy, or proof: rollback-only on the real database"
+    parser.add_argument("--plan", dest="kind", choices=("dry-run", "proof"), help=kind)
     parser.add_argument("plan", metavar="PLAN.toml", nargs="?", type=Path, help=plan)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--headless", action="store_true", help="no screen; narration on stderr")
     how.add_argument("--plain", action="store_true", help="line by line, also on a terminal")
-    parser.add_argument("--approve", default="", metavar="B-1,..|all", help="boundaries approved in advance")
+    given = "boundaries approved in advance; B-2=NAME where B-2 asks for a name, which all never covers"
+    parser.add_argument("--approve", default="", metavar="B-1,..|all", help=given)
     parser.add_argument("--supervise", choices=("boundary", "step", "scenario"), default="boundary")
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
@@ -73,15 +80,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run a rehearsal to its end and return its exit code."""
     config = configuration(options)
-    approve = approvals(options.approve, options.supervise)
     loaded = check_before(config)
+    approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))
     ready_key(default_state_folder().absolute())
     runs = runs_folder(options)
     run = new_run_id()
     folder = create_run_folder(runs, run)
     order = _order(run, config, approve, options, runs)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
-    del loaded
     engine = start_engine(folder)
     if _wants_screen(options):
         return _on_screen(folder, engine, options)
@@ -111,22 +117,45 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         "pack": _given(name=options.pack),
         "boundaries": _given(timeout_s=options.boundary_timeout),
     }  # fmt: skip
-    return with_options(config, changes)
+    found = with_options(config, changes)
+    kind = options.kind or found.plan
+    default_pack = options.pack is None and found.pack == PackConfig()
+    pack = PackConfig(name=PROOF_PACK) if kind == "proof" and default_pack else found.pack
+    return msgspec.structs.replace(found, plan=kind, pack=pack)
+
+
+def boundaries_of(config: RunConfig, loaded: LoadedPack) -> dict[str, str]:
+    """Return the boundaries of a configuration's plan, each with the name that it asks for ("" for none)."""
+    from console.engine.rehearsal import plan_of
+
+    plan = plan_of(loaded, RunOrder(run="", config=config))
+    return {step.boundary.id: step.boundary.typed for step in plan.steps if step.boundary is not None}
 
 
 def _given(**words: Any) -> dict[str, Any]:
     return {name: value for name, value in words.items() if value is not None}
 
 
-def approvals(text: str, supervise: str) -> tuple[str, ...]:
-    """Return the boundaries approved in advance. Raises PlanError for a word that is no boundary."""
+def approvals(text: str, supervise: str, boundaries: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the boundaries approved in advance, B-2=NAME for one that asks for a name.
+
+    Raises PlanError for a word that is no boundary, a name that is missing or is another one than asked for.
+    """
     words = tuple(word.strip() for word in text.split(",") if word.strip())
+    known = f"name {', '.join(boundaries)}, or all"
     for word in words:
-        known = word == "all" or (word.startswith("B-") and len(word) <= 12)
-        if not known:
-            raise PlanError(f"{word!r} is no boundary", remedy="name B-1 to B-5, or all")
-        if supervise == "boundary" and word.startswith("B-") and word not in {f"B-{n}" for n in range(1, 6)}:
-            raise PlanError(f"the plan has no boundary {word}", remedy="name B-1 to B-5, or all")
+        boundary, equals, typed = word.partition("=")
+        added = supervise != "boundary" and boundary.startswith("B-") and len(boundary) <= 12
+        if word == "all" or (added and boundary not in boundaries and not equals):
+            continue
+        if not boundary.startswith("B-"):
+            raise PlanError(f"{one_line(word, limit_chars=60)!r} is no boundary", remedy=known)
+        if boundary not in boundaries:
+            raise PlanError(f"the plan has no boundary {one_line(boundary, limit_chars=60)}", remedy=known)
+        if typed != boundaries[boundary]:
+            asks = boundaries[boundary]
+            what = f"{boundary} asks for the name of the database" if asks else f"{boundary} asks for no name"
+            raise PlanError(what, remedy=f"write {boundary}={asks}" if asks else f"write {boundary}")
     return words
 
 
@@ -149,10 +178,24 @@ def check_before(config: RunConfig) -> LoadedPack:
     if config.source.kind == "dump_file":
         check_dump_file(config.source, programs, environment=config.environment.kind)
     loaded = load_pack(find_pack(config.pack.name))
+    _require_fitting(config, loaded)
     package = loaded.pack.subject.package
     _require_planned_subject(subject_folder(loaded, config), config.subject)
     subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
     return loaded
+
+
+def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
+    """Refuse a plan that its pack or source is not made for."""
+    name = loaded.pack.id
+    if config.plan == "proof" and loaded.pack.proof is None:
+        raise PlanError(f"the pack {name} has no [proof]", remedy="name a pack that has one with --pack")
+    if config.plan == "dry-run" and not loaded.pack.scenario:
+        raise PlanError(f"the pack {name} has no scenario", remedy="run it with --plan proof")
+    if config.plan == "proof" and config.source.kind == "dump_file":
+        raise PlanError(
+            "a proof needs a living database, not a dump file", remedy="use a source of kind connection"
+        )
 
 
 def work_folder(config: RunConfig) -> Path:

@@ -75,7 +75,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
     with source.snapshot() as (connection, snapshot):
         _require_room(run, snapshot)
         [(read_only, isolation)] = run_sql(connection, "source/session_mode")
-        _require_the_configured_one(run, source)
+        require_the_configured_one(run, source)
         manifest = read_manifest(connection)
         require_extensions(run, manifest)
         privileges = read_privileges(
@@ -133,7 +133,7 @@ def _require_room(run: Rehearsal, snapshot: Snapshot) -> None:
         )
 
 
-def _require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None:
+def require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None:
     """Record who the source is; nothing of another server than the configured one is copied."""
     look: Look = source.look()
     found = SourceIdentity(

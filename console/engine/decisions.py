@@ -18,6 +18,7 @@ from console.engine.recorder import Recorder
 from console.engine.unrecorded import dying_unwritten
 from console.model.event import AbortAsked, BoundaryArmed, DecisionMade, Operator
 from console.model.plan import Boundary
+from console.model.text import one_line
 
 SHORTEST_DIGEST_CHARS = 8
 LONGEST_HOLD_MINUTES = 24 * 60.0
@@ -84,6 +85,9 @@ class Decisions:
             return f"give the digest that status shows, {SHORTEST_DIGEST_CHARS} characters or more"
         if not armed.digest.startswith(request.digest):
             return f"the digest is not the one of {armed.boundary}: look at the status again"
+        if request.verb == "approve" and armed.typed and request.typed != armed.typed:
+            said = f"{one_line(request.typed, limit_chars=60)!r}" if request.typed else "nothing"
+            return f"{armed.boundary} asks for the name {armed.typed!r} typed out, and {said} was typed"
         if request.verb == "hold" and armed.default != "proceed":
             return f"{armed.boundary} cannot be held"
         if request.verb == "hold" and not 0 < request.minutes <= LONGEST_HOLD_MINUTES:
@@ -97,7 +101,7 @@ class Decisions:
     def wait_at(self, boundary: Boundary, *, timeout_s: float, approve_line: str) -> None:
         """Return when the boundary is decided, or when an abort was asked for; both are recorded."""
         digest = self._digest()
-        given = "all" in self._approve or boundary.id in self._approve
+        given = self._given(boundary)
         if given and digest == self._approved_digest:
             self._decide(boundary, answer="proceed", how="in advance", digest=digest)
             return
@@ -138,6 +142,12 @@ class Decisions:
             asked.reply.set_result(Reply(accepted=True, says=f"{boundary.id} was approved"))
             return
 
+    def _given(self, boundary: Boundary) -> bool:
+        """Tell whether the boundary was approved at the start; one that asks for a name only by that name."""
+        if boundary.typed:
+            return f"{boundary.id}={boundary.typed}" in self._approve
+        return "all" in self._approve or boundary.id in self._approve
+
     def _arm(self, boundary: Boundary, *, digest: str, timeout_s: float, approve_line: str) -> None:
         self._recorder.record(
             BoundaryArmed(
@@ -148,6 +158,7 @@ class Decisions:
                 default=boundary.default,
                 timeout_s=timeout_s,
                 approve_line=approve_line.replace("{digest}", digest[:12]),
+                typed=boundary.typed,
             )
         )
 

@@ -94,7 +94,10 @@ def make_context(run: Rehearsal) -> None:
     archive, subject = scratch / "harness.pyz", scratch / "subject"
     build_harness(archive)
     materialise(run.subject, subject)
-    place = run.the_environment().make_harness_place(archive=archive, pack=run.loaded.folder, subject=subject)
+    environment = run.the_environment()
+    place = environment.make_harness_place(
+        archive=archive, pack=run.loaded.folder, subject=subject, socket=environment.cluster.socket_path
+    )
     run.harness_place = place
     run.recorder.fact("site.after", Digests(digests=site_digests()), source="names, sizes and times of files")
     during = look_at_protected(protected_names(run))

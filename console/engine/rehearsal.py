@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from console.engine.digest import digest_parts, whole_digest
+from console.engine.proof_state import Proving
 from console.engine.recorder import Recorder
 from console.engine.runner import describe
 from console.engine.witnessing import Witnessing
@@ -27,6 +28,7 @@ from console.model.plan import Plan
 from console.model.trace import EngineStatement
 from console.packs import LoadedPack, find_pack, load_pack
 from console.plans.dry_run import dry_run
+from console.plans.proof import proof
 from console.secret_store import resolve
 from console.secrets import SecretRegistry
 from console.settings import default_state_folder, default_work_folder
@@ -118,6 +120,7 @@ class Rehearsal:
     client: ClientTrace | None = None
     server: ServerLog | None = None
     witnessing: Witnessing | None = None
+    proving: Proving | None = None
     taken_over: bool = False
     leases: dict[int, Lease] = field(default_factory=dict)
 
@@ -248,9 +251,7 @@ def open_rehearsal(
     """
     loaded = load_pack(find_pack(order.config.pack.name))
     config = order.config
-    plan = dry_run(
-        config, scenarios=[scenario.id for scenario in loaded.pack.scenario], supervise=order.supervise
-    )
+    plan = plan_of(loaded, order)
     configured = Path(config.environment.programs) if config.environment.programs else None
     programs = find_programs(config.environment.major, configured)
     subject = subject_folder(loaded, config)
@@ -264,6 +265,16 @@ def open_rehearsal(
         registry=registry,
         subject=subject,
     )
+
+
+def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
+    """Return the plan of an order, by its kind."""
+    config = order.config
+    if config.plan == "proof":
+        database = config.source.database or loaded.pack.database
+        return proof(config, database=database, supervise=order.supervise)
+    scenarios = [scenario.id for scenario in loaded.pack.scenario]
+    return dry_run(config, scenarios=scenarios, supervise=order.supervise)
 
 
 def subject_folder(loaded: LoadedPack, config: RunConfig) -> Path:

@@ -25,6 +25,8 @@ from console.engine.decisions import Decisions
 from console.engine.digest import whole_digest
 from console.engine.grounding import identify_copy, make_context, make_roles, place_harness
 from console.engine.preflight import check_beforehand, stage_secrets
+from console.engine.proving import check_before_proof, connect_and_reach, find_hazards, place_and_refuse
+from console.engine.proving_transaction import certify, run_and_roll_back, verify_proof
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
 from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order, state_folder_of
@@ -50,11 +52,11 @@ from console.model.event import (
 )
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
-from console.plans.dry_run import cannot_claim
+from console.plans import dry_run, proof
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder, default_state_folder
 
-STEPS: dict[str, Callable[[Rehearsal], None]] = {
+DRY_RUN: dict[str, Callable[[Rehearsal], None]] = {
     "C-01": check_beforehand,
     "C-02": stage_secrets,
     "C-03": copy_source,
@@ -69,10 +71,26 @@ STEPS: dict[str, Callable[[Rehearsal], None]] = {
     "C-12": gather,
     "C-13": tear_down,
 }
+PROOF: dict[str, Callable[[Rehearsal], None]] = {
+    "C-01": check_before_proof,
+    "C-02": place_and_refuse,
+    "C-03": connect_and_reach,
+    "C-04": find_hazards,
+    "C-05": run_and_roll_back,
+    "C-06": certify,
+    "C-07": verify_proof,
+    "C-08": gather,
+    "C-09": tear_down,
+}
+STEPS = {"dry-run": DRY_RUN, "proof": PROOF}
+CLAIMS = {"dry-run": dry_run.cannot_claim, "proof": proof.cannot_claim}
+
+TYPED_PLACE = "NAME"
+"""Stands in the approve line for what the operator must type: a line that could be pasted would answer itself."""
 
 
-class DryRunHands:
-    """The dry run's steps, done."""
+class PlanHands:
+    """A plan's steps, done."""
 
     def __init__(self, run: Rehearsal, decisions: Decisions | None) -> None:
         self._run = run
@@ -80,7 +98,7 @@ class DryRunHands:
 
     def run_step(self, step: Step) -> None:
         """Do a step's work and record its facts."""
-        STEPS[step.id](self._run)
+        STEPS[self._run.plan.kind][step.id](self._run)
 
     def run_scenario(self, scenario: str) -> None:
         """Run one scenario and record how the witnesses judge it."""
@@ -105,6 +123,8 @@ class DryRunHands:
 def approve_line(run: Rehearsal, boundary: Boundary) -> str:
     """Return the exact command that approves a boundary, with {digest} in the digest's place."""
     words = ["drydock", "approve", run.order.run, boundary.id, "--digest", "{digest}"]
+    if boundary.typed:
+        words += ["--typed", TYPED_PLACE]
     if run.order.runs_folder and run.order.runs_folder != str(default_runs_folder()):
         words += ["--runs-dir", run.order.runs_folder]
     return shlex.join(words).replace("'{digest}'", "{digest}")
@@ -117,7 +137,7 @@ def run_engine(folder: Path, *, watchdog: str) -> int:
     control = ControlServer(folder, decisions.handle)
     _answer_signals(run, decisions)
     try:
-        Runner(run.plan, run.recorder, DryRunHands(run, decisions)).run()
+        Runner(run.plan, run.recorder, PlanHands(run, decisions)).run()
     finally:
         decisions.close()
         control.close()
@@ -172,7 +192,7 @@ def _words(run: Rehearsal, parts: dict[str, str]) -> RunCreated:
         ),
         tables=pack.tables,
         not_applicable=dict(plan.not_applicable),
-        cannot_claim=cannot_claim(order.config),
+        cannot_claim=CLAIMS[plan.kind](order.config),
     )
 
 
@@ -274,7 +294,7 @@ def take_over(folder: Path, *, by: str) -> int:
     if not begin_teardown(run.recorder, by=by):
         return _finish(run)
     try:
-        Runner(run.plan, run.recorder, DryRunHands(run, None)).run()
+        Runner(run.plan, run.recorder, PlanHands(run, None)).run()
     except Exception as broken:  # noqa: BLE001 - the journal's plan is not this release's or this pack's any more
         finish_from_journal(run.recorder, folder, reason=_sentence(broken))
     return _finish(run)

@@ -38,15 +38,21 @@ def verify(run: Rehearsal) -> None:
     recorder.fact("baseline", baseline, source="the engine's own exact counts")
     recorder.fact("privileges.after", privileges, source="aclexplode in the copy after the scenarios")
     recorder.fact("privileges.probes_after", probes, source="each ungranted cell, tried and rolled back")
-    _look_at_source(run)
+    look_at_source(run)
     look_once_more(run)
+    scan_records(run)
+
+
+def scan_records(run: Rehearsal) -> None:
+    """Keep the logs, and search everything that was recorded so far for secrets."""
+    recorder = run.recorder
     not_kept = gather_logs(run)
     run.the_trace().seal()
     recorder.fact("scan.records", _scan(run, _records(run), troubles=not_kept), source=SCAN_SOURCE)
     recorder.fact("redactions", _redactions(recorder.state.redactions), source="the registry")
 
 
-def _look_at_source(run: Rehearsal) -> None:
+def look_at_source(run: Rehearsal) -> None:
     """A living source is looked at before the teardown; one that does not answer is not untouched."""
     source = run.living_source()
     if source is None:

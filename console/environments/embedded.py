@@ -179,8 +179,13 @@ class EmbeddedEnvironment:
     def _identified(self, file: Path) -> None:
         self._receipts.identified("file", str(file), folder_identity(file))
 
-    def make_harness_place(self, *, archive: Path, pack: Path, subject: Path) -> HarnessPlace:
+    def make_harness_place(
+        self, *, archive: Path, pack: Path, subject: Path, socket: Path | None = None
+    ) -> HarnessPlace:
         """Lay out the harness's folders with copies of pack and subject that it can only read.
+
+        `socket` is linked into its place; without one the folder stays empty, for a database that is reached
+        by its address.
 
         Under root all but the trace's folder and a scratch folder is root's. An ordinary user's harness
         runs as that user: there the modes stop an accident, and a subject that changes them is not stopped.
@@ -201,7 +206,8 @@ class EmbeddedEnvironment:
         for made in (place.archive, place.pack, place.subject):
             _read_only(made, self.harness_uid)
         make_folder(place.socket)
-        os.link(self.cluster.socket_path, place.socket / self.cluster.socket_path.name)
+        if socket is not None:
+            os.link(socket, place.socket / socket.name)
         for own in (place.scratch, place.trace.parent):
             make_folder(own, uid=self.harness_uid)
         place.log.touch(mode=0o600)

@@ -40,6 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     sqlstate: str = ""
     frames: tuple[str, ...] = ()
+    told: dict[str, Any] = {}
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,8 @@ class _Reply(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Report, ...] = ()
     failed: str = ""
     whose: str = ""
+    checkpoint: str = ""
+    learned: bool = False
 
 
 class HarnessProcess:
@@ -101,17 +104,30 @@ class HarnessProcess:
             raise StepFailed(reason, cause=causes.get(said.whose, "environment"), gate="G-13")
         return said
 
+    def give(self, passwords: Mapping[str, str], *, timeout_s: float, abort: Abort) -> None:
+        """Hand over passwords, through the pipe that was inherited; nothing had any of them before."""
+        reply = self._decode(self._ask({"passwords": passwords}, timeout_s=timeout_s, abort=abort), _Reply)
+        if not reply.learned:
+            raise StepFailed("the harness did not take the credentials", cause="subject")
+
     def run(
-        self, scenario: str, *, timeout_s: float, abort: Abort, meanwhile: Callable[[], object]
-    ) -> tuple[Report, ...]:
+        self, scenario: str, *, timeout_s: float, abort: Abort, meanwhile: Callable[[], object],
+        at_checkpoint: Callable[[str], object] | None = None,
+    ) -> tuple[Report, ...]:  # fmt: skip
         """Run one scenario and return what the harness claims of its attempts.
 
-        `meanwhile` is called several times a second until the answer is there.
+        `meanwhile` is called several times a second until the answer is there, `at_checkpoint` whenever the
+        pack waits for the engine to look; the pack goes on when it returns.
         """
-        request = {"scenario": scenario}
-        reply = self._decode(
-            self._ask(request, timeout_s=timeout_s, abort=abort, meanwhile=meanwhile), _Reply
-        )
+        request: Mapping[str, Any] = {"scenario": scenario}
+        while True:
+            reply = self._decode(
+                self._ask(request, timeout_s=timeout_s, abort=abort, meanwhile=meanwhile), _Reply
+            )
+            if not reply.checkpoint or at_checkpoint is None:
+                break
+            at_checkpoint(reply.checkpoint)
+            request = {"go": True}
         if reply.failed:
             cause: Cause = "subject" if reply.whose == "subject" else "drydock"
             raise StepFailed(f"scenario {scenario}: {reply.failed}", cause=cause)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from console.evidence.page import bullets, code, shown, table
+from console.evidence.proof_output import proof_output
 from console.evidence.recorded import gate_verdicts, mapping, not_measured, place_of_end, scenario_verdicts
 from console.evidence.required_output import required_output, row_changes
 from console.model.event import (
@@ -27,7 +28,16 @@ from console.model.event import (
 from console.model.run_state import RunState
 
 _NOTES_SHOWN_ELSEWHERE = frozenset(
-    {"versions", "dump", "harness", "first_seal", "hardcode", "source.closing"}
+    {
+        "versions",
+        "dump",
+        "harness",
+        "first_seal",
+        "hardcode",
+        "source.closing",
+        "proof.reached",
+        "proof.moved",
+    }
 )
 
 
@@ -38,10 +48,7 @@ def markdown(state: RunState) -> str:
         return "# Drydock report\n\nThe journal holds no run.\n"
     sections = (
         ("", _headline(created, state)),
-        ("Required output", table(("field", "value"), required_output(state))),
-        ("Gates", _gates(created, state)),
-        ("Scenarios", _scenarios(created, state)),
-        ("Row matrix", _matrix(created, state)),
+        *_outcome(created, state),
         ("Boundaries and decisions", _decisions(created, state)),
         ("Timings", _timings(created, state)),
         ("Receipts", _receipts(state)),
@@ -53,6 +60,21 @@ def markdown(state: RunState) -> str:
     )
     body = "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in sections)
     return f"# Drydock report: run {shown(state.run)}\n\n{body}\n"
+
+
+def _outcome(created: RunCreated, state: RunState) -> tuple[tuple[str, str], ...]:
+    """Return the sections about what was found: those of the plan's kind."""
+    if created.plan == "proof":
+        return (
+            ("Proof", table(("field", "value"), proof_output(state))),
+            ("Gates", _gates(created, state)),
+        )
+    return (
+        ("Required output", table(("field", "value"), required_output(state))),
+        ("Gates", _gates(created, state)),
+        ("Scenarios", _scenarios(created, state)),
+        ("Row matrix", _matrix(created, state)),
+    )
 
 
 def _headline(created: RunCreated, state: RunState) -> str:

@@ -1,6 +1,7 @@
-"""The page docs/gates.md, written from the table so that it cannot say anything else than the code.
+"""The pages docs/gates.md and docs/proofs.md, written from the tables so that they cannot say anything else.
 
-`python -m console.gates.document > docs/gates.md` writes it anew.
+`python -m console.gates.document > docs/gates.md` and `python -m console.gates.document proof > docs/proofs.md`
+write them anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 
+from console.gates.proof_table import PROOF_GATES
 from console.gates.table import GATES
 from console.model.gate import Gate
 
@@ -22,9 +24,19 @@ missing or cannot be read. UNKNOWN is never a pass.
 """
 
 
-def markdown(gates: Sequence[Gate]) -> str:
+_PROOF_HEAD = """# Proofs
+
+Written from `console/gates/proof_table.py` by `python -m console.gates.document proof > docs/proofs.md`; do not edit.
+
+The rows of the plan `proof` (docs/proof.md), in the order in which they are asked. Each is a pure function over
+recorded facts (`console/model/proof_facts.py`, `console/model/facts.py`): PASS when it finds nothing to say, FAIL with
+the sentence that it says, UNKNOWN when a fact is missing or when the facts do not settle it. UNKNOWN is never a pass.
+"""
+
+
+def markdown(gates: Sequence[Gate], head: str = _HEAD) -> str:
     """Return the whole page: a table of all gates, then one section a gate with its facts and remedy."""
-    return "\n".join([_HEAD, _overview(gates), *(_section(gate) for gate in gates)])
+    return "\n".join([head, _overview(gates), *(_section(gate) for gate in gates)])
 
 
 def _overview(gates: Sequence[Gate]) -> str:
@@ -49,5 +61,10 @@ def _asked(gate: Gate) -> str:
     return gate.step + extra + (", always" if gate.closing else "")
 
 
+def proofs() -> str:
+    """Return the page of the plan `proof`."""
+    return markdown(PROOF_GATES, _PROOF_HEAD)
+
+
 if __name__ == "__main__":
-    sys.stdout.write(markdown(GATES))
+    sys.stdout.write(proofs() if sys.argv[1:] == ["proof"] else markdown(GATES))

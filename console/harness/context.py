@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
 import psycopg
 
 from console.harness.report import Outcome
+from console.harness.rollback_only import RollbackOnly
 from console.harness.tracer import Tracer
 
 
@@ -23,6 +24,7 @@ class Place:
     database: str
     sslmode: str
     passwords: Mapping[str, str] = field(repr=False)
+    limits_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Attempt:
@@ -50,8 +52,9 @@ class _Attempt:
 class Context:
     """One for all scenarios of a run; `memory` is theirs to share."""
 
-    def __init__(self, place: Place, tracer: Tracer) -> None:
+    def __init__(self, place: Place, tracer: Tracer, hold: Callable[[str], None] | None = None) -> None:
         self._place = place
+        self._hold = hold
         self._tracer = tracer
         self._outcomes: list[Outcome] = []
         self._rivals: list[psycopg.Connection[Any]] = []
@@ -80,6 +83,28 @@ class Context:
     def password(self, role: str) -> str:
         """Return the rehearsal's password of a role. Raises KeyError when the run has no such role."""
         return self._place.passwords[role]
+
+    @property
+    def has_passwords(self) -> bool:
+        """Tell whether the engine has handed over the passwords."""
+        return bool(self._place.passwords)
+
+    def learn(self, passwords: Mapping[str, str]) -> None:
+        """Take the passwords that the engine hands over once the operator let it connect."""
+        self._place = replace(self._place, passwords=passwords)
+
+    def checkpoint(self, name: str) -> None:
+        """Return when the engine has looked at the database from a session of its own.
+
+        Raises RuntimeError when nobody listens or the engine does not let the pack go on.
+        """
+        if self._hold is None:
+            raise RuntimeError("this plan has no checkpoints")
+        self._hold(name)
+
+    def rollback_only(self, connection: Any, *, allowed: Collection[str]) -> RollbackOnly:
+        """Return the block of one transaction that is always rolled back; it closes the connection."""
+        return RollbackOnly(connection, allowed=allowed, limits_ms=self._place.limits_ms)
 
     def attempt(self, name: str) -> _Attempt:
         """Return the block of one attempt: whatever is raised in it is recorded and ends there.

@@ -97,9 +97,10 @@ def _start(channel: Channel) -> Harness:
     tracer = Tracer(file=appender, redactor=Redactor(given["passwords"]), subject=subject)
     subject.clean = partial(tracer.redact, origin="frame")
     install(tracer)
-    place = Place(**{key: given[key] for key in ("host", "port", "database", "sslmode", "passwords")})
+    known = ("host", "port", "database", "sslmode", "passwords", "limits_ms")
+    place = Place(**{key: given[key] for key in known if key in given})
     harness = Harness(
-        channel=channel, appender=appender, tracer=tracer, context=Context(place, tracer),
+        channel=channel, appender=appender, tracer=tracer, context=Context(place, tracer, partial(_hold, channel)),
         reporter=Reporter(tracer=tracer, subject=subject, pack=pack),
     )  # fmt: skip
     _import_pack(harness, Path(given["pack"], "pack.py"), given["subject"])
@@ -146,6 +147,11 @@ def _serve(harness: Harness) -> int:
         if command is None or command == {"end": True}:
             _close_connections(harness)
             return 0
+        if isinstance(command, dict) and set(command) == {"passwords"}:
+            harness.tracer.learn(command["passwords"])
+            harness.context.learn(command["passwords"])
+            channel.reply({"learned": True})
+            continue
         if not isinstance(command, dict) or not isinstance(command.get("scenario"), str):
             channel.reply({"failed": "a command is neither a scenario nor the end", "whose": "harness"})
             return 1
@@ -155,6 +161,13 @@ def _serve(harness: Harness) -> int:
         channel.reply(told)
         if told.get("whose") == "harness":
             return 1
+
+
+def _hold(channel: Channel, name: str) -> None:
+    """Let the engine look, and wait until it says to go on."""
+    channel.reply({"checkpoint": name})
+    if channel.read() != {"go": True}:
+        raise RuntimeError(f"the engine does not go on after the checkpoint {name}")
 
 
 def _close_connections(harness: Harness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +17,15 @@ _DEEPEST_CAUSE = 10
 
 @dataclass(kw_only=True)
 class Outcome:
-    """One attempt: `outcome` is running, returned or raised; `error` is the exception itself."""
+    """One attempt: `outcome` is running, returned or raised; `error` is the exception itself.
+
+    `told` are plain values (JSON) that the pack wants to report; a claim like everything here.
+    """
 
     name: str
     outcome: str = "running"
     error: BaseException | None = field(default=None, repr=False)
+    told: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Reporter:
@@ -35,7 +40,7 @@ class Reporter:
         """Return one attempt as the engine reads it."""
         told: dict[str, Any] = {
             "name": outcome.name, "outcome": outcome.outcome, "type": "", "module": "", "message": "",
-            "sqlstate": "", "frames": [],
+            "sqlstate": "", "frames": [], "told": self.told(outcome.told),
         }  # fmt: skip
         error = outcome.error
         if error is not None:
@@ -45,6 +50,11 @@ class Reporter:
             told["sqlstate"] = sqlstate_of(error)
             told["frames"] = [self._tracer.redact(frame, "attempt message") for frame in self.frames(error)]
         return told
+
+    def told(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return plain values without passwords."""
+        found: dict[str, Any] = json.loads(self._tracer.redact(json.dumps(values), "attempt value"))
+        return found
 
     def message(self, error: BaseException) -> str:
         """Return an exception's message, cut at a limit; the exception's own code may fail at it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
 from time import monotonic_ns, time
@@ -122,6 +122,11 @@ class Tracer:
             with suppress(WitnessFailed):
                 self.file.append(f"{line}{self._process}}}\n".encode())
         return clean
+
+    def learn(self, passwords: Mapping[str, str]) -> None:
+        """Take these passwords out of every text from now on."""
+        self._redactor = Redactor(passwords)
+        self._texts = {}
 
     # sessions
 

@@ -86,8 +86,26 @@ class SearchConfig(_Section, frozen=True, kw_only=True):
     settings: tuple[str, ...] = ()
 
 
+class ProofConfig(_Section, frozen=True, kw_only=True):
+    """The rollback-only proof: hazards that are accepted by their exact name, limits in seconds, earlier counts.
+
+    `baseline` maps tables to rows as an earlier report has them; empty: what this run counts first.
+    `secrets` maps roles to the names of their passwords' entries, over those that the pack names.
+    """
+
+    accept: tuple[str, ...] = ()
+    baseline: dict[str, int] = {}
+    secrets: dict[str, str] = {}
+    statement_timeout_s: float = 10.0
+    lock_timeout_s: float = 2.0
+    longest_lock_s: float = 5.0
+    count_timeout_s: float = 600.0
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """A whole plan file."""
+
+    plan: Literal["dry-run", "proof"] = "dry-run"
 
     source: SourceConfig = SourceConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -97,6 +115,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     boundaries: BoundariesConfig = BoundariesConfig()
     limits: LimitsConfig = LimitsConfig()
     search: SearchConfig = SearchConfig()
+    proof: ProofConfig = ProofConfig()
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):

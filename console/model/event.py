@@ -123,7 +123,10 @@ class GateJudged(_Event, frozen=True, kw_only=True):
 
 
 class BoundaryArmed(_Event, frozen=True, kw_only=True):
-    """The run waits for the operator; `default` is what the time limit means."""
+    """The run waits for the operator; `default` is what the time limit means.
+
+    `typed` is the name that the answer must bring along, "" where it needs none.
+    """
 
     boundary: str
     question: str
@@ -132,6 +135,7 @@ class BoundaryArmed(_Event, frozen=True, kw_only=True):
     default: Literal["abort", "proceed"]
     timeout_s: float
     approve_line: str = ""
+    typed: str = ""
 
 
 class DecisionMade(_Event, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from console.errors import Cause, FactMalformed, FactMissing
+from console.errors import Cause, FactMalformed, FactMissing, Unsettled
 
 T = TypeVar("T")
 
@@ -79,12 +79,12 @@ class Judgement:
 
 
 def judge(gate: Gate, facts: Facts) -> Judgement:
-    """Ask one gate: a missing or malformed fact, or an unbuilt check, is UNKNOWN."""
+    """Ask one gate: a missing or malformed fact, facts that do not settle it, or an unbuilt check, is UNKNOWN."""
     if gate.check is None:
         return Judgement(verdict=GateVerdict.UNKNOWN, reason="this release cannot ask it yet")
     try:
         reason = gate.check(facts)
-    except (FactMissing, FactMalformed) as missing:
+    except (FactMissing, FactMalformed, Unsettled) as missing:
         return Judgement(verdict=GateVerdict.UNKNOWN, reason=str(missing))
     if reason is None:
         return Judgement(verdict=GateVerdict.PASS)

@@ -81,6 +81,29 @@ class PackSubject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     unit_suite: str | None = None
 
 
+class ProofWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the rollback-only proof looks for in the subject, by name (design section 6).
+
+    `module` is a file of the subject; in it `switch` is the kill-switch, `adapter` the class whose `methods`
+    each call `guard` first. `refusal` and `not_the_adapter` are exception classes by name; `look_alikes` the
+    attempts of P-3 that must be refused. `writer` and `reader` are roles, `counted` the table that gains a row;
+    `secrets` names the entry of each role's password.
+    """
+
+    module: str
+    adapter: str
+    switch: str
+    guard: str
+    methods: tuple[str, ...]
+    refusal: str
+    not_the_adapter: str
+    look_alikes: tuple[str, ...]
+    writer: str
+    reader: str
+    counted: str
+    secrets: dict[str, str]
+
+
 class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole pack. `tables` and `baseline` name tables of `schema` without the schema."""
 
@@ -97,6 +120,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     roles_absent_in_copy: tuple[str, ...] = ()
     functions_allowed: tuple[str, ...] = ()
     scenario_timeout_s: int = 120
+    proof: ProofWords | None = None
 
     @property
     def baseline_total_rows(self) -> int:

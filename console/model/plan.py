@@ -13,13 +13,15 @@ from console.model.gate import Gate
 class Boundary:
     """A place where only the operator can let the run go on.
 
-    `default` is what the time limit means: abort everywhere but at the destruction of the copy.
+    `default` is what the time limit means: abort everywhere but at the destruction of the copy. `typed` is the
+    name that the operator must type, "" for none; such a boundary is never covered by `--approve all`.
     """
 
     id: str
     question: str
     irrevocable: str
     default: Literal["abort", "proceed"] = "abort"
+    typed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from console.model.config import RunConfig, SourceConfig
+from console.model.config import ProofConfig, RunConfig, SourceConfig
 from console.model.text import one_line
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
@@ -22,6 +22,7 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 _SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONGEST_NAME_BYTES = 63
+_LONGEST_LIMIT_S = 86_400.0
 _NEEDED = {
     "demo": (),
     "connection": ("host", "database", "role", "secret"),
@@ -53,7 +54,7 @@ class Problem:
 
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
-    return [*_of_source(config.source), *_of_paths(config), *_of_names(config)]
+    return [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_proof(config.proof)]
 
 
 def _of_source(source: SourceConfig) -> Iterator[Problem]:
@@ -146,6 +147,29 @@ def _of_names(config: RunConfig) -> Iterator[Problem]:
             section="pack", key="name", what=f"{_said(pack)} is no name of a pack",
             remedy="drydock packs lists them; or write a folder's path",
         )  # fmt: skip
+
+
+def _of_proof(proof: ProofConfig) -> Iterator[Problem]:
+    for key in ("statement_timeout_s", "lock_timeout_s", "longest_lock_s", "count_timeout_s"):
+        if not 0.001 <= getattr(proof, key) <= _LONGEST_LIMIT_S:
+            what = f"{key} {getattr(proof, key):g} is not between 0.001 and {_LONGEST_LIMIT_S:g}"
+            yield Problem(section="proof", key=key, what=what, remedy="write seconds")
+    for name in proof.accept:
+        if not name or "*" in name or _has_control(name):
+            yield Problem(
+                section="proof", key="accept", what=f"{_said(name)} is not one exact name",
+                remedy="write what the run's reason gives in quotes, word by word",
+            )  # fmt: skip
+    for secret in proof.secrets.values():
+        if not secret.startswith("file:/") and _SECRET.fullmatch(secret) is None:
+            what = f"{_said(secret)} is no name of a secret"
+            yield Problem(section="proof", key="secrets", what=what, remedy=f"write {_HELP['secret']}")
+    for table, rows in proof.baseline.items():
+        if rows < 0:
+            what = f"{_said(table)} cannot have {rows} rows"
+            yield Problem(
+                section="proof", key="baseline", what=what, remedy="write the number of an earlier count"
+            )
 
 
 def _name_fault(name: str) -> str:

@@ -14,7 +14,7 @@ from console.model.pack import Attempt, Pack
 from console.subjects import PatchedSubject
 
 PAGE = CHECKOUT / "docs" / "pack.md"
-_OF_THE_ENGINE = {"take_outcomes", "close_rivals"}
+_OF_THE_ENGINE = {"take_outcomes", "close_rivals", "learn"}
 
 
 def first_column(heading: str) -> list[str]:

@@ -90,8 +90,8 @@ CASES: dict[str, tuple[Words, str, str]] = {
     "unknown option": (
         lambda _d, _p: ["--no-such-option"], "unrecognized arguments: --no-such-option", "--help",
     ),
-    "unknown boundary": (lambda _d, _p: ["--approve", "B-9"], "the plan has no boundary B-9", "B-1 to B-5"),
-    "no boundary": (lambda _d, _p: ["--approve", "yes"], "'yes' is no boundary", "B-1 to B-5"),
+    "unknown boundary": (lambda _d, _p: ["--approve", "B-9"], "the plan has no boundary B-9", "B-4, B-5, or all"),
+    "no boundary": (lambda _d, _p: ["--approve", "yes"], "'yes' is no boundary", "B-4, B-5, or all"),
     "major 12": (
         lambda _d, _p: ["--pg-major", "12"], "there is no PostgreSQL 12 in the wheel", "--pg-programs",
     ),

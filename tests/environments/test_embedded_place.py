@@ -65,8 +65,9 @@ def place(environment: EmbeddedEnvironment) -> HarnessPlace:
         (root / f"given-{name}" / "in" / "code.py").write_text(f"# {name}\n", "utf-8")
     build_harness(root / "given.pyz")
     return environment.make_harness_place(
-        archive=root / "given.pyz", pack=root / "given-pack", subject=root / "given-subject"
-    )
+        archive=root / "given.pyz", pack=root / "given-pack", subject=root / "given-subject",
+        socket=environment.cluster.socket_path,
+    )  # fmt: skip
 
 
 def run_python(

@@ -62,7 +62,7 @@ def test_a_raised_attempt_tells_type_sqlstate_and_the_subjects_frames(stage: Sta
     del attempt["frames"]
     assert attempt == {
         "name": "refused", "outcome": "raised", "type": "DivisionByZero", "module": "psycopg.errors",
-        "message": "division by zero", "sqlstate": "22012",
+        "message": "division by zero", "sqlstate": "22012", "told": {},
     }  # fmt: skip
 
 

@@ -1,0 +1,4 @@
+-- Purpose: the end of one look.
+-- Columns: none.
+-- Lowest server version: 15.
+ROLLBACK;
