@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from console.cli.approve import ssh, tty
+from console.cli.approvers import approvers_gid
 from console.cli.options import add_runs_dir, runs_folder
 from console.engine.control import Request, account_name, ask
 from console.engine.rehearsal import ORDER_FILE
@@ -55,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--plain", action="store_true", help="line by line, also on a terminal")
     parser.add_argument("--approve", default="", metavar="B-1,..|all", help="boundaries approved in advance")
     parser.add_argument("--supervise", choices=("boundary", "step", "scenario"), default="boundary")
+    two = "a second, different user must approve as well (the plan's [boundaries] approvers)"
+    parser.add_argument("--require-two", action="store_true", default=None, help=two)
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
@@ -75,8 +78,10 @@ def main(options: argparse.Namespace) -> int:
     loaded = check_before(config)
     runs = runs_folder(options)
     run = new_run_id()
+    group = approvers_gid(config.boundaries)
     folder = create_run_folder(runs, run)
     order = _order(run, config, approve, options, runs)
+    order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
     del loaded
     engine = start_engine(folder)
@@ -97,7 +102,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         ),
         "subject": _given(path=options.subject),
         "pack": _given(name=options.pack),
-        "boundaries": _given(timeout_s=options.boundary_timeout),
+        "boundaries": _given(timeout_s=options.boundary_timeout, require_two=options.require_two),
     }  # fmt: skip
     return with_options(config, changes)
 

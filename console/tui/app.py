@@ -7,6 +7,7 @@ closes it and nothing else.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable
 from functools import partial
@@ -125,6 +126,12 @@ class LiveApp(App[None], inherit_bindings=False):
             return None
         return state.armed.boundary, state.armed_at
 
+    @property
+    def _approved_here(self) -> bool:
+        """Tell whether this user has given its approval and only another one's is awaited."""
+        state = self.feed.state
+        return os.getuid() in {given.operator.uid for given in state.approvals} and state.armed is not None
+
     def _question(self) -> BoundaryScreen | None:
         found = [screen for screen in self.screen_stack if isinstance(screen, BoundaryScreen)]
         return found[0] if found else None
@@ -136,7 +143,7 @@ class LiveApp(App[None], inherit_bindings=False):
             standing = None
         if armed is not None and self._held == armed[0]:
             self._aside, self._held = armed, ""
-        waits = armed is not None and (self._observe or self._aside == armed)
+        waits = armed is not None and (self._observe or self._aside == armed or self._approved_here)
         self.live.question_words = self._question_words(armed) if armed is not None and waits else ""
         if armed is None or standing is not None or waits or isinstance(self.screen, TooSmallScreen):
             return
@@ -145,6 +152,8 @@ class LiveApp(App[None], inherit_bindings=False):
         self.push_screen(BoundaryScreen(self.feed.state, question, self._send, pace=self._pace))
 
     def _question_words(self, armed: tuple[str, str]) -> str:
+        if self._approved_here:
+            return f"● {armed[0]} waits for a second user"
         return f"● {armed[0]} waits for its operator" if self._observe else f"● b answers {armed[0]}"
 
     def _take_away(self, screen: Screen[None]) -> None:
@@ -187,7 +196,7 @@ class LiveApp(App[None], inherit_bindings=False):
         if title != self._title:
             self._title = title
             self._write(title_sequence(title))
-        if armed is not None and armed != self._rung_for and not self._observe:
+        if armed is not None and armed != self._rung_for and not self._observe and not self._approved_here:
             self._rung_for = armed
             self.bell()
 

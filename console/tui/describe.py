@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from console.model.event import BoundaryArmed
-from console.model.run_state import RunState
+from console.model.run_state import RunState, needed_words
 from console.model.trace import ClientStatement, EngineStatement, ServerLine
 from console.tui.matrix import Matrix
 from console.tui.spans import VERDICT_ROLES, duration, milliseconds
@@ -179,6 +179,7 @@ def boundary(state: RunState, name: str) -> list[Told]:
             Told("asks to", armed.question),
             _undo(armed),
             Told("digest", armed.digest),
+            *([Told("two", needed_words(armed, state.approvals), "wait")] if armed.needs > 1 else []),
             Told("armed", state.armed_at),
             Told("or type", armed.approve_line),
         ]
@@ -193,8 +194,9 @@ def boundary(state: RunState, name: str) -> list[Told]:
         Told("digest", decision.digest),
         Told("decided", state.decided_at.get(name, "")),
     ]
-    if who is not None:
-        told.append(Told("operator", f"{who.name} (uid {who.uid}) {who.tty} {who.ssh}".strip()))
+    for label, one in (("first", decision.first), ("operator", who)):
+        if one is not None:
+            told.append(Told(label, f"{one.name} (uid {one.uid}) {one.tty} {one.ssh}".strip()))
     if decision.shown_at:
         told.append(Told("shown", decision.shown_at))
     return [*told, Told("early keys", str(decision.early_keys))]
@@ -251,7 +253,9 @@ def asked(state: RunState, armed: BoundaryArmed) -> list[Told]:
     then = f"; then {step_words.id}: {step_words.does}" if step_words else ""
     groups = [armed.digest[at : at + _DIGEST_GROUP] for at in range(0, len(armed.digest), _DIGEST_GROUP)]
     parts = ", ".join(state.created.parts)
+    two = [Told("two", needed_words(armed, state.approvals), "wait")] if armed.needs > 1 else []
     return [
+        *two,
         Told("will", f"{armed.question}{then}"),
         Told("on", f"source: {source(state)}; copy: {target(state)}"),
         _undo(armed),

@@ -160,3 +160,13 @@ class Terminal:
             self.kill()
         with contextlib.suppress(OSError):
             os.close(self._master)
+
+
+def answer(terminal: Terminal, boundary: str, word: str = "approve") -> None:
+    """Read the letter beside an answer, press it, and wait until the question is gone."""
+    heading = f"● {boundary} waits for "
+    terminal.shows(heading, "; no answer")
+    terminal.press(terminal.choices()[word])
+    terminal.until(
+        lambda shown: not (heading in shown and "; no answer" in shown), f"end of {boundary}'s question"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fix_journals import fail_at_s4
 from fix_runs import Drydock, Ended, Living
-from fix_terminal import Terminal
+from fix_terminal import Terminal, answer
 
 from console.model.trace import ClientStatement
 from console.secrets import SecretRegistry
@@ -22,14 +22,6 @@ BOUNDARIES = ("B-1", "B-2", "B-3", "B-4", "B-5")
 DEFECT = (
     Path(__file__).resolve().parents[2] / "scenarios/cutter_dry_run/known_bad/find_leaves_transaction_open"
 )
-
-
-def answer(terminal: Terminal, boundary: str, word: str = "approve") -> None:
-    """Read the letter beside an answer, press it, and wait until the question is gone."""
-    heading = f"{boundary} waits for you; no answer"
-    terminal.shows(heading)
-    terminal.press(terminal.choices()[word])
-    terminal.until(lambda shown: heading not in shown, f"end of {boundary}'s question")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
