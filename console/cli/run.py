@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -35,6 +35,9 @@ from console.runs import JOURNAL_FILE, create_run_folder, journal_is_held, new_r
 from console.secrets import write_secret_file
 from console.settings import default_work_folder
 from console.sources.dump_file import check_dump_file
+
+if TYPE_CHECKING:
+    from console.tui.prompt import LinePrompt
 
 POLL_S = 0.1
 EXIT_DIED = 4
@@ -87,7 +90,7 @@ def main(options: argparse.Namespace) -> int:
     engine = start_engine(folder)
     if _wants_screen(options):
         return _on_screen(folder, engine, options)
-    state = follow(folder, engine, _view(options))
+    state = follow(folder, engine, _view(options), _prompt(folder, options))
     return _end(folder, state, options)
 
 
@@ -228,8 +231,8 @@ def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.
 
 
 def _view(options: argparse.Namespace) -> View:
-    """On a terminal the lines have a moving one below them; elsewhere they are lines only."""
-    if sys.stderr.isatty():
+    """On a terminal the lines have a moving one below them, unless lines only were asked for."""
+    if sys.stderr.isatty() and not options.plain:
         from console.tui.progress import ProgressView
 
         return ProgressView(sys.stderr)
@@ -238,7 +241,30 @@ def _view(options: argparse.Namespace) -> View:
     return PlainView(sys.stderr)
 
 
-def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunState:
+def _prompt(folder: Path, options: argparse.Namespace) -> LinePrompt | None:
+    """With --plain a terminal can answer boundaries line by line; nothing else is ever read."""
+    if not (options.plain and sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from console.cli.attach import decider
+    from console.tui.prompt import LinePrompt
+
+    return LinePrompt(sys.stdin.fileno(), sys.stderr, decider(folder))
+
+
+def follow(
+    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None = None
+) -> RunState:
+    """Show the run as `_followed` does, and give the terminal back whatever happens."""
+    try:
+        return _followed(folder, engine, view, prompt)
+    finally:
+        if prompt is not None:
+            prompt.close()
+
+
+def _followed(
+    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None
+) -> RunState:
     """Show the run until it ends or nobody is left to end it. Ctrl+C asks the engine for the end.
 
     The state's `ended` is None when engine and watchdog died. Raises UsageError when they did so before
@@ -259,7 +285,11 @@ def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunStat
                 raise _died_unborn(folder)
             return state
         asked.act()
-        time.sleep(POLL_S)
+        if prompt is None:
+            time.sleep(POLL_S)
+        else:
+            prompt.turn(state)
+            prompt.rest(POLL_S)
 
 
 class _Interrupted:
