@@ -35,10 +35,19 @@ def data_folder(name: str) -> Path:
 def default_runs_folder() -> Path:
     """Return the runs folder: DRYDOCK_RUNS_DIR, else the user's state folder (XDG)."""
     named = os.environ.get("DRYDOCK_RUNS_DIR")
-    if named:
-        return Path(named)
+    return Path(named) if named else default_state_folder() / "runs"
+
+
+def default_state_folder() -> Path:
+    """Return the folder of what Drydock keeps for its user (XDG)."""
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "drydock" / "runs"
+    return (Path(state) if state else Path.home() / ".local" / "state") / "drydock"
+
+
+def default_config_folder() -> Path:
+    """Return the folder of what its user configures (XDG)."""
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "drydock"
 
 
 def default_work_folder() -> Path:

@@ -37,6 +37,7 @@ from console.settings import default_work_folder
 from console.sources.dump_file import check_dump_file
 
 if TYPE_CHECKING:
+    from console.cli.attach import Prepared
     from console.tui.prompt import LinePrompt
 
 POLL_S = 0.1
@@ -82,14 +83,15 @@ def main(options: argparse.Namespace) -> int:
     runs = runs_folder(options)
     run = new_run_id()
     group = approvers_gid(config.boundaries)
+    prepared = _prepared(options)
     folder = create_run_folder(runs, run)
     order = _order(run, config, approve, options, runs)
     order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
     del loaded
     engine = start_engine(folder)
-    if _wants_screen(options):
-        return _on_screen(folder, engine, options)
+    if prepared is not None:
+        return _on_screen(folder, engine, options, prepared)
     state = follow(folder, engine, _view(options), _prompt(folder, options))
     return _end(folder, state, options)
 
@@ -209,7 +211,18 @@ def _wants_screen(options: argparse.Namespace) -> bool:
     return not plain and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
-def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.Namespace) -> int:
+def _prepared(options: argparse.Namespace) -> Prepared | None:
+    """Return what the screen needs, None without one; a keymap that is wrong is told before a run exists."""
+    if not _wants_screen(options):
+        return None
+    from console.cli.attach import prepare_screen
+
+    return prepare_screen()
+
+
+def _on_screen(
+    folder: Path, engine: subprocess.Popen[bytes], options: argparse.Namespace, prepared: Prepared
+) -> int:
     """Show the run on the screen; leaving it leaves the run to its engine."""
     from console.cli.attach import open_screen
     from console.tui.plain import lines_of
@@ -219,7 +232,7 @@ def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.
         if engine.poll() is not None:
             raise _died_unborn(folder)
         time.sleep(POLL_S)
-    code = open_screen(folder, observe=False)
+    code = open_screen(folder, observe=False, prepared=prepared)
     entries = read_journal(folder / JOURNAL_FILE)
     state = fold(entries)
     if state.ended is None:

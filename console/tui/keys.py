@@ -5,7 +5,7 @@ An action is a method of the screen or widget at its `place`; nothing else in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -180,6 +180,24 @@ KEYS = (
         does="the next theme: dark, light, the terminal's own colours",
         palette=True,
     ),
+    Key(
+        id="copy",
+        keys="c",
+        shown="c",
+        action="app.copy",
+        place="screen",
+        does="copy what the inspector tells: to the clipboard (OSC 52) and to a file",
+        palette=True,
+    ),
+    Key(
+        id="picture",
+        keys="S,shift+s",
+        shown="S",
+        action="app.picture",
+        place="screen",
+        does="keep this screen as an SVG picture",
+        palette=True,
+    ),
     Key(id="up", keys="up,k", shown="↑", action="move(-1)", place="list", does="one line up"),
     Key(id="down", keys="down,j", shown="↓", action="move(1)", place="list", does="one line down"),
     Key(
@@ -254,6 +272,7 @@ FOOTER = {
     "matrix": ("open", "pane-next", "failure-next", "leave", "help"),
     "inspector": ("pane-next", "failure-next", "search", "leave", "help"),
 }
+_NONE: Mapping[str, str] = {}
 _SHORT = {"open": "inspect", "pane-next": "pane"}
 
 
@@ -266,14 +285,25 @@ def bindings(place: str) -> list[BindingType]:
     ]
 
 
-def footer_keys(pane: str) -> list[tuple[str, str]]:
+def shown_key(keymap: Mapping[str, str], name: str, usual: str) -> str:
+    """Return how a key is written for people: as the table has it, or as the operator has changed it."""
+    if name not in keymap:
+        return usual
+    word = keymap[name].split(",")[0]
+    return {"slash": "/", "question_mark": "?", "space": "Space", "tab": "Tab"}.get(word, word)
+
+
+def footer_keys(pane: str, keymap: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
     """Return (key, word) for the footer while `pane` has the focus, the most wanted first."""
     by_id = {key.id: key for key in KEYS}
-    return [(by_id[name].shown, by_id[name].short or _SHORT.get(name, "")) for name in FOOTER[pane]]
+    return [
+        (shown_key(keymap, name, by_id[name].shown), by_id[name].short or _SHORT.get(name, ""))
+        for name in FOOTER[pane]
+    ]
 
 
-def help_lines() -> Iterable[tuple[str, str]]:
+def help_lines(keymap: Mapping[str, str] = _NONE) -> Iterable[tuple[str, str]]:
     """Yield (key, what it does), and ("", heading) before each place."""
     for place, heading in PLACES.items():
         yield "", heading
-        yield from ((key.shown, key.does) for key in KEYS if key.place == place)
+        yield from ((shown_key(keymap, key.id, key.shown), key.does) for key in KEYS if key.place == place)

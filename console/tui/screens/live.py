@@ -5,7 +5,7 @@ Draws what the feed has folded. Decides nothing: questions stand on screens of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -40,8 +40,9 @@ class LiveScreen(Screen[None]):
     BINDINGS = bindings("screen")
     AUTO_FOCUS = ""
 
-    def __init__(self, feed: RunFeed, *, observe: bool) -> None:
+    def __init__(self, feed: RunFeed, *, observe: bool, keymap: Mapping[str, str]) -> None:
         super().__init__()
+        self._keymap = keymap
         self._feed = feed
         self._observe = observe
         self.pane = "checklist"
@@ -142,10 +143,15 @@ class LiveScreen(Screen[None]):
             return
         words: Spans = ((f" {self.question_words} ", "wait"),) if self.question_words else ()
         room = width - len(self.question_words) - 2 if self.question_words else width
-        self._keys.show(((*words, *keys_line(footer_keys(self.pane), room)), ()))
+        self._keys.show(((*words, *keys_line(footer_keys(self.pane, self._keymap), room)), ()))
 
     def _inspect(self) -> None:
         self.inspector.show(self._told())
+
+    def copied(self) -> str:
+        """Return what the inspector tells as lines; hostile characters stay glyphs in a clipboard too."""
+        told = [(one.label, line) for one in self._told() for line in one.text.split("\n")]
+        return "".join(f"{label}: {visible(line)}\n" for label, line in told)
 
     def _told(self) -> list[Told]:
         state = self._feed.state

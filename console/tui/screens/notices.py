@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -19,10 +21,14 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS = [("escape,question_mark,q,enter,f1", "dismiss", "back")]
 
+    def __init__(self, keymap: Mapping[str, str]) -> None:
+        super().__init__()
+        self._keymap = keymap
+
     def compose(self) -> ComposeResult:
         """One scrolling text."""
         text = Text()
-        for key, does in help_lines():
+        for key, does in help_lines(self._keymap):
             if not key:
                 text.append(f"\n{does}\n", style="bold")
             else:
