@@ -13,7 +13,10 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key: `place` is where it works, `short` its word in the footer ("" keeps it out of there)."""
+    """One key: `place` is where it works, `short` its word in the footer ("" keeps it out of there).
+
+    `ahead`: it acts before the next key is given to anybody, because that one may belong to what it opens.
+    """
 
     id: str
     keys: str
@@ -23,6 +26,7 @@ class Key:
     place: str
     short: str = ""
     palette: bool = False
+    ahead: bool = False
 
 
 PLACES = {
@@ -126,6 +130,7 @@ KEYS = (
         short="search",
         does="search the trace for a text",
         palette=True,
+        ahead=True,
     ),
     Key(
         id="search-next",
@@ -152,6 +157,7 @@ KEYS = (
         short="filter",
         does="show only some: errors verb:insert table:T by:ROLE in:S4 slower:5ms from:client TEXT",
         palette=True,
+        ahead=True,
     ),
     Key(
         id="filter-none",
@@ -279,7 +285,7 @@ _SHORT = {"open": "inspect", "pane-next": "pane"}
 def bindings(place: str) -> list[BindingType]:
     """Return the bindings of one place; their ids are the table's, so that a keymap can change them."""
     return [
-        Binding(key.keys, key.action, key.does, show=False, id=key.id)
+        Binding(key.keys, key.action, key.does, show=False, id=key.id, priority=key.ahead)
         for key in KEYS
         if key.place == place and key.action
     ]

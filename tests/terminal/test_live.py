@@ -190,6 +190,10 @@ def test_a_finished_fail_is_browsed(failed: Ended, opens: Opens, variables: dict
     terminal.shows("only from:client")
     terminal.press("e")
     terminal.shows("✗ 25001", "at failed statement")
+    terminal.press("/ISOLATION LEVEL\r")
+    terminal.shows("at “ISOLATION LEVEL”")
+    terminal.press("e")
+    terminal.shows("at failed statement")
     terminal.press("\r")
     terminal.shows(
         "SQLSTATE", "25001", "transaction (cutter_agent/db_adapter.py:102)", "4 Inspector: statement"

@@ -107,7 +107,7 @@ class LiveScreen(Screen[None]):
         self.query_one("#upper").display = self.has_panes or self.pane in _UPPER
         self.query_one("#lower").display = self.has_panes or self.pane in _LOWER
         if not self._prompt.display:
-            self._pane(self.pane).focus()
+            self.set_focus(self._pane(self.pane))
 
     def news(self, entries: Sequence[Entry]) -> None:
         """Draw what a poll brought; the first failed scenario's statement is looked for."""
@@ -222,6 +222,12 @@ class LiveScreen(Screen[None]):
         self._to_the_trace()
         self.trace.search(self.trace.searched, self.trace.searched_for, step=step)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys that open the line of input to that line while it is open."""
+        if self._asking and action in ("search", "filter"):
+            return False
+        return super().check_action(action, parameters)
+
     def action_search(self) -> None:
         """Ask what to search for."""
         self._ask("search", "")
@@ -246,14 +252,14 @@ class LiveScreen(Screen[None]):
         self._prompt.display = True
         self._prompt.value = text
         self._prompt.cursor_position = len(text)
-        self._prompt.focus()
+        self.set_focus(self._prompt)  # at once: keys that were typed with the first one belong to it
         self._draw_bars()
 
     def close_prompt(self) -> None:
         """Take the line of input away."""
         self._asking = ""
         self._prompt.display = False
-        self._pane(self.pane).focus()
+        self.set_focus(self._pane(self.pane))
         self._draw_bars()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
