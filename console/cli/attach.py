@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.approve import ssh, tty
-from console.cli.options import add_runs_dir, runs_folder
+from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
@@ -32,14 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--observe", action="store_true", help="only look: no answer can be given")
     add_screen_options(parser)
     add_runs_dir(parser)
-
-
-def add_screen_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what every screen takes."""
-    parser.add_argument(
-        "--theme", choices=("dark", "light", "ansi"), help="colours (default: by the terminal)"
-    )
-    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
 def main(options: argparse.Namespace) -> int:

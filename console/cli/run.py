@@ -17,7 +17,7 @@ import msgspec
 
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
-from console.cli.options import add_runs_dir, runs_folder
+from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, account_name, ask
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import LOG_FILE, start_engine
@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work-dir", metavar="DIR", help="where clusters are made (short, on a roomy disk)")
     parser.add_argument("--boundary-timeout", type=float, metavar="SECONDS", help="how long a boundary waits")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout at the end")
+    add_screen_options(parser)
     add_runs_dir(parser)
 
 
@@ -232,7 +233,9 @@ def _on_screen(
         if engine.poll() is not None:
             raise _died_unborn(folder)
         time.sleep(POLL_S)
-    code = open_screen(folder, observe=False, prepared=prepared)
+    code = open_screen(
+        folder, observe=False, theme=options.theme, mouse=not options.no_mouse, prepared=prepared
+    )
     entries = read_journal(folder / JOURNAL_FILE)
     state = fold(entries)
     if state.ended is None:

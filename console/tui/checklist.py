@@ -59,7 +59,7 @@ def _boundary(state: RunState, boundary: str) -> Line:
         spans: Spans = (
             (f"{GLYPHS['waiting']} ", "wait"),
             (f"{boundary} ", "wait"),
-            ("waits for you", "wait"),
+            ("waits for another user" if state.approvals else "waits for you", "wait"),
         )
         return Line(kind="boundary", id=boundary, spans=spans, now=True)
     if decision is None:

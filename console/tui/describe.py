@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from console.model.event import BoundaryArmed
+from console.model.event import BoundaryArmed, StepWords
 from console.model.run_state import RunState, needed_words
 from console.model.trace import ClientStatement, EngineStatement, ServerLine
 from console.tui.matrix import Matrix
@@ -202,6 +202,12 @@ def boundary(state: RunState, name: str) -> list[Told]:
     return [*told, Told("early keys", str(decision.early_keys))]
 
 
+def _first_with_scenarios(state: RunState) -> StepWords | None:
+    """Return the step that runs the subject: the one whose truths are the scenarios', not gates of its own."""
+    assert state.created is not None
+    return next((one for one in state.created.steps if not one.gates), None)
+
+
 def _undo(armed: BoundaryArmed) -> Told:
     if armed.irrevocable:
         return Told("undo", f"CANNOT be undone: {armed.irrevocable}", "fail")
@@ -254,9 +260,12 @@ def asked(state: RunState, armed: BoundaryArmed) -> list[Told]:
     groups = [armed.digest[at : at + _DIGEST_GROUP] for at in range(0, len(armed.digest), _DIGEST_GROUP)]
     parts = ", ".join(state.created.parts)
     two = [Told("two", needed_words(armed, state.approvals), "wait")] if armed.needs > 1 else []
+    runs_code = step_words in (state.created.steps[0], _first_with_scenarios(state)) if step_words else False
+    code = str(state.created.config.get("subject_folder", ""))
     return [
         *two,
         Told("will", f"{armed.question}{then}"),
+        *([Told("code", code)] if runs_code and code else []),
         Told("on", f"source: {source(state)}; copy: {target(state)}"),
         _undo(armed),
         Told("digest", f"{' '.join(groups)} over {parts}"),

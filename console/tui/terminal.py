@@ -14,7 +14,7 @@ SMALLEST_COLUMNS, SMALLEST_ROWS = 80, 24
 PANES_COLUMNS, PANES_ROWS = 140, 40
 """From this size on all panes stand side by side; below it they are tabs."""
 
-_TEXTUAL = {"TEXTUAL_FPS": "10", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+_TEXTUAL = {"TEXTUAL_FPS": "20", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
 _WITHOUT_TITLE = ("linux", "dumb", "vt100", "vt220")
 
 
