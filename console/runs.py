@@ -33,6 +33,11 @@ class RunFolder:
     broken: str = ""
 
 
+def is_run_id(text: str) -> bool:
+    """Tell whether a text is a whole id, which can be a folder's name below the runs folder."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def new_run_id() -> str:
     """Return an id such as 20261121-034512-7f3a (UTC and two random bytes)."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -49,6 +49,12 @@ def default_cache_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "drydock"
 
 
+def default_config_folder() -> Path:
+    """Return the folder of what its user configures (XDG)."""
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "drydock"
+
+
 def default_work_folder() -> Path:
     """Return the folder under which clusters are made: DRYDOCK_WORK_DIR, /var/tmp or the temporary folder.
 

@@ -71,6 +71,8 @@ KEYS = {
     "pack.name": "a shipped pack (`drydock packs`) or a folder",
     "boundaries.timeout_s": "seconds before an unanswered boundary ends the run as ABORTED",
     "boundaries.destroy_timeout_s": "seconds before B-5 destroys the copy without an answer",
+    "boundaries.require_two": "two different users must approve each boundary but B-5 (docs/operator.md)",
+    "boundaries.approvers": "the group of this machine whose members can be the second; required by require_two",
     "limits.free_bytes": "least free disk (G-01 asks for three times the source's size where that is more)",
     "limits.step_timeout_s": "seconds that the restore may take",
     "search.security_definer": "SECURITY DEFINER functions, as the search names them",

@@ -1,17 +1,21 @@
-"""Makes the pictures in this folder from real runs: `python screenshots/make.py`, about a minute.
+"""Makes the pictures in this folder from real runs: `python screenshots/make.py`, two runs of the demo, some minutes.
 
-Each picture is the screen itself (Textual's SVG export) with its links to fonts outside taken out.
+Each picture is the screen itself (Textual's SVG export) with its links to fonts outside taken out, and beside it the
+same as PNG, drawn by Chromium (`--no-png` leaves those out). One run passes and is looked at whenever it waits; the
+other has the defect that unit tests did not see.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,25 +32,39 @@ from console.runs import find_run  # noqa: E402
 from console.tui.app import LiveApp  # noqa: E402
 from console.tui.challenge import Phase  # noqa: E402
 from console.tui.decision import Answer, Said  # noqa: E402
-from console.tui.screens.boundary import BoundaryScreen  # noqa: E402
+from console.tui.picture import without_links  # noqa: E402
+from console.tui.screens.question import QuestionScreen  # noqa: E402
 
 DEFECT = HERE.parent / "scenarios/cutter_dry_run/known_bad/find_leaves_transaction_open"
-_OUTSIDE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
-_PATIENCE_S = 60.0
+DRYDOCK = str(Path(sys.executable).with_name("drydock"))
+DARK, LIGHT = "drydock-dark", "drydock-light"
+SMALL, LARGE = (80, 24), (160, 48)
+BOUNDARIES = ("B-1", "B-2", "B-3", "B-4", "B-5")
+_PATIENCE_S = 300.0
+_LARGE_PX, _LARGE_SCALE = 1500, 0.7
 
 Play = Callable[[LiveApp, Pilot[None]], Awaitable[None]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture: its name without size, and the keys that lead to it."""
+
+    name: str
+    play: Play
+    size: tuple[int, int] = SMALL
+    theme: str = DARK
+
+    @property
+    def file(self) -> Path:
+        """Return where it is kept."""
+        light = "-light" if self.theme == LIGHT else ""
+        return HERE / f"{self.name}-{self.size[0]}x{self.size[1]}{light}.svg"
+
+
 def drydock(runs: Path, *words: str) -> subprocess.Popen[bytes]:
     """Start a run of the demo."""
-    argv = [
-        str(Path(sys.executable).with_name("drydock")),
-        "run",
-        "--headless",
-        "--runs-dir",
-        str(runs),
-        *words,
-    ]
+    argv = [DRYDOCK, "run", "--headless", "--runs-dir", str(runs), *words]
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -55,85 +73,149 @@ def refuse(answer: Answer) -> Said:
     return Said(accepted=False, says=f"a picture does not {answer.verb}")
 
 
-async def picture(name: str, folder: Path, size: tuple[int, int], theme: str, play: Play) -> None:
+async def take(picture: Picture, folder: Path) -> None:
     """Open a run, play some keys and keep what the screen shows."""
-    app = LiveApp(folder, refuse, observe=False, theme=theme)
-    async with app.run_test(size=size) as pilot:
+    app = LiveApp(folder, refuse, observe=False, theme=picture.theme)
+    async with app.run_test(size=picture.size) as pilot:
         await pilot.pause(0.5)
-        await play(app, pilot)
+        await picture.play(app, pilot)
         await pilot.pause(0.5)
         app.call_later(app.refresh)
-        await pilot.pause(0.2)
-        svg = app.export_screenshot(title=f"drydock {folder.name}")
-    clean = _OUTSIDE.sub("", svg)
-    outside = [
-        link
-        for link in re.findall(r"https?://[^\"')\s]+", clean)
-        if "w3.org" not in link and "textualize" not in link
-    ]
+        await pilot.pause(0.3)
+        svg = without_links(app.export_screenshot(title=f"drydock {folder.name}"))
+    outside = [link for link in re.findall(r"https?://[^\"')\s]+", svg) if "w3.org" not in link]
     assert not outside, outside
-    (HERE / f"{name}.svg").write_text(clean, encoding="utf-8")
-    print(f"{name}.svg")
+    picture.file.write_text(svg, encoding="utf-8")
+    print(picture.file.name)
 
 
-def wait_for_question(runs: Path) -> Path:
-    """Return the folder of the run as soon as it waits."""
+def wait_at(runs: Path, boundary: str) -> Path:
+    """Return the folder of the run as soon as it waits at a boundary."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        if list(runs.glob("2*/journal.jsonl")) and find_run(runs, None).state.armed is not None:
-            return find_run(runs, None).path
+        if list(runs.glob("2*/journal.jsonl")):
+            found = find_run(runs, None)
+            if found.state.armed is not None and found.state.armed.boundary == boundary:
+                return found.path
         time.sleep(0.1)
-    raise TimeoutError(f"no run in {runs} waited within {_PATIENCE_S:.0f} s")
+    raise TimeoutError(f"no run in {runs} waited at {boundary} within {_PATIENCE_S:.0f} s")
+
+
+def approve(folder: Path, boundary: str) -> None:
+    """Let the run go on."""
+    armed = find_run(folder.parent, folder.name).state.armed
+    assert armed is not None
+    words = [folder.name, boundary, "--digest", armed.digest, "--runs-dir", str(folder.parent)]
+    subprocess.run([DRYDOCK, "approve", *words], check=True, stderr=subprocess.DEVNULL)
+
+
+async def nothing(app: LiveApp, pilot: Pilot[None]) -> None:
+    """What stands there without a key."""
 
 
 async def armed(app: LiveApp, pilot: Pilot[None]) -> None:
     """Play the terminal that answers each fence, until the letters stand."""
-    while not (isinstance(app.screen, BoundaryScreen) and app.screen.challenge.phase is Phase.ARMED):
+    while not (isinstance(app.screen, QuestionScreen) and app.screen.challenge.phase is Phase.ARMED):
         app.post_message(events.CursorPosition(0, 0))
         await pilot.pause(0.1)
 
 
-async def overview(app: LiveApp, pilot: Pilot[None]) -> None:
-    """The whole run: the client's statements, the matrix, an insert in the inspector."""
-    del app
-    await pilot.press("2", "w", *["pagedown"], *["up"] * 9)
+async def leaving(app: LiveApp, pilot: Pilot[None]) -> None:
+    """Put the boundary's question aside and ask to leave."""
+    await armed(app, pilot)
+    assert isinstance(app.screen, QuestionScreen)
+    await pilot.press(app.screen.challenge.marks["aside"])
+    await pilot.pause(1.0)
+    await pilot.press("q")
+    await armed(app, pilot)
 
 
-async def failing_statement(app: LiveApp, pilot: Pilot[None]) -> None:
-    """What the operator needs after a FAIL: the failing scenario and the statement that failed."""
-    del app
-    await pilot.press("2", "w", "E")
-    await pilot.press("e", "end", "E")
+def keys(*pressed: str) -> Play:
+    """Return a play of plain keys."""
+
+    async def play(app: LiveApp, pilot: Pilot[None]) -> None:
+        del app
+        await pilot.press(*pressed)
+
+    return play
 
 
-async def filtered(app: LiveApp, pilot: Pilot[None]) -> None:
-    """The trace at 80x24, filtered by witness and table."""
-    words = "from:client table:decision_backlog_entry"
-    await pilot.press(
-        "2", "f", *({" ": "space", ":": "colon", "_": "underscore"}.get(char, char) for char in words)
-    )
-    await pilot.press("enter", *["down"] * 3)
-    del app
+def typed(text: str) -> list[str]:
+    """Return the keys of a text."""
+    return [{" ": "space", ":": "colon", "_": "underscore"}.get(char, char) for char in text]
+
+
+FILTER = typed("from:client table:decision_backlog_entry")
+OVERVIEW = keys("2", "w", "pagedown", *["up"] * 9)
+FAILING = keys("2", "w", "e", "end", "E")
+AT_BOUNDARIES = {
+    **{boundary: [Picture(name=f"boundary-{boundary}", play=armed)] for boundary in BOUNDARIES},
+    "B-1": [Picture(name="boundary-B-1", play=armed), Picture(name="leave", play=leaving),
+            Picture(name="too-small", play=nothing, size=(40, 10))],
+    "B-4": [Picture(name="boundary-B-4", play=armed), Picture(name="boundary-B-4", play=armed, size=LARGE)],
+    "B-5": [Picture(name="boundary-B-5", play=armed),
+            Picture(name="boundary-B-5", play=armed, size=LARGE, theme=LIGHT)],
+}  # fmt: skip
+OF_PASS = [
+    Picture(name="pass", play=OVERVIEW, size=LARGE),
+    Picture(name="pass", play=OVERVIEW, size=LARGE, theme=LIGHT),
+    Picture(name="gates", play=nothing),
+    Picture(name="trace", play=keys("2", "f", *FILTER, "enter", *["down"] * 3), theme=LIGHT),
+    Picture(name="rows", play=keys("3", *["right"] * 3, *["down"] * 4)),
+    Picture(name="inspector", play=keys("2", "w", "home", *["down"] * 14, "enter")),
+    Picture(name="help", play=keys("question_mark")),
+]
+OF_FAIL = [
+    Picture(name="fail", play=FAILING, size=LARGE),
+    Picture(name="fail", play=FAILING, size=LARGE, theme=LIGHT),
+    Picture(name="fail", play=nothing),
+]
+
+
+def png(svg: Path) -> None:
+    """Draw one picture as PNG beside itself."""
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "needs Debian's chromium, or --no-png"
+    text = svg.read_text("utf-8")
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    assert box is not None
+    with tempfile.TemporaryDirectory(prefix="pictures-") as scratch:
+        page = Path(scratch) / "page.html"
+        page.write_text(f"<!doctype html><style>*{{margin:0}}svg{{display:block}}</style>{text}", "utf-8")
+        size = f"--window-size={round(float(box[1]))},{round(float(box[2]))}"
+        scale = f"--force-device-scale-factor={_LARGE_SCALE if float(box[1]) > _LARGE_PX else 1}"
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={scratch}/p",
+        ]
+        subprocess.run(
+            [chromium, *options, size, scale, f"--screenshot={svg.with_suffix('.png')}", page.as_uri()],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
 
 def main() -> None:
     """Make every picture."""
     with tempfile.TemporaryDirectory(prefix="pictures-", dir="/var/tmp") as scratch:
-        passing, failing, waiting = (Path(scratch) / name for name in ("passing", "failing", "waiting"))
-        drydock(passing, "--approve", "all").wait()
-        drydock(failing, "--approve", "all", "--subject", str(DEFECT)).wait()
-        asking = drydock(waiting, "--approve", "B-1")
-        try:
-            folder = wait_for_question(waiting)
-            asyncio.run(picture("boundary-80x24", folder, (80, 24), "drydock-dark", armed))
-        finally:
-            words = ["abort", folder.name, "--runs-dir", str(waiting)]
-            subprocess.run([str(Path(sys.executable).with_name("drydock")), *words], check=True)
-            asking.wait()
-        passed, failed = find_run(passing, None).path, find_run(failing, None).path
-        asyncio.run(picture("pass-160x48", passed, (160, 48), "drydock-dark", overview))
-        asyncio.run(picture("fail-160x48", failed, (160, 48), "drydock-dark", failing_statement))
-        asyncio.run(picture("trace-80x24-light", passed, (80, 24), "drydock-light", filtered))
+        passing, failing = Path(scratch) / "passing", Path(scratch) / "failing"
+        fails = drydock(failing, "--approve", "all", "--subject", str(DEFECT))
+        passes = drydock(passing)
+        for boundary in BOUNDARIES:
+            folder = wait_at(passing, boundary)
+            for one in AT_BOUNDARIES[boundary]:
+                asyncio.run(take(one, folder))
+            approve(folder, boundary)
+        passes.wait()
+        fails.wait()
+        for pictures, runs in ((OF_PASS, passing), (OF_FAIL, failing)):
+            for one in pictures:
+                asyncio.run(take(one, find_run(runs, None).path))
+    if "--no-png" not in sys.argv:
+        for svg in sorted(HERE.glob("*.svg")):
+            png(svg)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from console.cli.options import add_runs_dir, runs_folder
-from console.engine.control import Request, ask
-from console.errors import UsageError
-from console.runs import find_run
+from console.engine.control import Reply, Request, ask, ask_as_approver
+from console.errors import RunNotFound, RunsFolderError, UsageError
+from console.runs import find_run, is_run_id
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +28,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Send the decision and say what the engine answered: 0 taken, 2 refused."""
-    found = find_run(runs_folder(options), options.run)
-    if found.state.ended is not None:
-        raise UsageError(f"the run {found.run} has ended", remedy="nothing waits for an answer")
+    send = sender(options)
     request = Request(
         verb="approve" if options.hold is None else "hold", boundary=options.boundary, digest=options.digest,
         minutes=options.hold or 0.0, typed=options.typed, tty=tty(), ssh=ssh(),
     )  # fmt: skip
-    reply = ask(found.path, request)
+    reply = send(request)
     sys.stderr.write(f"drydock: {reply.says}\n")
     return 0 if reply.accepted else 2
+
+
+def sender(options: argparse.Namespace) -> Callable[[Request], Reply]:
+    """Return what asks the engine of the named run: through its folder, or as another user's approver.
+
+    Raises UsageError for a run that has ended, and for one that is not there under no whole id.
+    """
+    run: str = options.run
+    try:
+        found = find_run(runs_folder(options), run)
+    except (RunsFolderError, RunNotFound):
+        if not is_run_id(run):
+            raise
+        return partial(ask_as_approver, run)
+    if found.state.ended is not None:
+        raise UsageError(f"the run {found.run} has ended", remedy="nothing waits for an answer")
+    return partial(ask, found.path)
 
 
 def tty() -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.approve import ssh, tty
-from console.cli.options import add_runs_dir, runs_folder
+from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
+from console.settings import default_config_folder
 from console.tui.terminal import prepare
 
 if TYPE_CHECKING:
@@ -32,14 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs_dir(parser)
 
 
-def add_screen_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what every screen takes."""
-    parser.add_argument(
-        "--theme", choices=("dark", "light", "ansi"), help="colours (default: by the terminal)"
-    )
-    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-
-
 def main(options: argparse.Namespace) -> int:
     """Open the screen of a living run; 0 when it was left alive, else the run's own code.
 
@@ -57,19 +51,43 @@ def main(options: argparse.Namespace) -> int:
     return open_screen(found.path, observe=options.observe, theme=options.theme, mouse=not options.no_mouse)
 
 
-def open_screen(folder: Path, *, observe: bool, theme: str | None = None, mouse: bool = True) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a screen needs before it opens: the theme that fits the terminal, and the operator's own keys."""
+
+    theme: str
+    keymap: dict[str, str]
+
+
+def prepare_screen() -> Prepared:
+    """Look at terminal and keymap file, once and before Textual is imported. Raises UsageError for either."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the screen needs a terminal", remedy="use drydock status, or run --plain")
+    fitting = prepare()
+    from console.tui.keymap import read_keymap
+
+    return Prepared(theme=fitting, keymap=read_keymap(default_config_folder()))
+
+
+def open_screen(
+    folder: Path,
+    *,
+    observe: bool,
+    theme: str | None = None,
+    mouse: bool = True,
+    prepared: Prepared | None = None,
+) -> int:
     """Show the run in `folder` until the operator leaves or the terminal goes.
 
     Returns the run's own exit code when it has ended, 0 when it lives on, 4 when no engine is left to tear it
     down, 70 when the screen itself failed. Raises UsageError without a terminal on both ends.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("the screen needs a terminal", remedy="use drydock status, or run --plain")
-    fitting = prepare()
+    prepared = prepared or prepare_screen()
     from console.tui.app import LiveApp
 
     names = {"dark": "drydock-dark", "light": "drydock-light", "ansi": "ansi-dark"}
-    app = LiveApp(folder, decider(folder), observe=observe, theme=names.get(theme or "", fitting))
+    shown_in = names.get(theme or "", prepared.theme)
+    app = LiveApp(folder, decider(folder), observe=observe, theme=shown_in, keymap=prepared.keymap)
     app.run(mouse=mouse)
     _let_the_terminal_go()
     if app.return_code:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from console.cli.attach import add_screen_options, open_screen
-from console.cli.options import add_runs_dir, runs_folder
+from console.cli.attach import open_screen
+from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.errors import UsageError
 from console.evidence.unpacking import unpacked
 from console.runs import find_run

@@ -28,3 +28,11 @@ def runs_folder(options: argparse.Namespace) -> Path:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def add_screen_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what every screen takes."""
+    parser.add_argument(
+        "--theme", choices=("dark", "light", "ansi"), help="colours (default: by the terminal)"
+    )
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")

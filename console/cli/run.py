@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from console.cli.approve import ssh, tty
-from console.cli.options import add_runs_dir, runs_folder
+from console.cli.approvers import approvers_gid
+from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, account_name, ask
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import LOG_FILE, start_engine
@@ -37,6 +38,10 @@ from console.runs import JOURNAL_FILE, create_run_folder, journal_is_held, new_r
 from console.secrets import write_secret_file
 from console.settings import default_state_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
+
+if TYPE_CHECKING:
+    from console.cli.attach import Prepared
+    from console.tui.prompt import LinePrompt
 
 POLL_S = 0.1
 PROOF_PACK = "rollback_proof"
@@ -64,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given = "boundaries approved in advance; B-2=NAME where B-2 asks for a name, which all never covers"
     parser.add_argument("--approve", default="", metavar="B-1,..|all", help=given)
     parser.add_argument("--supervise", choices=("boundary", "step", "scenario"), default="boundary")
+    two = "a second, different user must approve as well (the plan's [boundaries] approvers)"
+    parser.add_argument("--require-two", action="store_true", default=None, help=two)
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
@@ -74,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work-dir", metavar="DIR", help="where clusters are made (short, on a roomy disk)")
     parser.add_argument("--boundary-timeout", type=float, metavar="SECONDS", help="how long a boundary waits")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout at the end")
+    add_screen_options(parser)
     add_runs_dir(parser)
 
 
@@ -85,13 +93,16 @@ def main(options: argparse.Namespace) -> int:
     ready_key(default_state_folder().absolute())
     runs = runs_folder(options)
     run = new_run_id()
+    group = approvers_gid(config.boundaries)
+    prepared = _prepared(options)
     folder = create_run_folder(runs, run)
     order = _order(run, config, approve, options, runs)
+    order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
     engine = start_engine(folder)
-    if _wants_screen(options):
-        return _on_screen(folder, engine, options)
-    state = follow(folder, engine, _view(options))
+    if prepared is not None:
+        return _on_screen(folder, engine, options, prepared)
+    state = follow(folder, engine, _view(options), _prompt(folder, options))
     return _end(folder, state, options, unrecorded=engine.returncode == EXIT_DIED)
 
 
@@ -115,7 +126,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         ),
         "subject": _given(path=options.subject),
         "pack": _given(name=options.pack),
-        "boundaries": _given(timeout_s=options.boundary_timeout),
+        "boundaries": _given(timeout_s=options.boundary_timeout, require_two=options.require_two),
     }  # fmt: skip
     found = with_options(config, changes)
     kind = options.kind or found.plan
@@ -257,7 +268,18 @@ def _wants_screen(options: argparse.Namespace) -> bool:
     return not plain and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
-def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.Namespace) -> int:
+def _prepared(options: argparse.Namespace) -> Prepared | None:
+    """Return what the screen needs, None without one; a keymap that is wrong is told before a run exists."""
+    if not _wants_screen(options):
+        return None
+    from console.cli.attach import prepare_screen
+
+    return prepare_screen()
+
+
+def _on_screen(
+    folder: Path, engine: subprocess.Popen[bytes], options: argparse.Namespace, prepared: Prepared
+) -> int:
     """Show the run on the screen; leaving it leaves the run to its engine."""
     from console.cli.attach import open_screen
     from console.tui.plain import lines_of
@@ -267,7 +289,9 @@ def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.
         if engine.poll() is not None:
             raise _died_unborn(folder)
         time.sleep(POLL_S)
-    code = open_screen(folder, observe=False)
+    code = open_screen(
+        folder, observe=False, theme=options.theme, mouse=not options.no_mouse, prepared=prepared
+    )
     entries = read_journal(folder / JOURNAL_FILE)
     state = fold(entries)
     if state.ended is None:
@@ -279,8 +303,8 @@ def _on_screen(folder: Path, engine: subprocess.Popen[bytes], options: argparse.
 
 
 def _view(options: argparse.Namespace) -> View:
-    """On a terminal the lines have a moving one below them; elsewhere they are lines only."""
-    if sys.stderr.isatty():
+    """On a terminal the lines have a moving one below them, unless lines only were asked for."""
+    if sys.stderr.isatty() and not options.plain:
         from console.tui.progress import ProgressView
 
         return ProgressView(sys.stderr)
@@ -289,7 +313,30 @@ def _view(options: argparse.Namespace) -> View:
     return PlainView(sys.stderr)
 
 
-def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunState:
+def _prompt(folder: Path, options: argparse.Namespace) -> LinePrompt | None:
+    """With --plain a terminal can answer boundaries line by line; nothing else is ever read."""
+    if not (options.plain and sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from console.cli.attach import decider
+    from console.tui.prompt import LinePrompt
+
+    return LinePrompt(sys.stdin.fileno(), sys.stderr, decider(folder))
+
+
+def follow(
+    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None = None
+) -> RunState:
+    """Show the run as `_followed` does, and give the terminal back whatever happens."""
+    try:
+        return _followed(folder, engine, view, prompt)
+    finally:
+        if prompt is not None:
+            prompt.close()
+
+
+def _followed(
+    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None
+) -> RunState:
     """Show the run until it ends or nobody is left to end it. Ctrl+C asks the engine for the end.
 
     The state's `ended` is None when engine and watchdog died. Raises UsageError when they did so before
@@ -310,7 +357,11 @@ def follow(folder: Path, engine: subprocess.Popen[bytes], view: View) -> RunStat
                 raise _died_unborn(folder)
             return state
         asked.act()
-        time.sleep(POLL_S)
+        if prompt is None:
+            time.sleep(POLL_S)
+        else:
+            prompt.turn(state)
+            prompt.rest(POLL_S)
 
 
 def _read_on(tail: JournalTail, folder: Path, engine: subprocess.Popen[bytes]) -> list[Entry]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import msgspec
+
 from console.cli.listing import print_json, print_pairs
 from console.cli.options import add_json, add_runs_dir
 from console.cli.reading import (
@@ -15,11 +17,13 @@ from console.cli.reading import (
     recover_line,
     the_run,
 )
+from console.engine.control import Request, ask_as_approver
+from console.errors import ControlRefused, RunNotFound, RunsFolderError
 from console.evidence.recorded import place_of_end
 from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
-from console.model.event import BoundaryArmed, RunEnded
-from console.model.run_state import RunState
-from console.runs import RunFolder
+from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
+from console.model.run_state import RunState, needed_words
+from console.runs import RunFolder, is_run_id
 
 _SHOWN_DIGEST_CHARS = 12
 
@@ -35,13 +39,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Say what the run does: the run's own exit code when it has ended, 0 while it is alive, 4 when dead."""
-    found = the_run(options)
+    try:
+        found = the_run(options)
+    except (RunsFolderError, RunNotFound) as unreadable:
+        if options.run is None or not is_run_id(options.run):
+            raise
+        try:
+            return _as_approver(options)
+        except ControlRefused:
+            raise unreadable from None
     code = exit_code(found)
     if options.json:
         print_json(_as_json(found, options, code))
     else:
         print_pairs(_pairs(found, options))
     return code
+
+
+def _as_approver(options: argparse.Namespace) -> int:
+    """Say what the engine shows to somebody who may approve and not read the journal."""
+    reply = ask_as_approver(options.run, Request(verb="show"))
+    if reply.shown is None:
+        raise ControlRefused(reply.says)
+    shown = reply.shown
+    if options.json:
+        print_json(msgspec.to_builtins(shown))
+        return 0
+    pairs = [("run", shown.run), ("title", shown.title), ("subject", shown.subject)]
+    print_pairs([*pairs, *(question_pairs(shown.armed, shown.armed_at, shown.approvals) if shown.armed else
+                           [("state", shown.condition)])])  # fmt: skip
+    return 0
 
 
 def exit_code(found: RunFolder) -> int:
@@ -78,6 +105,9 @@ def _boundary(found: RunFolder, armed: BoundaryArmed) -> dict[str, object]:
         "armed_at": found.state.armed_at,
         "timeout_s": armed.timeout_s,
         "default": armed.default,
+        "needs": armed.needs,
+        "approvers": armed.approvers,
+        "approvals": [given.operator.name for given in found.state.approvals],
     }
 
 
@@ -114,7 +144,9 @@ def _state_pairs(found: RunFolder, options: argparse.Namespace) -> list[tuple[st
         words = f"dead: its engine is gone{_during(state)}, and it has not been torn down"
         return [("state", words), ("recover", recover)]
     if state.armed is not None:
-        return _waiting(found, state.armed)
+        line = approve_line(found, state.armed)
+        armed = msgspec.structs.replace(state.armed, approve_line=line)
+        return question_pairs(armed, state.armed_at, state.approvals)
     return [("state", f"{state.condition}{_during(state)}"), *_progress(state)]
 
 
@@ -127,15 +159,19 @@ def _ending(state: RunState, ended: RunEnded) -> list[tuple[str, str]]:
     return pairs + [("left", left) for left in ended.residue]
 
 
-def _waiting(found: RunFolder, armed: BoundaryArmed) -> list[tuple[str, str]]:
-    limit = f"{duration(armed.timeout_s)} after {found.state.armed_at}"
+def question_pairs(
+    armed: BoundaryArmed, armed_at: str, approvals: tuple[ApprovalGiven, ...]
+) -> list[tuple[str, str]]:
+    """Return what a waiting run asks, who has approved, and the exact line that approves."""
+    two = [("needs", needed_words(armed, approvals))] if armed.needs > 1 else []
     return [
-        ("state", f"waits for you at {armed.boundary}"),
+        ("state", f"waits for {'another user' if approvals else 'you'} at {armed.boundary}"),
         ("question", armed.question),
         ("cannot be undone", armed.irrevocable or "nothing"),
         ("digest", armed.digest),
-        ("approve", approve_line(found, armed)),
-        ("no answer", f"means {armed.default}, {limit}"),
+        *two,
+        ("approve", armed.approve_line),
+        ("no answer", f"means {armed.default}, {duration(armed.timeout_s)} after {armed_at}"),
     ]
 
 

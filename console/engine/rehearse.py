@@ -134,7 +134,7 @@ def run_engine(folder: Path, *, watchdog: str) -> int:
     """Drive the run in `folder` to its end and return its exit code."""
     run = open_rehearsal(folder, read_order(folder), SecretRegistry())
     decisions = _create(run, watchdog)
-    control = ControlServer(folder, decisions.handle)
+    control = ControlServer(folder, decisions.handle, approvers_gid=run.order.approvers_gid)
     _answer_signals(run, decisions)
     try:
         Runner(run.plan, run.recorder, PlanHands(run, decisions)).run()
@@ -152,7 +152,9 @@ def _create(run: Rehearsal, watchdog: str) -> Decisions:
     run.recorder.note(MARK_NOTE, run.order.nonce)
     run.recorder.record(EngineStarted(identity=process_identity(os.getpid()) or "", watchdog=watchdog))
     run.recorder.fact("subject.before", subject_state(run), source="the subject's files; git")
-    return Decisions(run.recorder, digest=run.digest, approve=run.order.approve)
+    boundaries = run.config.boundaries
+    approvers = boundaries.approvers if boundaries.require_two else ""
+    return Decisions(run.recorder, digest=run.digest, approve=run.order.approve, approvers=approvers)
 
 
 def _words(run: Rehearsal, parts: dict[str, str]) -> RunCreated:

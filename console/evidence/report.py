@@ -239,6 +239,7 @@ def _decisions(created: RunCreated, state: RunState) -> str:
 
 def _decision_row(made: DecisionMade, decided_at: str) -> tuple[str, ...]:
     remarks = [shown(made.reason)] if made.reason else []
+    remarks += [f"first approved by {_who(made.first)}"] if made.first else []
     remarks += [f"armed {shown(made.armed_at)}"] if made.armed_at else []
     remarks += [f"shown {shown(made.shown_at)}"] if made.shown_at else []
     remarks += [f"{made.early_keys} early keys ignored"] if made.early_keys else []

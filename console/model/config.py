@@ -64,10 +64,12 @@ class PackConfig(_Section, frozen=True, kw_only=True):
 
 
 class BoundariesConfig(_Section, frozen=True, kw_only=True):
-    """Time limits in seconds."""
+    """Time limits in seconds; whether two different users must approve, and the group of the second one."""
 
     timeout_s: float = BOUNDARY_TIMEOUT_S
     destroy_timeout_s: float = DESTROY_TIMEOUT_S
+    require_two: bool = False
+    approvers: str = ""
 
 
 class LimitsConfig(_Section, frozen=True, kw_only=True):
@@ -119,7 +121,10 @@ class RunConfig(_Section, frozen=True, kw_only=True):
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What `drydock run` hands to the engine's process, through a file in the run's folder."""
+    """What `drydock run` hands to the engine's process, through a file in the run's folder.
+
+    `approvers_gid` is the group that may give a second approval, -1 when one person is enough.
+    """
 
     run: str
     config: RunConfig
@@ -132,3 +137,4 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str = ""
     runs_folder: str = ""
     state_folder: str = ""
+    approvers_gid: int = -1

@@ -125,7 +125,8 @@ class GateJudged(_Event, frozen=True, kw_only=True):
 class BoundaryArmed(_Event, frozen=True, kw_only=True):
     """The run waits for the operator; `default` is what the time limit means.
 
-    `typed` is the name that the answer must bring along, "" where it needs none.
+    `typed` is the name that the answer must bring along, "" where it needs none. `needs` is how many different
+    users must approve, `approvers` the group that the further ones are of.
     """
 
     boundary: str
@@ -136,10 +137,23 @@ class BoundaryArmed(_Event, frozen=True, kw_only=True):
     timeout_s: float
     approve_line: str = ""
     typed: str = ""
+    needs: int = 1
+    approvers: str = ""
+
+
+class ApprovalGiven(_Event, frozen=True, kw_only=True):
+    """One of several needed approvals; the run still waits for another user's."""
+
+    boundary: str
+    how: Literal["socket", "in advance"]
+    digest: str
+    operator: Operator
+    shown_at: str = ""
+    early_keys: int = 0
 
 
 class DecisionMade(_Event, frozen=True, kw_only=True):
-    """A boundary was answered: by whom, how, over which digest."""
+    """A boundary was answered: by whom, how, over which digest; `first` approved before where two must."""
 
     boundary: str
     answer: Literal["proceed", "abort", "hold"]
@@ -151,6 +165,7 @@ class DecisionMade(_Event, frozen=True, kw_only=True):
     early_keys: int = 0
     minutes: float = 0.0
     reason: str = ""
+    first: Operator | None = None
 
 
 class ScenarioStarted(_Event, frozen=True, kw_only=True):
@@ -282,6 +297,7 @@ Event = (
     | NoteRecorded
     | GateJudged
     | BoundaryArmed
+    | ApprovalGiven
     | DecisionMade
     | ScenarioStarted
     | ScenarioFinished

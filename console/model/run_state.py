@@ -10,6 +10,7 @@ import msgspec
 from console.errors import Cause
 from console.model.event import (
     AbortAsked,
+    ApprovalGiven,
     BoundaryArmed,
     DecisionMade,
     EngineFailed,
@@ -69,6 +70,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     gates_after_scenario: dict[str, GateJudged] = {}
     armed: BoundaryArmed | None = None
     armed_at: str = ""
+    approvals: tuple[ApprovalGiven, ...] = ()
     decisions: dict[str, DecisionMade] = {}
     decided_at: dict[str, str] = {}
     scenarios_started: dict[str, str] = {}
@@ -118,6 +120,14 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         """Return the trace's head that was sealed into the journal at the end of `step`."""
         finished = self.steps_finished.get(step)
         return finished.trace_head if finished else ""
+
+
+def needed_words(armed: BoundaryArmed, approvals: tuple[ApprovalGiven, ...]) -> str:
+    """Return who must approve a boundary for two, and who has."""
+    if not approvals:
+        return f"two different users: the run's operator, and members of the group {armed.approvers}"
+    given = ", ".join(f"{one.operator.name} (uid {one.operator.uid}, {one.how})" for one in approvals)
+    return f"approved by {given}; a different user must approve too: the operator or one of {armed.approvers}"
 
 
 def receipt_key(kind: str, name: str) -> str:
@@ -196,7 +206,9 @@ def _judged_or_owned(state: RunState, entry: Entry) -> dict[str, Any]:
         case GateJudged():
             return _gate_changes(state, event)
         case BoundaryArmed():
-            return {"armed": event, "armed_at": at}
+            return {"armed": event, "armed_at": at, "approvals": ()}
+        case ApprovalGiven():
+            return {"approvals": (*state.approvals, event)}
         case DecisionMade(answer="hold"):
             return {"armed": None}
         case DecisionMade():

@@ -20,6 +20,7 @@ OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
 _ALL_HEX = re.compile(r"[0-9a-f]+")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 _SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONGEST_NAME_BYTES = 63
 _LONGEST_LIMIT_S = 86_400.0
@@ -54,7 +55,8 @@ class Problem:
 
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
-    return [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_proof(config.proof)]
+    found = [*_of_source(config.source), *_of_paths(config), *_of_names(config)]
+    return [*found, *_of_proof(config.proof), *_of_boundaries(config)]
 
 
 def _of_source(source: SourceConfig) -> Iterator[Problem]:
@@ -170,6 +172,16 @@ def _of_proof(proof: ProofConfig) -> Iterator[Problem]:
             yield Problem(
                 section="proof", key="baseline", what=what, remedy="write the number of an earlier count"
             )
+
+
+def _of_boundaries(config: RunConfig) -> Iterator[Problem]:
+    boundaries = config.boundaries
+    if boundaries.approvers and _GROUP.fullmatch(boundaries.approvers) is None:
+        what = f"{_said(boundaries.approvers)} is no name of a group"
+        yield Problem(section="boundaries", key="approvers", what=what, remedy='write approvers = "GROUP"')
+    if boundaries.require_two and not boundaries.approvers:
+        what = "require_two needs the group of those who can be the second"
+        yield Problem(section="boundaries", key="require_two", what=what, remedy='write approvers = "GROUP"')
 
 
 def _name_fault(name: str) -> str:

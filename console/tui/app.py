@@ -7,8 +7,9 @@ closes it and nothing else.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from textual.app import App, SystemCommand
 from textual.geometry import Size
 from textual.screen import Screen
 
+from console.model.text import visible
+from console.settings import default_state_folder
 from console.tui.asking import ask_apart
 from console.tui.challenge import Pace
 from console.tui.decision import Answer, Decide, Said
 from console.tui.feed import RunFeed
-from console.tui.keys import KEYS
+from console.tui.keys import KEYS, shown_key
+from console.tui.picture import keep, picture_name, without_links
 from console.tui.screens.boundary import BoundaryScreen
 from console.tui.screens.leave import LeaveScreen
 from console.tui.screens.live import LiveScreen
@@ -32,6 +36,7 @@ from console.tui.terminal import (
     SMALLEST_COLUMNS,
     SMALLEST_ROWS,
     default_theme,
+    notification_sequence,
     restore_title_sequence,
     save_title_sequence,
     title_sequence,
@@ -39,6 +44,8 @@ from console.tui.terminal import (
 from console.tui.themes import ORDER, OWN
 
 POLL_S = 0.2
+BLOCKED = ("command_palette", "quit", "leave", "help", "copy", "picture")
+"""What does not work while a question stands."""
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
@@ -58,8 +65,12 @@ class LiveApp(App[None], inherit_bindings=False):
         *,
         theme: str = "",
         pace: Pace | None = None,
+        keymap: Mapping[str, str] | None = None,
+        keep_in: Path | None = None,
     ) -> None:
         super().__init__()
+        self._own_keys = keymap or {}
+        self._keep_in = keep_in or default_state_folder()
         self._decide = decide
         self._observe = observe
         self._pace = pace
@@ -69,7 +80,8 @@ class LiveApp(App[None], inherit_bindings=False):
         self._rung_for: tuple[str, str] | None = None
         self.feed = RunFeed(run_folder)
         self.feed.poll()
-        self.live = LiveScreen(self.feed, observe=observe)
+        self.live = LiveScreen(self.feed, observe=observe, keymap=self._own_keys)
+        self.set_keymap(dict(self._own_keys))
         for own in OWN:
             self.register_theme(own)
         self.theme = theme or default_theme()
@@ -125,6 +137,12 @@ class LiveApp(App[None], inherit_bindings=False):
             return None
         return state.armed.boundary, state.armed_at
 
+    @property
+    def _approved_here(self) -> bool:
+        """Tell whether this user has given its approval and only another one's is awaited."""
+        state = self.feed.state
+        return os.getuid() in {given.operator.uid for given in state.approvals} and state.armed is not None
+
     def _question(self) -> BoundaryScreen | None:
         found = [screen for screen in self.screen_stack if isinstance(screen, BoundaryScreen)]
         return found[0] if found else None
@@ -136,7 +154,7 @@ class LiveApp(App[None], inherit_bindings=False):
             standing = None
         if armed is not None and self._held == armed[0]:
             self._aside, self._held = armed, ""
-        waits = armed is not None and (self._observe or self._aside == armed)
+        waits = armed is not None and (self._observe or self._aside == armed or self._approved_here)
         self.live.question_words = self._question_words(armed) if armed is not None and waits else ""
         if armed is None or standing is not None or waits or isinstance(self.screen, TooSmallScreen):
             return
@@ -145,6 +163,8 @@ class LiveApp(App[None], inherit_bindings=False):
         self.push_screen(BoundaryScreen(self.feed.state, question, self._send, pace=self._pace))
 
     def _question_words(self, armed: tuple[str, str]) -> str:
+        if self._approved_here:
+            return f"● {armed[0]} waits for a second user"
         return f"● {armed[0]} waits for its operator" if self._observe else f"● b answers {armed[0]}"
 
     def _take_away(self, screen: Screen[None]) -> None:
@@ -187,9 +207,10 @@ class LiveApp(App[None], inherit_bindings=False):
         if title != self._title:
             self._title = title
             self._write(title_sequence(title))
-        if armed is not None and armed != self._rung_for and not self._observe:
+        if armed is not None and armed != self._rung_for and not self._observe and not self._approved_here:
             self._rung_for = armed
             self.bell()
+            self._write(notification_sequence(f"drydock {run}: {armed[0]} waits for you"))
 
     def _write(self, sequence: str) -> None:
         if sequence and self._driver is not None and not self.is_headless:
@@ -199,7 +220,7 @@ class LiveApp(App[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Block palette and quit while a question stands, and the answer while observing."""
         blocked = isinstance(self.screen, QuestionScreen | TooSmallScreen)
-        if blocked and action in ("command_palette", "quit", "leave", "help"):
+        if blocked and action in BLOCKED:
             return False
         return super().check_action(action, parameters)
 
@@ -220,7 +241,29 @@ class LiveApp(App[None], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self._own_keys))
+
+    def action_copy(self) -> None:
+        """Copy what the inspector tells, to the terminal's clipboard and to a file."""
+        text = self.live.copied()
+        if text:
+            self.copy_to_clipboard(text)
+            self._keep(text, "copied.txt", "copied; also in")
+
+    def action_picture(self) -> None:
+        """Keep the screen as a picture."""
+        run = self.feed.folder.name
+        self._keep(
+            without_links(self.export_screenshot(title=f"drydock {run}")), picture_name(run), "picture:"
+        )
+
+    def _keep(self, text: str, name: str, says: str) -> None:
+        try:
+            path = keep(text, self._keep_in, name)
+        except OSError as wrong:
+            self.notify(visible(f"{self._keep_in / name} cannot be written: {wrong.strerror}"), markup=False)
+            return
+        self.notify(visible(f"{says} {path}"), timeout=8, markup=False)
 
     def action_theme(self) -> None:
         """Go to the next theme."""
@@ -233,4 +276,5 @@ class LiveApp(App[None], inherit_bindings=False):
         del screen
         for key in KEYS:
             if key.palette:
-                yield SystemCommand(key.does, f"key {key.shown}", partial(self.live.run_action, key.action))
+                shown = shown_key(self._own_keys, key.id, key.shown)
+                yield SystemCommand(key.does, f"key {shown}", partial(self.live.run_action, key.action))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from console.model.event import GateJudged, ScenarioFinished, StepWords
 from console.model.run_state import RunState
@@ -58,7 +59,7 @@ def _boundary(state: RunState, boundary: str) -> Line:
         spans: Spans = (
             (f"{GLYPHS['waiting']} ", "wait"),
             (f"{boundary} ", "wait"),
-            ("waits for you", "wait"),
+            ("waits for another user" if state.approvals else "waits for you", "wait"),
         )
         return Line(kind="boundary", id=boundary, spans=spans, now=True)
     if decision is None:
@@ -114,13 +115,30 @@ def _step(state: RunState, step: StepWords, *, unfolded: bool, scenarios: bool) 
     return lines
 
 
-def progress_words(state: RunState) -> str:
-    """Return how far the running step is, "" when it says nothing."""
-    progress = state.progress
-    if progress is None or progress.step != state.current_step:
+def progress_words(state: RunState, now: datetime | None = None) -> str:
+    """Return how far the running step is and about how long it takes still, "" when it says nothing."""
+    step, progress = state.current_step, state.progress
+    if step and state.scenarios_started and len(state.scenarios) < _planned(state):
+        began = next(iter(state.scenarios_started.values()))
+        told = f"scenario {len(state.scenarios) + 1} of {_planned(state)}"
+        return told + _left(began, len(state.scenarios), _planned(state), now)
+    if progress is None or progress.step != step:
         return ""
     of = f" of {progress.total:,}" if progress.total else ""
-    return f"{progress.done:,}{of} {one_line(progress.unit, limit_chars=20)}"
+    told = f"{progress.done:,}{of} {one_line(progress.unit, limit_chars=20)}"
+    return told + _left(state.steps_started.get(step, ""), progress.done, progress.total, now)
+
+
+def _planned(state: RunState) -> int:
+    return len(state.created.scenarios) if state.created is not None else 0
+
+
+def _left(began_at: str, done: int, total: int, now: datetime | None) -> str:
+    """Return the time that is left at the pace so far, "" while nobody can tell."""
+    if not (began_at and 0 < done < total):
+        return ""
+    passed_s = ((now or datetime.now(UTC)) - datetime.fromisoformat(began_at)).total_seconds()
+    return f", about {duration(max(0.0, passed_s) * (total - done) / done)} left"
 
 
 def _gates_beside(state: RunState, step: StepWords) -> Spans:

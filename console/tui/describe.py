@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from console.model.event import BoundaryArmed
-from console.model.run_state import RunState
+from console.model.event import BoundaryArmed, StepWords
+from console.model.run_state import RunState, needed_words
 from console.model.trace import ClientStatement, EngineStatement, ServerLine
 from console.tui.matrix import Matrix
 from console.tui.spans import VERDICT_ROLES, duration, milliseconds
@@ -179,6 +179,7 @@ def boundary(state: RunState, name: str) -> list[Told]:
             Told("asks to", armed.question),
             _undo(armed),
             Told("digest", armed.digest),
+            *([Told("two", needed_words(armed, state.approvals), "wait")] if armed.needs > 1 else []),
             Told("armed", state.armed_at),
             Told("or type", armed.approve_line),
         ]
@@ -193,11 +194,18 @@ def boundary(state: RunState, name: str) -> list[Told]:
         Told("digest", decision.digest),
         Told("decided", state.decided_at.get(name, "")),
     ]
-    if who is not None:
-        told.append(Told("operator", f"{who.name} (uid {who.uid}) {who.tty} {who.ssh}".strip()))
+    for label, one in (("first", decision.first), ("operator", who)):
+        if one is not None:
+            told.append(Told(label, f"{one.name} (uid {one.uid}) {one.tty} {one.ssh}".strip()))
     if decision.shown_at:
         told.append(Told("shown", decision.shown_at))
     return [*told, Told("early keys", str(decision.early_keys))]
+
+
+def _first_with_scenarios(state: RunState) -> StepWords | None:
+    """Return the step that runs the subject: the one whose truths are the scenarios', not gates of its own."""
+    assert state.created is not None
+    return next((one for one in state.created.steps if not one.gates), None)
 
 
 def _undo(armed: BoundaryArmed) -> Told:
@@ -251,8 +259,13 @@ def asked(state: RunState, armed: BoundaryArmed) -> list[Told]:
     then = f"; then {step_words.id}: {step_words.does}" if step_words else ""
     groups = [armed.digest[at : at + _DIGEST_GROUP] for at in range(0, len(armed.digest), _DIGEST_GROUP)]
     parts = ", ".join(state.created.parts)
+    two = [Told("two", needed_words(armed, state.approvals), "wait")] if armed.needs > 1 else []
+    runs_code = step_words in (state.created.steps[0], _first_with_scenarios(state)) if step_words else False
+    code = str(state.created.config.get("subject_folder", ""))
     return [
+        *two,
         Told("will", f"{armed.question}{then}"),
+        *([Told("code", code)] if runs_code and code else []),
         Told("on", f"source: {source(state)}; copy: {target(state)}"),
         _undo(armed),
         Told("digest", f"{' '.join(groups)} over {parts}"),

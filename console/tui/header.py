@@ -29,7 +29,8 @@ def status_spans(feed: RunFeed) -> Spans:
     if condition == "gone":
         return (("✗ the engine is gone: drydock recover", "fail"),)
     if state.armed is not None:
-        return ((f"● {one_line(state.armed.boundary, limit_chars=12)} WAITS FOR YOU", "wait"),)
+        whom = "A SECOND USER" if state.approvals else "YOU"
+        return ((f"● {one_line(state.armed.boundary, limit_chars=12)} WAITS FOR {whom}", "wait"),)
     if state.abort is not None:
         return ((f"■ ending: {_doing(state)}", "wait"),)
     return ((f"▶ {_doing(state)}", "name"),)

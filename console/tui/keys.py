@@ -5,7 +5,7 @@ An action is a method of the screen or widget at its `place`; nothing else in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -13,7 +13,10 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key: `place` is where it works, `short` its word in the footer ("" keeps it out of there)."""
+    """One key: `place` is where it works, `short` its word in the footer ("" keeps it out of there).
+
+    `ahead`: it acts before the next key is given to anybody, because that one may belong to what it opens.
+    """
 
     id: str
     keys: str
@@ -23,6 +26,7 @@ class Key:
     place: str
     short: str = ""
     palette: bool = False
+    ahead: bool = False
 
 
 PLACES = {
@@ -126,6 +130,7 @@ KEYS = (
         short="search",
         does="search the trace for a text",
         palette=True,
+        ahead=True,
     ),
     Key(
         id="search-next",
@@ -152,6 +157,7 @@ KEYS = (
         short="filter",
         does="show only some: errors verb:insert table:T by:ROLE in:S4 slower:5ms from:client TEXT",
         palette=True,
+        ahead=True,
     ),
     Key(
         id="filter-none",
@@ -178,6 +184,24 @@ KEYS = (
         action="app.theme",
         place="screen",
         does="the next theme: dark, light, the terminal's own colours",
+        palette=True,
+    ),
+    Key(
+        id="copy",
+        keys="c",
+        shown="c",
+        action="app.copy",
+        place="screen",
+        does="copy what the inspector tells: to the clipboard (OSC 52) and to a file",
+        palette=True,
+    ),
+    Key(
+        id="picture",
+        keys="S,shift+s",
+        shown="S",
+        action="app.picture",
+        place="screen",
+        does="keep this screen as an SVG picture",
         palette=True,
     ),
     Key(id="up", keys="up,k", shown="↑", action="move(-1)", place="list", does="one line up"),
@@ -254,26 +278,38 @@ FOOTER = {
     "matrix": ("open", "pane-next", "failure-next", "leave", "help"),
     "inspector": ("pane-next", "failure-next", "search", "leave", "help"),
 }
+_NONE: Mapping[str, str] = {}
 _SHORT = {"open": "inspect", "pane-next": "pane"}
 
 
 def bindings(place: str) -> list[BindingType]:
     """Return the bindings of one place; their ids are the table's, so that a keymap can change them."""
     return [
-        Binding(key.keys, key.action, key.does, show=False, id=key.id)
+        Binding(key.keys, key.action, key.does, show=False, id=key.id, priority=key.ahead)
         for key in KEYS
         if key.place == place and key.action
     ]
 
 
-def footer_keys(pane: str) -> list[tuple[str, str]]:
+def shown_key(keymap: Mapping[str, str], name: str, usual: str) -> str:
+    """Return how a key is written for people: as the table has it, or as the operator has changed it."""
+    if name not in keymap:
+        return usual
+    word = keymap[name].split(",")[0]
+    return {"slash": "/", "question_mark": "?", "space": "Space", "tab": "Tab"}.get(word, word)
+
+
+def footer_keys(pane: str, keymap: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
     """Return (key, word) for the footer while `pane` has the focus, the most wanted first."""
     by_id = {key.id: key for key in KEYS}
-    return [(by_id[name].shown, by_id[name].short or _SHORT.get(name, "")) for name in FOOTER[pane]]
+    return [
+        (shown_key(keymap, name, by_id[name].shown), by_id[name].short or _SHORT.get(name, ""))
+        for name in FOOTER[pane]
+    ]
 
 
-def help_lines() -> Iterable[tuple[str, str]]:
+def help_lines(keymap: Mapping[str, str] = _NONE) -> Iterable[tuple[str, str]]:
     """Yield (key, what it does), and ("", heading) before each place."""
     for place, heading in PLACES.items():
         yield "", heading
-        yield from ((key.shown, key.does) for key in KEYS if key.place == place)
+        yield from ((shown_key(keymap, key.id, key.shown), key.does) for key in KEYS if key.place == place)

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from console.model.event import (
     AbortAsked,
+    ApprovalGiven,
     BoundaryArmed,
     DecisionMade,
     EngineFailed,
@@ -49,8 +50,11 @@ def lines_of(entry: Entry, state: RunState) -> list[str]:
             return _gate_lines(event, state)
         case BoundaryArmed():
             return _boundary_lines(event)
+        case ApprovalGiven():
+            return _approval_lines(event, state)
         case DecisionMade():
             who = f" by {event.operator.name}" if event.operator else ""
+            who += f", first {event.first.name}" if event.first else ""
             why = f": {event.reason}" if event.reason else ""
             return [f"  {event.boundary} {event.answer} ({event.how}{who}){why}"]
         case ScenarioFinished():
@@ -120,9 +124,22 @@ def _boundary_lines(event: BoundaryArmed) -> list[str]:
             if event.irrevocable
             else []
         ),
+        *(
+            [f"      needs:    two different users, of {one_line(event.approvers)}"]
+            if event.needs > 1
+            else []
+        ),
         f"      approve:  {event.approve_line}",
         f"      without an answer in {limit} it means {event.default}",
     ]
+
+
+def _approval_lines(event: ApprovalGiven, state: RunState) -> list[str]:
+    armed = state.armed
+    lines = [f"  {event.boundary} has one approval of two ({event.how} by {event.operator.name})"]
+    if armed is not None:
+        lines.append(f"      another user of the group {one_line(armed.approvers)}:  {armed.approve_line}")
+    return lines
 
 
 def _ending_lines(event: RunEnded) -> list[str]:

@@ -14,7 +14,7 @@ SMALLEST_COLUMNS, SMALLEST_ROWS = 80, 24
 PANES_COLUMNS, PANES_ROWS = 140, 40
 """From this size on all panes stand side by side; below it they are tabs."""
 
-_TEXTUAL = {"TEXTUAL_FPS": "10", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+_TEXTUAL = {"TEXTUAL_FPS": "20", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
 _WITHOUT_TITLE = ("linux", "dumb", "vt100", "vt220")
 
 
@@ -51,6 +51,25 @@ def title_sequence(title: str, environ: Mapping[str, str] = os.environ) -> str:
     if environ.get("TERM", "dumb") in _WITHOUT_TITLE:
         return ""
     return f"\x1b]2;{visible(title, limit_chars=80)}\x07"
+
+
+def notification_sequence(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the bytes that make a desktop notification, "" where the terminal is not known to have one.
+
+    OSC 99 is kitty's, OSC 777 foot's and rxvt-unicode's, OSC 9 iTerm2's, WezTerm's and Ghostty's. Nothing inside tmux
+    or screen, which do not pass it on.
+    """
+    if is_multiplexed(environ):
+        return ""
+    term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
+    said = visible(text, limit_chars=120).replace(";", ",")
+    if term == "xterm-kitty":
+        return f"\x1b]99;i=drydock;{said}\x1b\\"
+    if term.startswith(("foot", "rxvt-unicode")):
+        return f"\x1b]777;notify;drydock;{said}\x1b\\"
+    if program in ("iTerm.app", "WezTerm", "ghostty") or term in ("wezterm", "xterm-ghostty"):
+        return f"\x1b]9;{said}\x1b\\"
+    return ""
 
 
 def save_title_sequence(environ: Mapping[str, str] = os.environ) -> str:

@@ -27,3 +27,18 @@ def test_the_pictures_show_both_endings() -> None:
     assert "PASS, CLEAN" in words["plain-pass.svg"]
     assert "FAIL at S4, CLEAN, cause subject" in words["plain-fail.svg"]
     assert "culprit: find (cutter_agent/db_adapter.py" in words["plain-fail.svg"]
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_a_picture_is_there_as_png_too(path: Path) -> None:
+    """An SVG without its PNG, or one that is no PNG, is found."""
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_every_screen_has_its_picture() -> None:
+    """Verdicts, each boundary, browsing, both sizes and both themes are there."""
+    names = {path.stem for path in PICTURES}
+    wanted = {f"boundary-B-{number}-80x24" for number in range(1, 6)}
+    wanted |= {f"{name}-160x48{light}" for name in ("pass", "fail") for light in ("", "-light")}
+    wanted |= {f"{name}-80x24" for name in ("gates", "rows", "inspector", "help", "leave", "fail")}
+    assert wanted - names == set()

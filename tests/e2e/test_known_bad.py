@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fix_runs import Drydock, Ended, Play, played_together
+from fix_terminal import Terminal
 from subjects import KNOWN_BAD, PACK, SEEDS_DEFECT, VARIANTS, changed_pack, random_copy
 
 from console.model.event import GateJudged, ScenarioFinished, ScenarioStarted, StepStarted
@@ -100,6 +101,21 @@ def test_defect_is_caught(played: tuple[Ended, Path], request: pytest.FixtureReq
     """The defect, under a random name, ends FAIL, CLEAN, exit 1 at its place; only C-13 follows."""
     name = request.node.callspec.params["played"]
     assert_caught(played[0], expectation(folder_of(name)))
+
+
+@pytest.mark.parametrize("played", on(KNOWN_BAD, 16), indirect=True)
+def test_the_screen_shows_where_a_defect_failed(
+    played: tuple[Ended, Path], request: pytest.FixtureRequest
+) -> None:
+    """In a real terminal at 80x24 the ended run shows its verdict, its place and that place's failing line, unasked."""
+    place = expectation(folder_of(request.node.callspec.params["played"]))["place"]
+    terminal = Terminal.on_run(played[0].folder, observe=True)
+    try:
+        terminal.shows(f"✗ FAIL at {place}, CLEAN, cause", f"✗ {place} FAIL")
+        terminal.press("q")
+        assert terminal.ended() == 1
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize("played", on(VARIANTS, 16), indirect=True)

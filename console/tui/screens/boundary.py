@@ -70,7 +70,8 @@ class BoundaryScreen(QuestionScreen):
     def heading(self) -> str:
         """Return who waits, and what silence means."""
         silence = "the copy is destroyed" if self.can_hold else self.armed.default
-        return f"● {self._boundary_name()} waits for you; no answer within {self._left()} means: {silence}"
+        whom = "two people" if self.armed.needs > 1 else "you"
+        return f"● {self._boundary_name()} waits for {whom}; no answer within {self._left()} means: {silence}"
 
     def _left(self) -> str:
         until = datetime.fromisoformat(self.armed_at).timestamp() + self.armed.timeout_s

@@ -5,7 +5,7 @@ Draws what the feed has folded. Decides nothing: questions stand on screens of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -40,8 +40,9 @@ class LiveScreen(Screen[None]):
     BINDINGS = bindings("screen")
     AUTO_FOCUS = ""
 
-    def __init__(self, feed: RunFeed, *, observe: bool) -> None:
+    def __init__(self, feed: RunFeed, *, observe: bool, keymap: Mapping[str, str]) -> None:
         super().__init__()
+        self._keymap = keymap
         self._feed = feed
         self._observe = observe
         self.pane = "checklist"
@@ -106,7 +107,7 @@ class LiveScreen(Screen[None]):
         self.query_one("#upper").display = self.has_panes or self.pane in _UPPER
         self.query_one("#lower").display = self.has_panes or self.pane in _LOWER
         if not self._prompt.display:
-            self._pane(self.pane).focus()
+            self.set_focus(self._pane(self.pane))
 
     def news(self, entries: Sequence[Entry]) -> None:
         """Draw what a poll brought; the first failed scenario's statement is looked for."""
@@ -142,10 +143,15 @@ class LiveScreen(Screen[None]):
             return
         words: Spans = ((f" {self.question_words} ", "wait"),) if self.question_words else ()
         room = width - len(self.question_words) - 2 if self.question_words else width
-        self._keys.show(((*words, *keys_line(footer_keys(self.pane), room)), ()))
+        self._keys.show(((*words, *keys_line(footer_keys(self.pane, self._keymap), room)), ()))
 
     def _inspect(self) -> None:
         self.inspector.show(self._told())
+
+    def copied(self) -> str:
+        """Return what the inspector tells as lines; hostile characters stay glyphs in a clipboard too."""
+        told = [(one.label, line) for one in self._told() for line in one.text.split("\n")]
+        return "".join(f"{label}: {visible(line)}\n" for label, line in told)
 
     def _told(self) -> list[Told]:
         state = self._feed.state
@@ -216,6 +222,12 @@ class LiveScreen(Screen[None]):
         self._to_the_trace()
         self.trace.search(self.trace.searched, self.trace.searched_for, step=step)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys that open the line of input to that line while it is open."""
+        if self._asking and action in ("search", "filter"):
+            return False
+        return super().check_action(action, parameters)
+
     def action_search(self) -> None:
         """Ask what to search for."""
         self._ask("search", "")
@@ -240,14 +252,14 @@ class LiveScreen(Screen[None]):
         self._prompt.display = True
         self._prompt.value = text
         self._prompt.cursor_position = len(text)
-        self._prompt.focus()
+        self.set_focus(self._prompt)  # at once: keys that were typed with the first one belong to it
         self._draw_bars()
 
     def close_prompt(self) -> None:
         """Take the line of input away."""
         self._asking = ""
         self._prompt.display = False
-        self._pane(self.pane).focus()
+        self.set_focus(self._pane(self.pane))
         self._draw_bars()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -19,17 +22,23 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS = [("escape,question_mark,q,enter,f1", "dismiss", "back")]
 
+    def __init__(self, keymap: Mapping[str, str]) -> None:
+        super().__init__()
+        self._keymap = keymap
+
     def compose(self) -> ComposeResult:
-        """One scrolling text."""
-        text = Text()
-        for key, does in help_lines():
-            if not key:
-                text.append(f"\n{does}\n", style="bold")
-            else:
-                text.append(f"  {key:<{_KEY_COLUMNS}}", style="bold").append(f"{does}\n")
+        """One scrolling text for each place; what does not fit on a line goes on below its own column."""
         with VerticalScroll(id="help"):
             yield Static(Text("Keys (Esc goes back)", style="bold"))
-            yield Static(text)
+            for key, does in help_lines(self._keymap):
+                if not key:
+                    table = Table.grid(padding=(0, 0, 0, 2))
+                    table.add_column(min_width=_KEY_COLUMNS)
+                    table.add_column()
+                    yield Static(Text(f"\n{does}", style="bold"))
+                    yield Static(table)
+                else:
+                    table.add_row(Text(key, style="bold"), Text(does))
 
 
 class TooSmallScreen(ModalScreen[None]):

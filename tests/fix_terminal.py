@@ -23,7 +23,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 _OPEN = (
     "import sys; from pathlib import Path; from console.cli.attach import open_screen; "
     "sys.exit(open_screen(Path(sys.argv[1]), observe='observe' in sys.argv))"
@@ -52,6 +52,8 @@ class Terminal:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._reads = threading.Event()
+        self._reads.set()
         environment = {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8",
             "TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join(sys.path), **(variables or {}),
@@ -72,6 +74,7 @@ class Terminal:
     def _read(self) -> None:
         while True:
             try:
+                self._reads.wait()
                 ready, _out, _err = select.select([self._master], [], [], 0.2)
                 part = os.read(self._master, 65536) if ready else b""
             except (OSError, ValueError):
@@ -127,6 +130,14 @@ class Terminal:
         shown = self.text
         return {word: letter for letter, word in _CHOICE.findall(shown)}
 
+    def stop_reading(self) -> None:
+        """Show nothing more, as a terminal behind a stalled link."""
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        """Show what was written meanwhile."""
+        self._reads.set()
+
     def hang_up(self) -> None:
         """Close the terminal, as a dropped link does."""
         os.close(self._master)
@@ -156,7 +167,18 @@ class Terminal:
 
     def close(self) -> None:
         """End what still runs."""
+        self._reads.set()
         if self.exit_status is None:
             self.kill()
         with contextlib.suppress(OSError):
             os.close(self._master)
+
+
+def answer(terminal: Terminal, boundary: str, word: str = "approve") -> None:
+    """Read the letter beside an answer, press it, and wait until the question is gone."""
+    heading = f"● {boundary} waits for "
+    terminal.shows(heading, "; no answer")
+    terminal.press(terminal.choices()[word])
+    terminal.until(
+        lambda shown: not (heading in shown and "; no answer" in shown), f"end of {boundary}'s question"
+    )
