@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
+from console.cli.following import POLL_S, View, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
-from console.engine.control import Request, account_name, ask
+from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
-from console.engine.worker import LOG_FILE, start_engine
+from console.engine.worker import start_engine
 from console.environments.programs import find_programs
-from console.errors import ControlRefused, JournalBroken, PlanError, SubjectError, UsageError
+from console.errors import PlanError, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
 from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
-from console.model.event import Entry
 from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
 from console.packs import LoadedPack, find_pack, load_pack, tree_sha256
 from console.plans.file import read_plan_file, with_options
 from console.repository import read_repository
-from console.runs import JOURNAL_FILE, create_run_folder, journal_is_held, new_run_id
+from console.runs import JOURNAL_FILE, create_run_folder, new_run_id
 from console.secrets import write_secret_file
 from console.settings import default_state_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
@@ -43,18 +41,10 @@ if TYPE_CHECKING:
     from console.cli.attach import Prepared
     from console.tui.prompt import LinePrompt
 
-POLL_S = 0.1
 PROOF_PACK = "rollback_proof"
 """The pack of a proof for which nobody names one."""
 
 EXIT_DIED = 4
-
-
-class View(Protocol):
-    """Shows entries as they come."""
-
-    def show(self, entry: Entry, state: RunState) -> None:
-        """Show one entry; `state` is the fold up to and with it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -287,7 +277,7 @@ def _on_screen(
     tail = JournalTail(folder / JOURNAL_FILE)
     while not tail.new_entries():
         if engine.poll() is not None:
-            raise _died_unborn(folder)
+            raise died_unborn(folder)
         time.sleep(POLL_S)
     code = open_screen(
         folder, observe=False, theme=options.theme, mouse=not options.no_mouse, prepared=prepared
@@ -321,92 +311,6 @@ def _prompt(folder: Path, options: argparse.Namespace) -> LinePrompt | None:
     from console.tui.prompt import LinePrompt
 
     return LinePrompt(sys.stdin.fileno(), sys.stderr, decider(folder))
-
-
-def follow(
-    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None = None
-) -> RunState:
-    """Show the run as `_followed` does, and give the terminal back whatever happens."""
-    try:
-        return _followed(folder, engine, view, prompt)
-    finally:
-        if prompt is not None:
-            prompt.close()
-
-
-def _followed(
-    folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None
-) -> RunState:
-    """Show the run until it ends or nobody is left to end it. Ctrl+C asks the engine for the end.
-
-    The state's `ended` is None when engine and watchdog died. Raises UsageError when they did so before
-    anything was made.
-    """
-    tail, state = JournalTail(folder / JOURNAL_FILE), RunState()
-    asked = _Interrupted(folder)
-    while True:
-        gone = engine.poll() is not None and not journal_is_held(folder / JOURNAL_FILE)
-        for entry in _read_on(tail, folder, engine):
-            state = fold([entry], state)
-            view.show(entry, state)
-        if state.ended is not None:
-            engine.wait()
-            return state
-        if gone:
-            if state.created is None:
-                raise _died_unborn(folder)
-            return state
-        asked.act()
-        if prompt is None:
-            time.sleep(POLL_S)
-        else:
-            prompt.turn(state)
-            prompt.rest(POLL_S)
-
-
-def _read_on(tail: JournalTail, folder: Path, engine: subprocess.Popen[bytes]) -> list[Entry]:
-    """Return the new entries; a journal that somebody has changed ends the run before that is raised."""
-    try:
-        return tail.new_entries()
-    except JournalBroken:
-        with contextlib.suppress(ControlRefused):
-            ask(folder, Request(verb="abort", tty=tty(), ssh=ssh()))
-        engine.wait()
-        raise
-
-
-class _Interrupted:
-    """The first Ctrl+C aborts the run; the second leaves it to its engine and returns the prompt."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._pressed = 0
-        self._told = 0
-        signal.signal(signal.SIGINT, self._press)
-
-    def _press(self, _number: int, _frame: Any) -> None:
-        self._pressed += 1
-        if self._pressed > 1:
-            raise KeyboardInterrupt
-
-    def act(self) -> None:
-        """Ask for the end once after the key was pressed; the engine may not listen yet."""
-        if self._pressed > self._told:
-            try:
-                ask(self._folder, Request(verb="abort", tty=tty(), ssh=ssh()))
-            except ControlRefused:
-                return
-            self._told = self._pressed
-
-
-def _died_unborn(folder: Path) -> UsageError:
-    """Return what the engine's log says, in one sentence."""
-    log = (folder / LOG_FILE).read_text("utf-8", "replace").strip().splitlines()
-    last = one_line(log[-1], limit_chars=400) if log else "it says nothing"
-    return UsageError(
-        f"the engine of {folder.name} ended before it had made anything: {last}",
-        remedy=f"read {folder / LOG_FILE}",
-    )
 
 
 def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecorded: bool = False) -> int:
