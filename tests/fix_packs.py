@@ -14,7 +14,8 @@ from fix_runs import Drydock, Ended, played_together
 from console.evidence.ledger import LEDGER_FILE, LedgerLine, read_ledger
 from console.settings import data_folder
 
-DEFECT = data_folder("scenarios") / "cutter_dry_run" / "known_bad" / "find_leaves_transaction_open"
+SCENARIOS = data_folder("scenarios") / "cutter_dry_run"
+DEFECT = Path("known_bad") / "find_leaves_transaction_open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,14 @@ class Packs:
 
 @pytest.fixture(scope="session")
 def packs(drydock: Drydock) -> Packs:
-    """One PASS and one FAIL, played together; share them, never change them."""
+    """One PASS and one FAIL, played together; share them, never change them.
+
+    The defective subject is a copy outside every git repository, like the reference: somebody may commit.
+    """
+    left_out = shutil.ignore_patterns("__pycache__", ".*_cache")
+    subject = Path(shutil.copytree(SCENARIOS, drydock.place("scenarios"), ignore=left_out)) / DEFECT
     played = played_together(
-        drydock, {"pass": lambda it: it.run(), "fail": lambda it: it.run("--subject", str(DEFECT))}
+        drydock, {"pass": lambda it: it.run(), "fail": lambda it: it.run("--subject", str(subject))}
     )
     return Packs(drydock=drydock, passed=played["pass"].result(), failed=played["fail"].result())
 

@@ -42,7 +42,8 @@ def text(value: object, *, limit_chars: int = 0) -> str:
 def html(state: RunState, folder: Path) -> str:
     """Return the whole page for a run's journal and the trace in its folder."""
     style, script = _data("report.css"), _data("report.js")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
+    own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:"
+    policy = f"default-src 'none'; {own}; base-uri 'none'"
     sections = [(name, title, body) for name, title, body in _sections(state, folder) if body]
     links = " ".join(f'<a href="#{name}">{title}</a>' for name, title, _body in sections)
     body = "\n".join(

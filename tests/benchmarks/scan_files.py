@@ -1,0 +1,114 @@
+"""How fast the leak scan is beside ``rg -F`` on the same needles and bytes, and that its memory stays constant.
+
+``python -m tests.benchmarks.scan_files [--megabytes N] [--repeat N] [--json FILE]`` needs ripgrep (Debian's package)
+and prints medians of interleaved repetitions, rg on one thread. Before that both must find the same planted lines.
+Nothing here is asserted in a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from console.evidence.needles import Needles
+from console.evidence.scan import scan_files
+from console.secrets import make_password
+
+LINE = b'{"w":"client","n":%d,"sql":"INSERT INTO public.t (a, b) VALUES ($1, $2)","at":%d.%d,"key":"%s"}\n'
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return how much processor time something took, its programs included, in seconds."""
+    before = os.times()
+    work()
+    after = os.times()
+    return sum(after[:4]) - sum(before[:4])
+
+
+def write_log(path: Path, megabytes: int, planted: list[str]) -> None:
+    """Write lines as a log has them, and each planted text once."""
+    number = random.Random(11)
+    with path.open("wb") as file:
+        size = n = 0
+        while size < megabytes << 20:
+            line = LINE % (n, n * 7, number.randrange(10**9), b"%032x" % number.getrandbits(128))
+            size += file.write(line)
+            n += 1
+            if planted and n % 1000 == 0:
+                size += file.write(b"leak " + planted.pop().encode() + b"\n")
+
+
+def measure(megabytes: int, repeat: int) -> dict[str, object]:
+    """Return medians for several numbers of secrets, the ratios, and the growth of memory."""
+    if shutil.which("rg") is None:
+        sys.exit("ripgrep is not installed: apt-get install ripgrep")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="drydock-bench-", dir="/var/tmp") as made:
+        clean = Path(made) / "clean.log"
+        write_log(clean, megabytes, [])
+        for secrets in (4, 8, 40):
+            rows.append(_row(Path(made), clean, secrets, repeat))
+        large = Path(made) / "large.log"
+        write_log(large, 4 * megabytes, [])
+        scan_files([clean], {"s": make_password()}, root=Path(made))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        known = {f"s{number}": make_password() for number in range(4)}
+        scan_files([large], known, root=Path(made))
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "megabytes": megabytes, "repetitions": repeat, "rows": rows, "memory_grown_over_four_times_the_bytes_kb": grown,
+    }  # fmt: skip
+
+
+def _row(place: Path, clean: Path, secrets: int, repeat: int) -> dict[str, object]:
+    known = {f"s{number}": make_password() for number in range(secrets)}
+    texts = sorted({needle.decode() for needle, _form, _name in Needles(known)._needles})
+    patterns = place / "patterns"
+    patterns.write_text("\n".join(texts) + "\n")
+    leaky = place / "leaky.log"
+    write_log(leaky, 8, list(known.values()))
+    rg = ["rg", "-F", "-j1", "-a", "-c", "-f", str(patterns)]
+    counted = subprocess.run([*rg, str(leaky)], capture_output=True, text=True, check=True).stdout.strip()
+    assert int(counted) == len(scan_files([leaky], known, root=place).found) == secrets
+    times: dict[str, list[float]] = {"drydock": [], "rg -F": []}
+    for _number in range(repeat):
+        times["drydock"].append(timed(lambda: scan_files([clean], known, root=place)))
+        times["rg -F"].append(
+            timed(lambda: subprocess.run([*rg, str(clean)], capture_output=True, check=False))
+        )
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    size = clean.stat().st_size
+    return {
+        "secrets": secrets, "needles": len(texts),
+        "megabytes_per_cpu_second": {name: round(size / value / 1e6) for name, value in medians.items()},
+        "speed_of_rg": round(medians["rg -F"] / medians["drydock"], 2),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Print the table and, where asked, write it as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--megabytes", type=int, default=512)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = measure(options.megabytes, options.repeat)
+    print(json.dumps(found, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
