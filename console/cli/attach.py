@@ -116,6 +116,7 @@ def decider(folder: Path) -> Decide:
             boundary=answer.boundary,
             digest=answer.digest,
             minutes=answer.minutes,
+            typed=answer.typed,
             tty=terminal,
             ssh=link,
             shown_at=answer.shown_at,

@@ -23,12 +23,15 @@ from console.evidence.verify import verify
 from console.model.config import RunConfig
 from console.model.event import RunCreated
 from console.model.text import one_line, visible
-from console.plans.dry_run import not_applicable
+from console.plans import dry_run, proof
 from console.runs import journal_is_held, run_names
 from console.settings import default_state_folder
 
 EXIT_NOT_VERIFIED = 5
 _GLYPHS = {"holds": "✓", "differs": "✗", "not checked": "·"}
+
+
+_LEFT_OUT = {"dry-run": dry_run.not_applicable, "proof": proof.not_applicable}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +94,8 @@ def _left_out(created: RunCreated) -> list[str]:
     """Return the gates that a plan of this configuration leaves out."""
     words = {name: value for name, value in created.config.items() if name != "subject_folder"}
     try:
-        return list(not_applicable(msgspec.convert(words, RunConfig)))
-    except msgspec.ValidationError:
+        return list(_LEFT_OUT[created.plan](msgspec.convert(words, RunConfig)))
+    except (KeyError, msgspec.ValidationError):
         return list(created.not_applicable)
 
 

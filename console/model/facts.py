@@ -1,8 +1,7 @@
 """Every fact that a gate rests on: its name, its shape, and when it is recorded.
 
 Owns the shapes only. A fact holds what was observed and what it is compared with, never anything that
-no gate looks at (design section 4). Names that end in a dot are completed by a scenario's id.
-"""
+no gate looks at. Names that end in a dot are completed by a scenario's id (design section 4)."""
 
 from __future__ import annotations
 
@@ -339,7 +338,7 @@ class SubjectState(_Fact, frozen=True, kw_only=True):
 class Starts(_Fact, frozen=True, kw_only=True):
     """C-13, N-6: since when each protected object and the source run, as first seen in this run and now.
 
-    `maker`: how far the step that sees the first of them came (C-01; C-03 where only the source is seen).
+    `maker`: the end of the step that sees the first of them (C-01; C-03 where only the source is seen).
     `gone`: the demo's own servers that a dead engine's teardown, or a reboot, took before anybody looked.
     """
 

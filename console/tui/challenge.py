@@ -31,11 +31,12 @@ class Phase(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One possible answer; `fixed` is a key for a harmless one that needs no challenge."""
+    """One possible answer; `fixed` is a key for a harmless one that needs no challenge, `name` must be typed out."""
 
     id: str
     words: str
     fixed: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,11 @@ class Challenge:
 
     def __post_init__(self) -> None:
         self._since = self.now
+
+    @property
+    def is_typed(self) -> bool:
+        """Tell whether answers are typed: where the terminal gives no fence, and where one of them is a name."""
+        return self.coded or any(choice.name for choice in self.choices)
 
     def restart(self, now: float) -> None:
         """Begin again, because the question was hidden or refused; what was counted stays."""
@@ -111,7 +117,7 @@ class Challenge:
             self._stray(2, now)
         elif self.phase is not Phase.ARMED or pressed < self._since + _READING_S:
             self._stray(1, now)
-        elif self.coded:
+        elif self.is_typed:
             self._type(character, now)
         else:
             self._letter(character, now)
@@ -164,10 +170,11 @@ class Challenge:
 
     def _draw(self) -> None:
         asked = [choice for choice in self.choices if not choice.fixed]
-        letters = self.chance.sample(LETTERS, len(asked))
-        more = CODE_CHARS - 1 if self.coded else 0
+        begun = {choice.name[:1] for choice in asked}
+        letters = self.chance.sample([letter for letter in LETTERS if letter not in begun], len(asked))
+        more = CODE_CHARS - 1 if self.is_typed else 0
         self.marks = {
-            choice.id: first + "".join(self.chance.choices(LETTERS, k=more))
+            choice.id: choice.name or first + "".join(self.chance.choices(LETTERS, k=more))
             for choice, first in zip(asked, letters, strict=True)
         }
 

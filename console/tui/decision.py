@@ -12,12 +12,16 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One decision: `shown_at` is when the question could be read, `early_keys` what was ignored before."""
+    """One decision: `shown_at` is when the question could be read, `early_keys` what was ignored before.
+
+    `typed` is the name that the boundary asks for, as it was typed.
+    """
 
     verb: Literal["approve", "abort", "hold"]
     boundary: str = ""
     digest: str = ""
     minutes: float = 0.0
+    typed: str = ""
     shown_at: str = ""
     early_keys: int = 0
 

@@ -139,7 +139,7 @@ class LinePrompt:
             if self._counted:
                 self._line(f"      {self._counted} keys typed before this were ignored")
             for choice in challenge.choices:
-                self._line(f"      type {challenge.marks[choice.id]} to {choice.words}")
+                self._line(f"      type {one_line(challenge.marks[choice.id])} to {choice.words}")
             self._write("      code: ")
         if challenge.typed != self._echoed and challenge.typed.startswith(self._echoed):
             self._write(challenge.typed[len(self._echoed) :])
@@ -154,6 +154,7 @@ class LinePrompt:
                 boundary=self._armed.boundary,
                 digest=self._armed.digest,
                 minutes=float(HOLD_MINUTES) if choice.id == "hold" else 0.0,
+                typed=choice.name,
                 shown_at=self._shown_at,
                 early_keys=challenge.early_keys,
             )
@@ -182,7 +183,7 @@ def _choices(armed: BoundaryArmed) -> Sequence[Choice]:
             Choice(id="hold", words=f"hold it for {HOLD_MINUTES} minutes"),
         )
     return (
-        Choice(id="approve", words=f"approve {name}: the run goes on"),
+        Choice(id="approve", words=f"approve {name}: the run goes on", name=armed.typed),
         Choice(id="abort", words="abort the run: the teardown follows"),
     )
 

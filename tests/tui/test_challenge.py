@@ -144,3 +144,35 @@ def test_a_harmless_key_waits_for_the_fence_only() -> None:
     asked.fence_back(0.1)
     asked.key("escape", 0.2, pressed=0.2)
     assert asked.answer is not None and asked.answer.id == "stay"
+
+
+NAMED = (Choice(id="approve", words="open it", name="direct us"), Choice(id="abort", words="end"))
+
+
+def armed_with_name() -> Challenge:
+    """Return a question that asks for a name, readable at time 1."""
+    asked = Challenge(choices=NAMED, pace=PACE, now=0.0, chance=random.Random(7))
+    asked.fence_back(0.1)
+    asked.tick(0.8)
+    asked.fence_back(1.0)
+    assert asked.phase is Phase.ARMED
+    return asked
+
+
+def test_a_name_is_typed_out() -> None:
+    """Where a name is asked for nothing shorter approves, and the other answer is a code that begins otherwise."""
+    asked = armed_with_name()
+    assert asked.marks["approve"] == "direct us"
+    assert len(asked.marks["abort"]) == 4 and asked.marks["abort"][0] != "d"
+    for place, character in enumerate("direct us"):
+        assert asked.answer is None
+        asked.key(character, 2.0 + place, pressed=2.0 + place)
+    assert asked.answer is not None and asked.answer.id == "approve"
+
+
+def test_a_wrong_letter_in_a_name_begins_again() -> None:
+    """One wrong letter throws away what was typed, and counts it."""
+    asked = armed_with_name()
+    for place, character in enumerate("dirx"):
+        asked.key(character, 2.0 + place, pressed=2.0 + place)
+    assert (asked.answer, asked.phase, asked.early_keys) == (None, Phase.QUIET, 4)

@@ -58,7 +58,7 @@ class BoundaryScreen(QuestionScreen):
             else [Choice(id="abort", words="abort: the run ends here, the teardown follows")]
         )
         return [
-            Choice(id="approve", words=go_on),
+            Choice(id="approve", words=go_on, name=self.armed.typed),
             *hold,
             *end,
             Choice(id="aside", words="put the question aside: the run waits, b brings it back"),
@@ -110,6 +110,7 @@ class BoundaryScreen(QuestionScreen):
                 boundary=self.armed.boundary,
                 digest=self.armed.digest,
                 minutes=float(self.minutes) if verb == "hold" else 0.0,
+                typed=self.armed.typed if verb == "approve" else "",
                 shown_at=self.shown_at,
                 early_keys=self.challenge.early_keys,
             ),

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
 from console.journal import now_at
+from console.model.text import one_line
 from console.tui.challenge import IN_MULTIPLEXER, Challenge, Choice, Pace, Phase
 from console.tui.describe import Told
 from console.tui.spans import Spans, cell, wrapped
@@ -177,10 +178,10 @@ class QuestionScreen(ModalScreen[None]):
         return lines
 
     def _choice_line(self, choice: Choice) -> Spans:
-        mark = choice.fixed or self.challenge.marks.get(choice.id, "")
+        mark = choice.fixed or one_line(self.challenge.marks.get(choice.id, ""), limit_chars=63)
         key = f"[ {mark} ]" if mark else "[ · ]"
-        verb = " type " if self.challenge.coded and not choice.fixed else " press "
-        gap = " " * (_KEY_COLUMNS - len(key))
+        verb = " type " if self.challenge.is_typed and not choice.fixed else " press "
+        gap = " " * max(1, _KEY_COLUMNS - len(key))
         return ((verb, "dim"), (key, "title" if mark else "dim"), (gap, "plain"), (choice.words, "plain"))
 
     def _status_line(self) -> Spans:
