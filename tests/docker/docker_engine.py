@@ -40,6 +40,9 @@ container's questions on to it even from an internal network (CVE-2024-29018).""
 
 PATIENCE_S = 60.0
 
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""What this process started and must reap; an engine may also be ended by another process than started it."""
+
 
 class EngineMissing(Exception):
     """The engine cannot run here; says what to install or who to be."""
@@ -176,7 +179,7 @@ class Engine:
                 ["unshare", "--net", "--mount", "sh", "-c", _HOST_SCRIPT, "host", str(resolv)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, start_new_session=True,
             )  # fmt: skip
-        (self.folder / "host.pid").write_text(str(process.pid))
+        self._remember("host", process)
         assert process.stdout is not None
         with process.stdout:
             if process.stdout.readline() != b"up\n":
@@ -196,7 +199,7 @@ class Engine:
                     env={**_clean_environment(), "NOTIFY_SOCKET": str(notify)},
                 )  # fmt: skip
             _await_ready(process, ears, self.log)
-        (self.folder / "dockerd.pid").write_text(str(process.pid))
+        self._remember("dockerd", process)
 
     def _words(self) -> list[str]:
         return [
@@ -223,11 +226,20 @@ class Engine:
         if (self.folder / "host.pid").exists():
             self._end_inhabitants()
         shutil.rmtree(self.folder)
-        for group in Path("/sys/fs/cgroup").glob(f"**{self.cgroup}"):
+        for group in self._cgroups():
             remove_cgroup(group)
 
+    def _cgroups(self) -> list[Path]:
+        """One, or with version 1 one below each controller."""
+        root = Path("/sys/fs/cgroup")
+        return [it for it in (root / self.cgroup[1:], *root.glob(f"*{self.cgroup}")) if it.is_dir()]
+
     def _end_inhabitants(self) -> None:
-        """A killed dockerd leaves containerd, shims and containers: whoever has our mount or network namespace."""
+        """A killed dockerd leaves its containers, in our control group, and whoever is in our namespaces."""
+        for group in self._cgroups():
+            for processes in group.rglob("cgroup.procs"):
+                for pid in processes.read_text().split():
+                    end_process(int(pid), signal.SIGKILL)
         try:
             ours = {os.readlink(f"/proc/{self.host_pid}/ns/{kind}") for kind in ("net", "mnt")}
         except FileNotFoundError:
@@ -238,9 +250,13 @@ class Engine:
             try:
                 if {os.readlink(entry / "ns" / kind) for kind in ("net", "mnt")} & ours:
                     end_process(int(entry.name), signal.SIGKILL)
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # gone, or the machine's own first process
                 continue
         end_process(self.host_pid, signal.SIGKILL)
+
+    def _remember(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        (self.folder / f"{name}.pid").write_text(str(process.pid))
+        _CHILDREN[process.pid] = process
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         end_process(self._pid(name), number)
@@ -294,8 +310,8 @@ def end_process(pid: int, number: signal.Signals) -> None:
                 select.select([ending], [], [], PATIENCE_S / 2)
     finally:
         os.close(ending)
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    if pid in _CHILDREN:
+        _CHILDREN.pop(pid).wait()
 
 
 def remove_cgroup(group: Path) -> None:

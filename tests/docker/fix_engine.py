@@ -7,11 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 from docker_engine import Engine, EngineMissing, started
 from docker_images import Images, load_images
-
-import docker
 
 
 @pytest.fixture(scope="session")
