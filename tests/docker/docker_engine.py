@@ -40,8 +40,8 @@ container's questions on to it even from an internal network (CVE-2024-29018).""
 
 PATIENCE_S = 60.0
 
-_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-"""What this process started and must reap; an engine may also be ended by another process than started it."""
+_CHILDREN: dict[Path, list[subprocess.Popen[bytes]]] = {}
+"""By engine, what this process started and must reap; another process may end an engine than started it."""
 
 
 class EngineMissing(Exception):
@@ -176,15 +176,17 @@ class Engine:
         resolv.write_text(f"nameserver {HOST_RESOLVER}\n", encoding="utf-8")
         with (self.folder / "host.log").open("wb") as out:
             process = subprocess.Popen(
-                ["unshare", "--net", "--mount", "sh", "-c", _HOST_SCRIPT, "host", str(resolv)],
+                ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", _HOST_SCRIPT,
+                 "host", str(resolv)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, start_new_session=True,
             )  # fmt: skip
-        self._remember("host", process)
+        _CHILDREN.setdefault(self.folder, []).append(process)
         assert process.stdout is not None
         with process.stdout:
             if process.stdout.readline() != b"up\n":
                 process.wait()
                 raise EngineMissing(f"no namespaces can be made here:\n{end_of(self.folder / 'host.log')}")
+        (self.folder / "host.pid").write_text(str(_child_of(process.pid)))
 
     def start(self, *more: str) -> None:
         """Start dockerd and return when it says that it is ready; `more` are options of its own."""
@@ -194,12 +196,13 @@ class Engine:
             ears.bind(str(notify))
             with self.log.open("ab") as out:
                 process = subprocess.Popen(
-                    ["nsenter", f"--target={self.host_pid}", "--net", "--mount", "--", *self._words(), *more],
+                    ["nsenter", f"--target={self.host_pid}", "--net", "--mount", "--pid", "--", *self._words(), *more],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=self.folder,
                     env={**_clean_environment(), "NOTIFY_SOCKET": str(notify)},
                 )  # fmt: skip
             _await_ready(process, ears, self.log)
-        self._remember("dockerd", process)
+        _CHILDREN.setdefault(self.folder, []).append(process)
+        (self.folder / "dockerd.pid").write_text(str(_child_of(process.pid)))
 
     def _words(self) -> list[str]:
         return [
@@ -218,13 +221,17 @@ class Engine:
     def kill(self) -> None:
         """Kill dockerd as a crash would: its containerd and the containers go on."""
         self._signal("dockerd", signal.SIGKILL)
+        (self.folder / "own.pid").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """End everything that is left, by id and by membership of its namespaces, and remove the folder."""
+        """End everything that is left and remove the folder."""
         if (self.folder / "dockerd.pid").exists():
             self.end()
         if (self.folder / "host.pid").exists():
-            self._end_inhabitants()
+            # The first process of its pid namespace: the kernel ends every other one in it, containers too.
+            end_process(self.host_pid, signal.SIGKILL)
+        for process in _CHILDREN.pop(self.folder, []):
+            process.wait()
         shutil.rmtree(self.folder)
         for group in self._cgroups():
             remove_cgroup(group)
@@ -233,30 +240,6 @@ class Engine:
         """One, or with version 1 one below each controller."""
         root = Path("/sys/fs/cgroup")
         return [it for it in (root / self.cgroup[1:], *root.glob(f"*{self.cgroup}")) if it.is_dir()]
-
-    def _end_inhabitants(self) -> None:
-        """A killed dockerd leaves its containers, in our control group, and whoever is in our namespaces."""
-        for group in self._cgroups():
-            for processes in group.rglob("cgroup.procs"):
-                for pid in processes.read_text().split():
-                    end_process(int(pid), signal.SIGKILL)
-        try:
-            ours = {os.readlink(f"/proc/{self.host_pid}/ns/{kind}") for kind in ("net", "mnt")}
-        except FileNotFoundError:
-            return
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == self.host_pid:
-                continue
-            try:
-                if {os.readlink(entry / "ns" / kind) for kind in ("net", "mnt")} & ours:
-                    end_process(int(entry.name), signal.SIGKILL)
-            except (FileNotFoundError, PermissionError):  # gone, or the machine's own first process
-                continue
-        end_process(self.host_pid, signal.SIGKILL)
-
-    def _remember(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        (self.folder / f"{name}.pid").write_text(str(process.pid))
-        _CHILDREN[process.pid] = process
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         end_process(self._pid(name), number)
@@ -275,7 +258,10 @@ resolv=$(readlink -f /etc/resolv.conf)
 mkdir -p "${{resolv%/*}}" && touch "$resolv"
 mount --bind "$1" "$resolv"
 echo up
-exec sleep infinity >/dev/null
+exec >/dev/null
+# Here this is process 1, which must reap what a killed dockerd leaves: it takes its dead containerd for a living
+# one otherwise, and does not start again.
+while :; do sleep infinity & wait; done
 """
 
 
@@ -296,6 +282,19 @@ def _await_ready(process: subprocess.Popen[bytes], ears: socket.socket, log: Pat
     raise EngineFailed(f"dockerd is not ready after {PATIENCE_S:.0f} s; the end of {log}:\n{end_of(log)}")
 
 
+def _child_of(parent: int) -> int:
+    """Return the one child of a process, as this machine numbers it; unshare and nsenter have exactly one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdigit() and (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(
+                parent
+            ):
+                found.append(int(entry.name))
+    (child,) = found
+    return child
+
+
 def end_process(pid: int, number: signal.Signals) -> None:
     """Signal one process and return when it has ended; killed where it takes too long."""
     try:
@@ -310,8 +309,6 @@ def end_process(pid: int, number: signal.Signals) -> None:
                 select.select([ending], [], [], PATIENCE_S / 2)
     finally:
         os.close(ending)
-    if pid in _CHILDREN:
-        _CHILDREN.pop(pid).wait()
 
 
 def remove_cgroup(group: Path) -> None:
