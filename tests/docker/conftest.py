@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fix_engine import client, engine, images
+from fix_engine import client, ears, engine, images, production, protected
 
-__all__ = ["client", "engine", "images"]
+__all__ = ["client", "ears", "engine", "images", "production", "protected"]
