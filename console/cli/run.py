@@ -21,7 +21,7 @@ from console.engine.control import Request, account_name, ask
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import LOG_FILE, start_engine
 from console.environments.programs import find_programs
-from console.errors import ControlRefused, PlanError, SubjectError, UsageError
+from console.errors import ControlRefused, PlanError, StepFailed, SubjectError, UsageError
 from console.journal import JournalTail, read_journal
 from console.model.config import RunConfig, RunOrder, SubjectConfig
 from console.model.event import Entry
@@ -58,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
+    engine = "the docker engine (unix://, ssh://, tcp:// with TLS)"
+    parser.add_argument("--endpoint", metavar="URL", help=engine)
     major = "PostgreSQL's major version (the wheel has 16 and 18)"
     parser.add_argument("--pg-major", type=int, metavar="N", help=major)
     parser.add_argument("--pg-programs", metavar="DIR", help="a system PostgreSQL: the folder above its bin/")
@@ -93,7 +95,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         "source": _given(rows=options.demo_rows),
         "environment": _given(
             kind=options.environment, major=options.pg_major, programs=options.pg_programs,
-            work_folder=options.work_dir,
+            work_folder=options.work_dir, endpoint=options.endpoint,
         ),
         "subject": _given(path=options.subject),
         "pack": _given(name=options.pack),
@@ -127,8 +129,6 @@ def check_before(config: RunConfig) -> LoadedPack:
     from console.engine.import_check import subject_imports
     from console.engine.rehearsal import subject_folder
 
-    if config.environment.kind == "docker":
-        raise PlanError("this release has no docker environment yet", remedy="use --environment embedded")
     if config.source.rows < 1 or config.source.rows > 50_000_000:
         what = f"--demo-rows {config.source.rows} is not between 1 and 50000000"
         raise PlanError(what, remedy="mend the number")
@@ -140,7 +140,21 @@ def check_before(config: RunConfig) -> LoadedPack:
     package = loaded.pack.subject.package
     _require_planned_subject(subject_folder(loaded, config), config.subject)
     subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
+    if config.environment.kind == "docker":
+        _require_images(config)
     return loaded
+
+
+def _require_images(config: RunConfig) -> None:
+    """Refuse an engine that does not answer and an image that it does not have, before a run exists."""
+    from console.environments.docker_images import image_ids
+
+    folder = work_folder(config) / f"drydock-check-{secrets.token_hex(4)}"
+    try:
+        image_ids(config.environment, folder=folder)
+    except StepFailed as wrong:
+        remedy = "start the engine, pull the image by hand, or name another under [environment]"
+        raise PlanError(wrong.reason, remedy=remedy) from wrong
 
 
 def work_folder(config: RunConfig) -> Path:

@@ -40,6 +40,7 @@ def verify(run: Rehearsal) -> None:
     recorder.fact("privileges.probes_after", probes, source="each ungranted cell, tried and rolled back")
     _look_at_source(run)
     look_once_more(run)
+    run.the_environment().keep_logs()
     not_kept = gather_logs(run)
     run.the_trace().seal()
     recorder.fact("scan.records", _scan(run, _records(run), troubles=not_kept), source=SCAN_SOURCE)
