@@ -90,7 +90,7 @@ def hardened(config: EnvironmentConfig, *, network: str, log: bool = False, **wo
         "security_opt": ["no-new-privileges:true"], "publish_all_ports": False, "port_bindings": {},
         "restart_policy": {"Name": "no"}, "mem_limit": config.memory_bytes, "memswap_limit": config.memory_bytes,
         "pids_limit": _MOST_PROCESSES, "nano_cpus": int(config.cpus * 1e9) or None,
-        "ulimits": [Ulimit(name="core", soft=0, hard=0)], "dns": ["127.0.0.1"], "dns_search": ["."],
+        "ulimits": [Ulimit(name="core", soft=0, hard=0)], "dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"],
         "log_config": LogConfig(type="json-file", config=_LOG_LIMITS) if log else LogConfig(type="none"),
         **words,
     }  # fmt: skip

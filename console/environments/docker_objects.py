@@ -123,22 +123,22 @@ class DockerObjects:
         """Make an empty named volume. The engine gives back an older one of the name: that is refused."""
         with self._making("volume", name):
             self.client.create_volume(name, labels={**self.labels, VOLUME_LABEL: secrets.token_hex(16)})
-        self._made("volume", name)
+        self._made("volume", name, name)
 
     def make_network(self, name: str, options: Mapping[str, str]) -> str:
         """Make an internal bridge network and return its id."""
         with self._making("network", name):
-            self.client.create_network(
+            made = self.client.create_network(
                 name, driver="bridge", internal=True, enable_ipv6=False, check_duplicate=True, attachable=False,
                 labels=self.labels, options=dict(options),
             )  # fmt: skip
-        return self._made("network", name)
+        return self._made("network", name, str(made["Id"]))
 
     def make_container(self, name: str, image: str, **words: Any) -> str:
         """Make a container that is not started yet, with no volume but named ones; return its id."""
         with self._making("container", name):
-            self.client.create_container(image, name=name, labels=self.labels, **words)
-        identity = self._made("container", name)
+            made = self.client.create_container(image, name=name, labels=self.labels, **words)
+        identity = self._made("container", name, str(made["Id"]))
         found = self.look("container", identity) or {}
         asked = {one["Source"] for one in words["host_config"].get("Mounts", ()) if one["Type"] == "volume"}
         unasked = [
@@ -163,8 +163,9 @@ class DockerObjects:
                     self._receipts.closed(kind, name, identity="", how="the engine refused to make it")
                 raise
 
-    def _made(self, kind: Kind, name: str) -> str:
-        found = self.look(kind, name)
+    def _made(self, kind: Kind, name: str, made: str) -> str:
+        """Record which object it became. An engine makes two networks of one name: ours is the one it said."""
+        found = self.look(kind, made)
         if found is None or _labels_of(kind, found).get(NONCE_LABEL) != self.nonce:
             self._receipts.closed(kind, name, identity="", how="never made: the name was taken")
             reason = f"{kind} {name} is somebody else's: it was made in the moment between looking and making"

@@ -188,6 +188,9 @@ class ContainerSource(ConnectionSource):
                     abort.raise_if_requested()
             except StreamEnded:
                 pass
+            except BaseException:
+                _ask_to_end(stream)
+                raise
             finally:
                 stream.close()
                 digest, size_bytes = writing.end()
@@ -198,6 +201,13 @@ class ContainerSource(ConnectionSource):
             sha256=digest, size_bytes=size_bytes, returncode=code, words=words or writing.trouble,
             arguments=arguments,
         )  # fmt: skip
+
+
+def _ask_to_end(stream: AttachedStream) -> None:
+    """Let the exec end pg_dump: there is no call of the engine's that would."""
+    with contextlib.suppress(StreamEnded):
+        stream.write(b"end\n")
+    stream.wait_for_end(_END_PATIENCE_S)
 
 
 def _exit_code(objects: DockerObjects, exec_id: str) -> int:
