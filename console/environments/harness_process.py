@@ -65,6 +65,8 @@ class HarnessProcess(HarnessTalk):
     def _write(self, data: bytes) -> None:
         pipe = self._child.process.stdin
         assert pipe is not None
+        if pipe.closed:
+            raise BrokenPipeError("the harness was ended")
         pipe.write(data)
         pipe.flush()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -136,14 +135,14 @@ def test_production_never_lost_a_session(passed: Passed, engine: Engine) -> None
 
 
 @pytest.fixture(scope="module")
-def caught(drydock: Drydock, setting: Setting) -> Iterator[dict[str, Ended]]:
+def caught(drydock: Drydock, setting: Setting) -> dict[str, Ended]:
     """Every planted defect rehearsed on docker, two at a time."""
     plan = unnamed(setting.plan("bad"))
     plays = {
         name: partial(lambda folder, given: given.run(str(plan), "--subject", str(random_copy(given, folder))), one)
         for name, one in KNOWN_BAD.items()
     }  # fmt: skip
-    yield {name: done.result() for name, done in played_together(drydock, plays).items()}
+    return {name: done.result() for name, done in played_together(drydock, plays).items()}
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_BAD))
