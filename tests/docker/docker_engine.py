@@ -168,14 +168,16 @@ class Engine:
         """Return words that run on the engine's host: its network, this machine's files."""
         return ["nsenter", f"--target={self.host_pid}", "--net", "--", *words]
 
-    def docker(self, *words: str, given: bytes = b"", **variables: str) -> str:
-        """Return what the docker command says of `given`; raises EngineFailed with its own words."""
+    def docker(self, *words: str, given: bytes = b"", both: bool = False, **variables: str) -> str:
+        """Return what the docker command says of `given`, with `both` on stderr too; raises EngineFailed with that."""
         done = subprocess.run(
-            ["docker", "--host", self.address, *words], input=given, capture_output=True, check=False,
+            ["docker", "--host", self.address, *words], input=given, check=False, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if both else subprocess.PIPE,
             env={**_clean_environment(), "DOCKER_CONFIG": str(self.folder / "client"), **variables},
         )  # fmt: skip
         if done.returncode:
-            raise EngineFailed(f"docker {' '.join(words)}: {done.stderr.decode('utf-8', 'replace').strip()}")
+            said = done.stdout if both else done.stderr
+            raise EngineFailed(f"docker {' '.join(words)}: {said.decode('utf-8', 'replace').strip()}")
         return done.stdout.decode("utf-8", "replace").strip()
 
     def packets_out(self) -> int:
@@ -203,15 +205,25 @@ class Engine:
                 raise EngineMissing(f"no namespaces can be made here:\n{end_of(self.folder / 'host.log')}")
         (self.folder / "host.pid").write_text(str(_child_of(process.pid)))
 
-    def start(self, *more: str) -> None:
-        """Start dockerd and return when it says that it is ready; `more` are options of its own."""
+    def start(self, *more: str, door: socket.socket | None = None) -> None:
+        """Start dockerd and return when it says that it is ready; `more` are options of its own.
+
+        `door` is a listening socket of this machine's network, which dockerd takes over with `--host=fd://`.
+        """
+        inside = ["sh", "-c", 'export LISTEN_PID=$$; exec "$@"', "sh"] if door else []
+        given = (
+            ["bash", "-c", f'exec 3<&{door.fileno()} && export LISTEN_FDS=1 && exec "$@"', "bash"]
+            if door
+            else []
+        )
+        where = ["nsenter", f"--target={self.host_pid}", "--net", "--mount", "--pid", "--"]
         notify = self.folder / "notify.sock"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
             ears.bind(str(notify))
             with self.log.open("ab") as out:
                 process = subprocess.Popen(
-                    ["nsenter", f"--target={self.host_pid}", "--net", "--mount", "--pid", "--", *self._words(), *more],
+                    [*given, *where, *inside, *self._words(), *more], pass_fds=[door.fileno()] if door else [],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=self.folder,
                     env={**_clean_environment(), "NOTIFY_SOCKET": str(notify)},
                 )  # fmt: skip

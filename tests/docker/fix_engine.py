@@ -16,6 +16,8 @@ import pytest
 from container_production import ContainerProduction, make_production, make_protected
 from docker_engine import Engine, EngineMissing, started
 from docker_images import Images, load_images
+from docker_plans import Setting
+from fix_runs import Drydock
 
 EARS_PORT = 5432
 """The port of PostgreSQL: on the host it would be a production published on every address."""
@@ -88,3 +90,12 @@ def ears(engine: Engine) -> Iterator[Ears]:
     yield Ears(engine=engine, file=file)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@pytest.fixture(scope="session")
+def setting(
+    drydock: Drydock, production: ContainerProduction, protected: tuple[str, ...], images: Images
+) -> Setting:
+    """Production, the protected containers and the images, for plan files."""
+    assert protected
+    return Setting(production=production, images=images, folder=drydock.root)
