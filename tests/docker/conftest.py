@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fix_engine import client, ears, engine, images, production, protected, setting
-from fix_rehearsals import neighbourhood, watched
+from fix_rehearsals import neighbourhood, neighbours, watched
 
 __all__ = [
-    "client", "ears", "engine", "images", "neighbourhood", "production", "protected", "setting", "watched",
+    "client", "ears", "engine", "images", "neighbourhood", "neighbours", "production", "protected", "setting",
+    "watched",
 ]  # fmt: skip

@@ -36,11 +36,17 @@ class Neighbourhood:
 
 
 @pytest.fixture(scope="session")
-def neighbourhood(engine: Engine, images: Images, setting: Setting, ears: Ears) -> Neighbourhood:
-    """Production, protected containers, and objects whose names and labels resemble a rehearsal's."""
-    assert ears.visits() is not None
+def neighbours(engine: Engine, images: Images) -> tuple[str, ...]:
+    """Objects whose names and labels resemble a rehearsal's, before, after and within each of its exact names."""
     labels = ["drydock.run=20260101-000000-0000", "drydock.nonce=0000000000000000", "com.example.drydock=1"]
     make_neighbours(engine, names=NAMES, labels=labels, image=images.python)
+    return NAMES
+
+
+@pytest.fixture(scope="module")
+def neighbourhood(engine: Engine, neighbours: tuple[str, ...], setting: Setting, ears: Ears) -> Neighbourhood:
+    """Production, protected containers and neighbours, as they are when a module begins."""
+    assert neighbours and ears.visits() is not None
     before = look_at_engine(engine, busy=[PRODUCTION_VOLUME])
     return Neighbourhood(
         engine=engine, before=before, setting=setting, production=setting.production.digest()
@@ -67,7 +73,7 @@ def secrets_of(living: Living) -> list[str]:
     return [value for value in told.values() if isinstance(value, str)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(drydock: Drydock, setting: Setting, neighbourhood: Neighbourhood, ears: Ears) -> Watched:
     """The reference subject against production in its container; share it."""
     engine = neighbourhood.engine
