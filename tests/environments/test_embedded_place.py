@@ -169,7 +169,7 @@ def test_the_harness_works_in_its_scratch_folder(
     environment: EmbeddedEnvironment, place: EmbeddedPlace
 ) -> None:
     """The started harness stands in its scratch folder, and its words go to a log that only root can open."""
-    harness = environment.start_harness(place)
+    harness = environment.start_harness(place, database="postgres")
     try:
         pid = harness.identity.split(":")[0]
         assert os.readlink(f"/proc/{pid}/cwd") == str(place.scratch)
