@@ -18,7 +18,7 @@ from console.environments.docker_objects import DockerObjects, Taken, opened
 from console.errors import StepFailed
 
 FORBIDDEN = re.compile(
-    r"prune|filters\s*=|\ball=True, filters|remove_image|pull\(|\.stop\(|\.restart\(|\.rename\("
+    r"prune\w*\(|filters\s*=|\ball=True, filters|remove_image|pull\(|\.stop\(|\.restart\(|\.rename\("
 )
 
 
