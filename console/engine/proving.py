@@ -20,7 +20,7 @@ from console.engine.preflight import check_beforehand, site_digests
 from console.engine.proof_state import Proving
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
-from console.environments.embedded import EmbeddedEnvironment
+from console.environments.embedded import EmbeddedEnvironment, EmbeddedPlace
 from console.environments.harness_talk import HarnessTalk, Report
 from console.errors import SecretUnavailable, StepFailed
 from console.model.event import SecretRedacted
