@@ -23,7 +23,7 @@ from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.programs import find_programs
-from console.errors import PlanError, SubjectError
+from console.errors import DrydockError, PlanError, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
 from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
@@ -80,12 +80,16 @@ def main(options: argparse.Namespace) -> int:
     config = configuration(options)
     loaded = check_before(config)
     approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))
-    ready_key(default_state_folder().absolute())
     runs = runs_folder(options)
     run = new_run_id()
     group = approvers_gid(config.boundaries)
     prepared = _prepared(options)
     folder = create_run_folder(runs, run)
+    try:
+        ready_key(default_state_folder().absolute())
+    except DrydockError:
+        folder.rmdir()
+        raise
     order = _order(run, config, approve, options, runs)
     order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())

@@ -7,6 +7,7 @@ in its own 0700 folder. Shares the host's kernel and file system: a separate clu
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -207,7 +208,7 @@ class EmbeddedEnvironment:
             _read_only(made, self.harness_uid)
         make_folder(place.socket)
         if socket is not None:
-            os.link(socket, place.socket / socket.name)
+            _lead_to(socket, place.socket / socket.name)
         for own in (place.scratch, place.trace.parent):
             make_folder(own, uid=self.harness_uid)
         place.log.touch(mode=0o600)
@@ -237,6 +238,16 @@ class EmbeddedEnvironment:
     def superuser(self) -> str:
         """Return the engine's own role on the copy."""
         return SUPERUSER
+
+
+def _lead_to(socket: Path, place: Path) -> None:
+    """Put a socket under another name: itself where both lie on one file system, elsewhere a link that leads there."""
+    try:
+        os.link(socket, place)
+    except OSError as wrong:
+        if wrong.errno != errno.EXDEV:
+            raise
+        place.symlink_to(socket)
 
 
 def _give(source: Path, target: Path, uid: int | None) -> None:
