@@ -261,11 +261,20 @@ def take_over(folder: Path, *, by: str) -> int:
         return 2
     if not begin_teardown(run.recorder, by=by):
         return _finish(run)
+    _note_untouched_subject(run)
     try:
         Runner(run.plan, run.recorder, DryRunHands(run, None)).run()
     except Exception as broken:  # noqa: BLE001 - the journal's plan is not this release's or this pack's any more
         finish_from_journal(run.recorder, folder, reason=_sentence(broken))
     return _finish(run)
+
+
+def _note_untouched_subject(run: Rehearsal) -> None:
+    """Look at the subject for an engine that died before it did, and before any step: nobody had touched it."""
+    state = run.recorder.state
+    if "subject.before" not in state.facts and not state.steps_started:
+        source = "the subject's files; git; at the teardown, because no step had begun"
+        run.recorder.fact("subject.before", subject_state(run), source=source)
 
 
 def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) -> int:

@@ -142,7 +142,7 @@ def _others_die() -> list[Cell]:
 def _machine() -> list[Cell]:
     steps = ("C-01", "C-02", "C-03", "C-05", "C-09", "C-10", "C-12", "C-13")
     cells = [Cell(act="full", moment=f"begun {step}") for step in steps]
-    cells += [Cell(act="full", moment="armed B-5", verdicts=FAIL)]
+    cells += [Cell(act="full", moment="armed B-5", words=("--approve", "B-1,B-2,B-3,B-4"))]
     cells += [Cell(act="readonly", moment=f"begun {step}") for step in ("C-03", "C-05", "C-08", "C-10")]
     cells += [
         Cell(act="fds", moment=f"begun {step}") for step in ("C-01", "C-03", "C-05", "C-08", "C-10", "C-11")

@@ -129,6 +129,7 @@ class _Playing:
         self.acts: dict[str, Callable[[Living], None]] = {
             "socket": self._without_socket, "two engines": self._two_engines, "two consoles": self._two_consoles,
             "two recovers": self._two_recovers, "killed recovers": self._killed_recovers,
+            "full": self._abort,
         }  # fmt: skip
         act = (
             "socket"
@@ -201,7 +202,7 @@ class _Playing:
     def _end_of(self, living: Living) -> int | None:
         """Return the command's exit code once the run has ended or nobody is left to end it."""
         act = self.acts.get(self.cell.act)
-        if act is not None:
+        if act is not None and self.cell.moment.startswith("armed"):
             living.wait_at(self.cell.moment.removeprefix("armed "))
             act(living)
         alone = self.cell.act.endswith(" console") or "never reads" in self.cell.act
@@ -260,6 +261,10 @@ class _Playing:
         return work + [
             str(path) for path in (self.runs / run / "secrets", self.runs / run / "scratch") if path.exists()
         ]
+
+    def _abort(self, living: Living) -> None:
+        """Ask for the end of a run that can record neither the asking nor the end."""
+        self.plain.command("abort", living.folder.name, "--runs-dir", str(self.runs))
 
     def _without_socket(self, living: Living) -> None:
         """Nobody can answer any more; a signal still ends the run."""
