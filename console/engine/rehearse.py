@@ -27,7 +27,14 @@ from console.engine.grounding import identify_copy, make_context, make_roles, pl
 from console.engine.preflight import check_beforehand, stage_secrets
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
-from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order
+from console.engine.rehearsal import (
+    JOURNAL_FILE,
+    Places,
+    Rehearsal,
+    open_rehearsal,
+    read_order,
+    work_folder_of,
+)
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
@@ -203,16 +210,25 @@ def _close(recorder: Recorder, folder: Path) -> int:
     assert state.ended is not None
     recorder.close()
     if recorder.unrecorded is not None:
-        return say_unrecorded(folder, recorder.unrecorded, state)
+        return say_unrecorded(folder, recorder.unrecorded, state, _own_folders(folder))
     try:
         _require_end(folder / JOURNAL_FILE, state)
     except JournalBroken as broken:
-        return say_unrecorded(folder, broken, state)
+        return say_unrecorded(folder, broken, state, _own_folders(folder))
     try:
         write_report(folder / "report.md", state)
     except OSError as wrong:
         say(f"the report of {folder.name} cannot be written: {wrong.strerror}; drydock report makes it")
     return state.ended.exit_code
+
+
+def _own_folders(folder: Path) -> tuple[Path, ...]:
+    """Return the exact names of a run's folders for what is thrown away, as its order has them."""
+    try:
+        places = Places(run=folder, work=work_folder_of(read_order(folder)))
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return places.work, places.demo
 
 
 def _require_end(journal: Path, state: RunState) -> None:
@@ -281,7 +297,7 @@ def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) 
     if recorder.state.created is None:
         broken = recorder.unrecorded
         recorder.close()
-        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state)
+        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
     return _close(recorder, folder)
