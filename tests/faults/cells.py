@@ -26,6 +26,11 @@ class Cell:
     environment: str = EMBEDDED
 
     @property
+    def needs_root(self) -> bool:
+        """Tell whether it mounts a file system of its own, or rests on users made up for the run."""
+        return self.act in ("full", "readonly", "processes")
+
+    @property
     def name(self) -> str:
         """Return what tests and table call it."""
         return f"{self.act} {self.when} {self.moment}"
