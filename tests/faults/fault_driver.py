@@ -234,7 +234,7 @@ class _Playing:
     ) -> None:
         self._check_end(last, code, recovered, first)
         if not Path(f"{self.acks}.met").exists():
-            self.troubles.append("the moment never came")
+            self.troubles.append(f"the moment never came: {last.ended.reason if last.ended else None}")
         heads = [line[9:73].decode("ascii", "replace") for line in _whole_lines(folder / "journal.jsonl")]
         for line in self.acks.read_text("ascii").splitlines():
             n, head = line.split()
