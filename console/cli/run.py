@@ -319,6 +319,7 @@ def _prompt(folder: Path, options: argparse.Namespace) -> LinePrompt | None:
 
 def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecorded: bool = False) -> int:
     sys.stderr.write(f"evidence: {folder}\n")
+    read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if state.ended is None:
         runs = runs_folder(options)
         line = shlex.join(["drydock", "recover", folder.name, "--runs-dir", str(runs)])
@@ -326,8 +327,6 @@ def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecord
         if unrecorded:
             what = "was torn down, but its journal cannot be written and holds no end; make room, then"
         sys.stderr.write(f"drydock: the engine is gone and the run {what}: {line}\n")
-    else:
-        read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if options.json:
         from console.cli.listing import print_json
         from console.evidence.summary import summary
