@@ -338,7 +338,6 @@ class SubjectState(_Fact, frozen=True, kw_only=True):
 
 class Starts(_Fact, frozen=True, kw_only=True):
     """C-13, N-6: since when each protected object and the source run, as first seen in this run and now.
-
     `maker`: how far the step that sees the first of them came (C-01; C-03 where only the source is seen).
     `gone`: the demo's own servers that a dead engine's teardown, or a reboot, took before anybody looked.
     """
