@@ -21,7 +21,7 @@ from console.evidence.seal import FINAL_SEAL, FinalSeal, JournalHead, write_publ
 from console.evidence.storage import write_manifest
 from console.evidence.verification import Outside, Verification
 from console.evidence.verify import verify
-from console.journal import read_verified_beginning
+from console.journal import read_verified
 
 Copy = Callable[[Ended], Path]
 
@@ -51,7 +51,7 @@ def flip(path: Path, at: int) -> None:
 def reseal(folder: Path, key: Ed25519PrivateKey) -> None:
     """Make manifest and final seal anew over whatever the journal says now."""
     old = msgspec.json.decode((folder / FINAL_SEAL).read_bytes(), type=FinalSeal)
-    last = list(read_verified_beginning(folder / "journal.jsonl"))[-1]
+    last = list(read_verified(folder / "journal.jsonl"))[-1]
     write_public_key(folder / "seal.pub.pem", key)
     seal = msgspec.structs.replace(
         old, key=public_of(key), journal=JournalHead(n=last[0].n, head=last[1]),
