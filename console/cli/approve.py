@@ -10,7 +10,7 @@ from functools import partial
 
 from console.cli.options import add_runs_dir, runs_folder
 from console.engine.control import Reply, Request, ask, ask_as_approver
-from console.errors import RunNotFound, RunsFolderError, UsageError
+from console.errors import ControlRefused, DrydockError, RunNotFound, RunsFolderError, UsageError
 from console.runs import find_run, is_run_id
 
 
@@ -46,13 +46,21 @@ def sender(options: argparse.Namespace) -> Callable[[Request], Reply]:
     run: str = options.run
     try:
         found = find_run(runs_folder(options), run)
-    except (RunsFolderError, RunNotFound):
+    except (RunsFolderError, RunNotFound) as missing:
         if not is_run_id(run):
             raise
-        return partial(ask_as_approver, run)
+        return partial(_ask_elsewhere, run, missing)
     if found.state.ended is not None:
         raise UsageError(f"the run {found.run} has ended", remedy="nothing waits for an answer")
     return partial(ask, found.path)
+
+
+def _ask_elsewhere(run: str, missing: DrydockError, request: Request) -> Reply:
+    """Ask another user's run as its approver; where no engine answers, the run is simply not there."""
+    try:
+        return ask_as_approver(run, request)
+    except ControlRefused:
+        raise missing from None
 
 
 def tty() -> str:

@@ -23,7 +23,7 @@ from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.programs import find_programs
-from console.errors import PlanError, StepFailed, SubjectError
+from console.errors import DrydockError, PlanError, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
 from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
@@ -83,12 +83,16 @@ def main(options: argparse.Namespace) -> int:
     config = configuration(options)
     loaded = check_before(config)
     approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))
-    ready_key(default_state_folder().absolute())
     runs = runs_folder(options)
     run = new_run_id()
     group = approvers_gid(config.boundaries)
     prepared = _prepared(options)
     folder = create_run_folder(runs, run)
+    try:
+        ready_key(default_state_folder().absolute())
+    except DrydockError:
+        folder.rmdir()
+        raise
     order = _order(run, config, approve, options, runs)
     order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
@@ -335,6 +339,7 @@ def _prompt(folder: Path, options: argparse.Namespace) -> LinePrompt | None:
 
 def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecorded: bool = False) -> int:
     sys.stderr.write(f"evidence: {folder}\n")
+    read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if state.ended is None:
         runs = runs_folder(options)
         line = shlex.join(["drydock", "recover", folder.name, "--runs-dir", str(runs)])
@@ -342,8 +347,6 @@ def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecord
         if unrecorded:
             what = "was torn down, but its journal cannot be written and holds no end; make room, then"
         sys.stderr.write(f"drydock: the engine is gone and the run {what}: {line}\n")
-    else:
-        read_journal(folder / JOURNAL_FILE)  # somebody may have changed what was shown already
     if options.json:
         from console.cli.listing import print_json
         from console.evidence.summary import summary

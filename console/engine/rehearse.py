@@ -30,7 +30,15 @@ from console.engine.proving import check_before_proof, connect_and_reach, find_h
 from console.engine.proving_transaction import certify, run_and_roll_back, verify_proof
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
-from console.engine.rehearsal import JOURNAL_FILE, Rehearsal, open_rehearsal, read_order, state_folder_of
+from console.engine.rehearsal import (
+    JOURNAL_FILE,
+    Places,
+    Rehearsal,
+    open_rehearsal,
+    read_order,
+    state_folder_of,
+    work_folder_of,
+)
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
@@ -245,16 +253,25 @@ def _close(recorder: Recorder, folder: Path, state_folder: Path) -> int:
     assert state.ended is not None
     try:
         if recorder.unrecorded is not None:
-            return say_unrecorded(folder, recorder.unrecorded, state)
+            return say_unrecorded(folder, recorder.unrecorded, state, _own_folders(folder))
         _require_end(folder / JOURNAL_FILE, state)
         seal_run(folder, state_folder, state, head=recorder.head, secrets=recorder.registry.values())
     except JournalBroken as broken:
-        return say_unrecorded(folder, broken, state)
+        return say_unrecorded(folder, broken, state, _own_folders(folder))
     except (DrydockError, OSError) as wrong:
         say(f"the evidence of {folder.name} could not be sealed: {wrong}")
     finally:
         recorder.close()
     return state.ended.exit_code
+
+
+def _own_folders(folder: Path) -> tuple[Path, ...]:
+    """Return the exact names of a run's folders for what is thrown away, as its order has them."""
+    try:
+        places = Places(run=folder, work=work_folder_of(read_order(folder)))
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return places.work, places.demo
 
 
 def _require_end(journal: Path, state: RunState) -> None:
@@ -311,6 +328,7 @@ def take_over(folder: Path, *, by: str) -> int:
         return 2
     if not begin_teardown(run.recorder, by=by):
         return _finish(run)
+    _note_untouched_subject(run)
     try:
         Runner(run.plan, run.recorder, PlanHands(run, None)).run()
     except Exception as broken:  # noqa: BLE001 - the journal's plan is not this release's or this pack's any more
@@ -318,11 +336,19 @@ def take_over(folder: Path, *, by: str) -> int:
     return _finish(run)
 
 
+def _note_untouched_subject(run: Rehearsal) -> None:
+    """Look at the subject for an engine that died before it did, and before any step: nobody had touched it."""
+    state = run.recorder.state
+    if "subject.before" not in state.facts and not state.steps_started:
+        source = "the subject's files; git; at the teardown, because no step had begun"
+        run.recorder.fact("subject.before", subject_state(run), source=source)
+
+
 def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) -> int:
     if recorder.state.created is None:
         broken = recorder.unrecorded
         recorder.close()
-        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state)
+        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
     return _close(recorder, folder, _state_folder(folder))

@@ -31,12 +31,16 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
 
 
-def say_unrecorded(folder: Path, why: Exception, state: RunState) -> int:
-    """Say what was done for a run whose end no journal tells, and what is left; return the exit code."""
+def say_unrecorded(folder: Path, why: Exception, state: RunState, beyond: tuple[Path, ...] = ()) -> int:
+    """Say what was done for a run whose end no journal tells, and what is left; return the exit code.
+
+    `beyond` are the run's own folders, which are named where they are still there and never removed.
+    """
     left = [f"{receipt.kind} {receipt.name}" for receipt in state.open_receipts]
     done = f"not everything was removed: {', '.join(left)}" if left else "what its receipts name was removed"
     if isinstance(why, JournalBroken):
-        say(f"the journal of {folder.name} does not verify: {why}; of its verified beginning {done}")
+        there = "".join(f"; {path} is still there" for path in beyond if os.path.lexists(path))
+        say(f"the journal of {folder.name} does not verify: {why}; of its verified beginning {done}{there}")
         return EXIT_NOT_VERIFIED
     reason = why.strerror if isinstance(why, OSError) and why.strerror else str(why)
     say(

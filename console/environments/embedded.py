@@ -7,6 +7,7 @@ in its own 0700 folder. Shares the host's kernel and file system: a separate clu
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -262,7 +263,7 @@ class EmbeddedEnvironment:
         if socket == "copy":
             socket = self.cluster.socket_path
         if socket is not None:
-            os.link(socket, place.socket / socket.name)
+            _lead_to(socket, place.socket / socket.name)
         for own in (place.scratch, place.trace.parent):
             make_folder(own, uid=self.harness_uid)
         place.log.touch(mode=0o600)
@@ -301,6 +302,16 @@ class EmbeddedEnvironment:
         assert isinstance(place, EmbeddedPlace)
         for entry in place.socket.iterdir():
             entry.unlink()
+
+
+def _lead_to(socket: Path, place: Path) -> None:
+    """Put a socket under another name: itself where both lie on one file system, elsewhere a link that leads there."""
+    try:
+        os.link(socket, place)
+    except OSError as wrong:
+        if wrong.errno != errno.EXDEV:
+            raise
+        place.symlink_to(socket)
 
 
 def _give(source: Path, target: Path, uid: int | None) -> None:

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path += [str(TESTS), str(TESTS / "tui")]
+sys.path += [str(TESTS), str(TESTS / "tui"), str(TESTS / "benchmarks")]
 
 import msgspec  # noqa: E402
 from fix_journals import RUN, begun, passed  # noqa: E402
 from fix_screens import statement, write_large_trace  # noqa: E402
+from screen_pty import Pty  # noqa: E402
 
 from console.model.trace import BlockSeal  # noqa: E402
 from console.trace_log import read_trace  # noqa: E402
-from tests.benchmarks.screen_pty import Pty  # noqa: E402
 
 OPEN = (
     "import sys; from pathlib import Path; from console.cli.attach import open_screen; "

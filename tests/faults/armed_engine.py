@@ -113,11 +113,12 @@ class Fault:
         self._put(STRANGE)
 
     def do_changed(self) -> None:
-        """Let somebody change a byte of the second line, and die."""
+        """Let somebody change a byte of the last line, and die."""
         with (self.folder / "journal.jsonl").open("r+b") as file:
-            file.readline()
-            file.seek(20, os.SEEK_CUR)
-            file.write(b"X")
+            file.seek(-30, os.SEEK_END)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
         self.signal(signal.SIGKILL, "engine")
 
     def _put(self, line: bytes) -> None:

@@ -73,4 +73,5 @@ def cells_played(
     }
     whole = "faults" in request.config.option.markexpr
     with ThreadPoolExecutor(2 * AT_A_TIME if whole else AT_A_TIME) as pool:
-        yield {name: pool.submit(player.play, BY_NAME[name]) for name in wanted}
+        playable = [BY_NAME[name] for name in wanted if os.geteuid() == 0 or not BY_NAME[name].needs_root]
+        yield {cell.name: pool.submit(player.play, cell) for cell in playable}

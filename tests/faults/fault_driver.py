@@ -104,6 +104,10 @@ class Player:
         made = _Playing(self._drydock, cell, self._plan)
         try:
             played = made.play()
+        except Exception as broken:  # noqa: BLE001 - the cell's own outcome, and its test fails with it
+            told = f"{type(broken).__name__}: {broken}"
+            played = Played(cell=cell, exit_code=None, first="unknown", last="unknown", verdict="", residue=(),
+                            recovered=None, troubles=[told])  # fmt: skip
         finally:
             made.undo()
         if self._bystanders.digest() != self._untouched:
@@ -129,6 +133,7 @@ class _Playing:
         self.acts: dict[str, Callable[[Living], None]] = {
             "socket": self._without_socket, "two engines": self._two_engines, "two consoles": self._two_consoles,
             "two recovers": self._two_recovers, "killed recovers": self._killed_recovers,
+            "full": self._abort,
         }  # fmt: skip
         act = (
             "socket"
@@ -201,7 +206,7 @@ class _Playing:
     def _end_of(self, living: Living) -> int | None:
         """Return the command's exit code once the run has ended or nobody is left to end it."""
         act = self.acts.get(self.cell.act)
-        if act is not None:
+        if act is not None and self.cell.moment.startswith("armed"):
             living.wait_at(self.cell.moment.removeprefix("armed "))
             act(living)
         alone = self.cell.act.endswith(" console") or "never reads" in self.cell.act
@@ -229,8 +234,8 @@ class _Playing:
     ) -> None:
         self._check_end(last, code, recovered, first)
         if not Path(f"{self.acks}.met").exists():
-            self.troubles.append("the moment never came")
-        heads = [json.loads(line)["hash"] for line in _whole_lines(folder / "journal.jsonl")]
+            self.troubles.append(f"the moment never came: {last.ended.reason if last.ended else None}")
+        heads = [line[9:73].decode("ascii", "replace") for line in _whole_lines(folder / "journal.jsonl")]
         for line in self.acks.read_text("ascii").splitlines():
             n, head = line.split()
             if 5 not in self.cell.exits and heads[int(n) - 1] != head:
@@ -260,6 +265,10 @@ class _Playing:
         return work + [
             str(path) for path in (self.runs / run / "secrets", self.runs / run / "scratch") if path.exists()
         ]
+
+    def _abort(self, living: Living) -> None:
+        """Ask for the end of a run that can record neither the asking nor the end."""
+        self.plain.command("abort", living.folder.name, "--runs-dir", str(self.runs))
 
     def _without_socket(self, living: Living) -> None:
         """Nobody can answer any more; a signal still ends the run."""

@@ -14,6 +14,8 @@ from fault_table import PAGE, expected_names, named_in_page, page, replaced
 @pytest.mark.parametrize("cell", [cell.name for cell in CELLS if cell.name not in SAMPLE])
 def test_cell(cells_played: dict[str, Future[Played]], cell: str) -> None:
     """The run ends as the cell says, CLEAN after recover, and nothing that is not its own has changed."""
+    if cell not in cells_played:
+        pytest.skip("mounts a file system of its own: run it as root")
     played = cells_played[cell].result()
     assert played.troubles == [], f"{played}"
 
@@ -22,6 +24,8 @@ def test_cell(cells_played: dict[str, Future[Played]], cell: str) -> None:
 @pytest.mark.parametrize("cell", SAMPLE)
 def test_sampled_cell(cells_played: dict[str, Future[Played]], cell: str) -> None:
     """The same for the cells that every test run plays."""
+    if cell not in cells_played:
+        pytest.skip("mounts a file system of its own: run it as root")
     played = cells_played[cell].result()
     assert played.troubles == [], f"{played}"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fix_journals import RUN, fail_at_s4, running_in_c05, waiting_at_b2
+from fix_places import place_for_clusters
 
 from console.cli.main import COMMANDS as MAIN_COMMANDS
 from console.cli.main import main
@@ -65,7 +66,7 @@ def said_as(uid: int, *words: str) -> tuple[int, str]:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Yield a folder that every user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="strangers-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="strangers-", dir=place_for_clusters()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

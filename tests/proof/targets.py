@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fix_places import place_for_clusters
 from fix_runs import Drydock, Ended, Living
 from fix_uids import own_uid
 from psycopg import sql
@@ -103,7 +104,7 @@ def a_subject(drydock: Drydock, name: str) -> Path:
 @contextmanager
 def made_target(major: int = 16) -> Iterator[Target]:
     """Make the cluster with the pack's demo as template; it is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="ddt-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ddt-", dir=place_for_clusters()))
     folder.chmod(0o711)
     cluster = Cluster(folder=folder / "c", programs=find_programs(major), uid=own_uid(), label="the target")
     password = make_password()

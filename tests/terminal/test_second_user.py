@@ -48,9 +48,9 @@ def as_other(words: Sequence[str], *, groups: Sequence[int] = ()) -> tuple[int, 
             os._exit(code)
     os.close(into)
     with os.fdopen(out) as said:
-        told = said.read()
+        heard = said.read()
     _pid, status_word = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status_word), told
+    return os.waitstatus_to_exitcode(status_word), heard
 
 
 @pytest.fixture

@@ -12,6 +12,11 @@ Opens = Callable[..., Terminal]
 Starts = Callable[..., Living]
 
 
+def _without(words: str) -> Callable[[str], bool]:
+    """Return what tells whether words have gone from a screen."""
+    return lambda shown: words not in shown
+
+
 def test_every_scenario_by_keys_from_two_consoles(starts: Starts, opens: Opens) -> None:
     """Linux console and NO_COLOR terminal answer in turn; each answer takes the question away on the other one."""
     living = starts("--supervise", "scenario")
@@ -32,7 +37,7 @@ def test_every_scenario_by_keys_from_two_consoles(starts: Starts, opens: Opens) 
             turn.resize(80, 24)
         answer(turn, boundary, "destroy" if boundary == "B-5" else "approve")
         for console in consoles:
-            console.until(lambda shown, gone=heading: gone not in shown, f"end of {boundary} on both")
+            console.until(_without(heading), f"end of {boundary} on both")
         seen.append(boundary)
     for console in consoles:
         console.shows("✓ PASS, CLEAN", "29 of 29 hold")

@@ -21,7 +21,7 @@ from console.environments.cluster import folder_identity
 from console.environments.process import is_alive, spawn
 from console.errors import JournalBroken
 from console.journal import JournalWriter, read_journal, read_verified_beginning
-from console.model.config import PackConfig, RunConfig, RunOrder
+from console.model.config import EnvironmentConfig, PackConfig, RunConfig, RunOrder
 from console.model.event import EngineFailed, EngineLost, ReceiptClosed, RunEnded, StepStarted
 from console.secrets import SecretRegistry
 
@@ -43,7 +43,9 @@ def dead(tmp_path: Path) -> Iterator[Dead]:
     folder = tmp_path / RUN
     folder.mkdir(mode=0o700)
     order = RunOrder(
-        run=RUN, config=RunConfig(pack=PackConfig(name="/nowhere")), approve=(), supervise="boundary",
+        run=RUN, approve=(), config=RunConfig(
+            pack=PackConfig(name="/nowhere"), environment=EnvironmentConfig(work_folder=str(tmp_path))
+        ), supervise="boundary",
         operator_uid=0, operator_name="r", operator_tty="", operator_ssh="", nonce="ab12",
         runs_folder=str(tmp_path),
     )  # fmt: skip
@@ -179,6 +181,19 @@ def test_a_broken_journal_keeps_nothing(dead: Dead, capsys: pytest.CaptureFixtur
     assert "does not verify: " in said
     assert "of its verified beginning what its receipts name was removed" in said
     assert take_over(dead.folder, by="drydock recover") == 5
+
+
+def test_what_no_verified_receipt_names_is_named_and_left(
+    dead: Dead, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With nothing verified nothing is removed, and the run's own folders are named where they are there."""
+    work = tmp_path / f"drydock-{RUN}-ab12"
+    work.mkdir()
+    journal = dead.folder / "journal.jsonl"
+    journal.write_bytes(b"x" + journal.read_bytes())
+    assert take_over(dead.folder, by="drydock recover") == 5
+    assert (is_alive(dead.identity), work.exists()) == (True, True)
+    assert capsys.readouterr().err.endswith(f"; {work} is still there\n")
 
 
 def test_a_broken_journal_is_held_while_its_run_is_torn_down(dead: Dead) -> None:
