@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -320,8 +320,10 @@ class DockerEnvironment:
             fetch_quietly(mirror)
         words = self._folder / "copy" / "startup.log"
         if self._containers is not None and not words.exists() and words.parent.is_dir():
-            words.write_text(self.containers.last_words(self.names.database), "utf-8")
-            words.chmod(0o600)
+            # An engine that is gone has said so where it mattered; its server's words go with it.
+            with suppress(StepFailed):
+                words.write_text(self.containers.last_words(self.names.database), "utf-8")
+                words.chmod(0o600)
 
     def close(self) -> None:
         """Let go of streams, tunnel and client."""
