@@ -166,10 +166,16 @@ def _record_what_is_left(run: Rehearsal) -> None:
 
 
 def _folders_without_receipt(run: Rehearsal) -> tuple[str, ...]:
-    """Return the run's own folders that are there and no receipt names: a journal was cut off, or scratch stays."""
-    known = {receipt.name for receipt in run.recorder.state.receipts.values()}
+    """Return the run's own folders that are there and no receipt names: a journal was cut off, or scratch stays.
+
+    One that was there before the run (G-02) is somebody else's.
+    """
+    state = run.recorder.state
+    known = {receipt.name for receipt in state.receipts.values()}
+    before = state.facts.get("names", {}).get("exists", {})
     own = (str(run.places.work), str(run.places.demo), str(run.places.scratch))
-    return tuple(f"folder {path}" for path in own if path not in known and os.path.lexists(path))
+    named = (path for path in own if path not in known and not before.get(f"folder {path}"))
+    return tuple(f"folder {path}" for path in named if os.path.lexists(path))
 
 
 def _cpu_seconds() -> dict[str, float]:

@@ -274,7 +274,7 @@ def test_what_is_lent_is_read_and_not_written(place: Path, two: tuple[int, int])
     assert attempted(f"assert open('{file}').read() == 'text'", two[0]) == "done"
     assert attempted(f"import subprocess; subprocess.run(['{tree}/in/program'], stdout=-3)", two[0]) == "done"
     for code in (f"open('{file}', 'w')", f"import os; os.chmod('{file}', 0o666)", f"import os; os.unlink('{file}')",
-                 f"import os; os.rename('{file}', '/tmp/x')", f"open('{tree}/new', 'w')"):  # fmt: skip
+                 f"import os; os.rename('{file}', '{tree}/x')", f"open('{tree}/new', 'w')"):  # fmt: skip
         assert attempted(code, two[0]) == "PermissionError"
     assert attempted(f"open('{file}')", two[1]) == "PermissionError"
 

@@ -69,7 +69,10 @@ def cells_played(
     wanted = {
         str(item.callspec.params["cell"]): None
         for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "cell" in item.callspec.params
+        if isinstance(item, pytest.Function)
+        and item.path.parent == HERE
+        and hasattr(item, "callspec")
+        and "cell" in item.callspec.params
     }
     whole = "faults" in request.config.option.markexpr
     with ThreadPoolExecutor(2 * AT_A_TIME if whole else AT_A_TIME) as pool:
