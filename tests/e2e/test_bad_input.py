@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,17 @@ def test_the_import_check_ends_nothing_but_its_own(drydock: Drydock, tmp_path: P
     finally:
         before.kill()
         before.wait()
+
+
+def test_a_key_that_cannot_seal_leaves_no_run(drydock: Drydock, tmp_path: Path) -> None:
+    """A run whose evidence could not be sealed is refused before anything of it exists."""
+    state = tmp_path / "state" / "drydock"
+    state.mkdir(parents=True, mode=0o700)
+    (state / "seal.key").write_text("this is no sealing key at all", "utf-8")
+    (state / "seal.key").chmod(0o600)
+    (state / "seal-keys.txt").write_text("", "utf-8")
+    other = replace(drydock, variables={"XDG_STATE_HOME": str(tmp_path / "state")})
+    runs = tmp_path / "runs"
+    said = other.command("run", "--headless", "--approve", "all", "--runs-dir", str(runs))
+    assert_refused(said, "holds no sealing key", "drydock key make")
+    assert list(runs.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ import pytest
 from fix_places import place_for_clusters
 
 from console.engine.archive import build_harness
+from console.environments import embedded as module
 from console.environments.embedded import SUPERUSER_SECRET, EmbeddedEnvironment, HarnessPlace
 from console.environments.owner import choose_uid, make_folder
 from console.environments.process import Finished, run_program
@@ -188,3 +190,18 @@ def test_the_two_users_are_leased(environment: EmbeddedEnvironment) -> None:
     held = Path("/proc/net/unix").read_text("utf-8")
     for uid in (environment.uid, environment.harness_uid):
         assert f"@drydock-uid-{uid}\n" in held
+
+
+def test_a_socket_on_another_file_system_is_led_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a socket cannot have a second name, as one in /run cannot, a link leads to it; another error is told."""
+    errors = [errno.EXDEV, errno.EACCES]
+
+    def refuse(_source: Path, _place: Path) -> None:
+        raise OSError(errors.pop(0), "refused")
+
+    monkeypatch.setattr(os, "link", refuse)
+    module._lead_to(tmp_path / "real", tmp_path / "here")
+    assert (tmp_path / "here").readlink() == tmp_path / "real"
+    with pytest.raises(PermissionError):
+        module._lead_to(tmp_path / "real", tmp_path / "there")
+    assert not (tmp_path / "there").is_symlink()
