@@ -7,16 +7,28 @@ library, because it travels; the engine searches everything again.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
+
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 def forms_of(value: str) -> frozenset[str]:
     """Return the texts in which a password is searched for."""
     raw = value.encode()
-    found = {value, raw.hex(), raw.hex().upper(), repr(value)[1:-1], value.replace("'", "''")}
-    found |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
+    url = quote(value, safe="")
+    found = {
+        value,
+        raw.hex(),
+        raw.hex().upper(),
+        repr(value)[1:-1],
+        repr(raw)[2:-1],
+        value.replace("'", "''"),
+    }
+    found |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    found |= {url, quote(value), quote_plus(value), _ESCAPE.sub(lambda code: code[0].lower(), url)}
     for offset in range(3):
         start, end = (offset * 8 + 5) // 6, (offset + len(raw)) * 8 // 6
         found |= {

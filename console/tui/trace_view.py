@@ -44,12 +44,17 @@ def _candidates(starts: tuple[int, ...], finder: Find) -> Iterator[int]:
 
 @dataclass(kw_only=True)
 class Seek:
-    """A search for the nearest record in one direction; `at` is the next record to look at."""
+    """A search for the nearest record in one direction; `at` is the next record to look at.
+
+    Past the trace's end it goes on at the other one, once, and ends with the record that it began beyond.
+    """
 
     rules: tuple[Filter, ...]
+    beyond: int
     at: int
     step: int
     what: str
+    wrapped: bool = False
 
 
 class TraceView:
@@ -97,8 +102,11 @@ class TraceView:
         return self.seek is not None or (self._rows is not None and self._looked_at < self.trace.count)
 
     def find(self, rule: Filter, *, beyond: int, step: int, what: str) -> None:
-        """Look for the nearest row beyond record `beyond` that `rule` holds for too; `work` tells."""
-        self.seek = Seek(rules=(rule, self.filter), at=beyond + step, step=step, what=what)
+        """Look for the nearest row beyond record `beyond` that `rule` holds for too; `work` tells.
+
+        A search that reaches the trace's end goes on at the other one and looks at `beyond` itself last.
+        """
+        self.seek = Seek(rules=(rule, self.filter), beyond=beyond, at=beyond + step, step=step, what=what)
 
     def work(self, budget_s: float) -> int | None:
         """Go on for about `budget_s`; return the record that was sought, -1 when there is none, else None."""
@@ -115,13 +123,27 @@ class TraceView:
         return None
 
     def _look(self) -> int | None:
-        """Look at one chunk: the record found, -1 at the trace's end, None to go on."""
+        """Look at one chunk: the record found, -1 when there is none, None to go on."""
         seek = self.seek
-        if seek is None or not 0 <= seek.at < self.trace.count:
+        if seek is None:
             return -1
-        first = seek.at if seek.step > 0 else max(0, seek.at - _CHUNK_RECORDS + 1)
-        last = min(first + _CHUNK_RECORDS, self.trace.count) if seek.step > 0 else seek.at + 1
+        low, high = self._bounds(seek)
+        if not low <= seek.at <= high:
+            if seek.wrapped:
+                return -1
+            seek.wrapped = True
+            seek.at = 0 if seek.step > 0 else self.trace.count - 1
+            return None if self.trace.count else -1
+        first = seek.at if seek.step > 0 else max(low, seek.at - _CHUNK_RECORDS + 1)
+        last = min(first + _CHUNK_RECORDS, high + 1) if seek.step > 0 else seek.at + 1
         found = matching(self.trace, first, last - first, seek.rules)
         hit = next(found, None) if seek.step > 0 else max(found, default=None)
         seek.at = last if seek.step > 0 else first - 1
         return hit
+
+    def _bounds(self, seek: Seek) -> tuple[int, int]:
+        """Return the first and the last record that a search may still look at."""
+        end = self.trace.count - 1
+        if not seek.wrapped:
+            return 0, end
+        return (0, min(seek.beyond, end)) if seek.step > 0 else (max(seek.beyond, 0), end)

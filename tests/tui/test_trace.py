@@ -72,14 +72,28 @@ def test_an_unclear_filter_says_so(line: str) -> None:
         parse_filter(line)
 
 
-def test_a_search_goes_both_ways_and_ends(view: TraceView) -> None:
-    """The nearest record beyond is found, forwards and backwards, and its absence is -1."""
+def test_a_search_goes_both_ways_and_round(view: TraceView) -> None:
+    """The nearest record beyond is found, forwards and backwards, past the ends, and absence is -1."""
     rule = Filter(texts=("decision_backlog_entry",))
     found = []
     for beyond, step in ((0, 1), (3, 1), (5, 1), (5, -1), (2, -1)):
         view.find(rule, beyond=beyond, step=step, what="x")
         found.append(view.work(1.0))
-    assert found == [2, 5, -1, 3, -1]
+    assert found == [2, 5, 2, 3, 5]
+    for step in (1, -1):
+        view.find(Filter(texts=("no such word",)), beyond=3, step=step, what="x")
+        assert view.work(1.0) == -1
+
+
+def test_a_search_comes_back_to_the_only_one(view: TraceView) -> None:
+    """The record that a search begins at is found when it is the only one, and is not looked past."""
+    rule = Filter(errors=True)
+    view.find(rule, beyond=-1, step=1, what="x")
+    only = view.work(1.0)
+    assert only is not None and only >= 0
+    for step in (1, -1):
+        view.find(rule, beyond=only, step=step, what="x")
+        assert view.work(1.0) == only
 
 
 def test_a_record_half_written_is_not_shown(view: TraceView, tmp_path: Path) -> None:

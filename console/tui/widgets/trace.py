@@ -6,7 +6,7 @@ from console.tui.spans import Spans
 from console.tui.trace_file import TraceFile
 from console.tui.trace_filter import Filter
 from console.tui.trace_row import WITNESSES, row_spans
-from console.tui.trace_view import TraceView
+from console.tui.trace_view import Seek, TraceView
 from console.tui.widgets.lines import Lines
 
 _WORK_EVERY_S, _WORK_FOR_S = 0.03, 0.015
@@ -109,11 +109,11 @@ class TracePane(Lines):
         self._work()
 
     def _work(self) -> None:
-        what = self.view.seek.what if self.view.seek else ""
+        seek = self.view.seek
         rows_before = len(self.view)
         found = self.view.work(_WORK_FOR_S)
         if found is not None:
-            self._found(found, what)
+            self._found(found, seek)
         elif len(self.view) != rows_before:
             self.grew()
         if not self.view.is_busy:
@@ -123,11 +123,13 @@ class TracePane(Lines):
             self.post_message(self.Moved(self))
             self.refresh()
 
-    def _found(self, number: int, what: str) -> None:
+    def _found(self, number: int, seek: Seek | None) -> None:
+        what = seek.what if seek else ""
         if number < 0:
-            self.notice = f"no further {what}"
+            self.notice = f"no {what}"
             return
-        self.notice = f"at {what}"
+        again = "" if not (seek and seek.wrapped) else ", from the " + ("top" if seek.step > 0 else "end")
+        self.notice = f"at {what}{again}"
         self.stop_following()
         self.go_to(self.view.row(number), centred=True)
         self._came_from = number
