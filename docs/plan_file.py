@@ -45,8 +45,16 @@ SECTIONS = {
 
 KEYS = {
     "plan": "a rehearsal on an isolated copy, or the rollback-only proof on the real database (docs/proof.md)",
-    "source.kind": "the demo that Drydock makes itself, a server reached by connection, or a dump file",
-    "source.host": "a host name, an address, or the folder of a Unix socket",
+    "source.kind": "the demo that Drydock makes itself, a server reached by connection, a dump file, or a container",
+    "source.container": "the source's container, by its exact name: docs/docker.md",
+    "source.run_as": "the user in the container as whom pg_dump runs",
+    "source.endpoint": "the container's engine, as environment.endpoint",
+    "source.context": "the container's engine as one of your docker contexts",
+    "source.tls": "as environment.tls",
+    "source.host": (
+        "a host name, an address, or the folder of a Unix socket; of a container the folder inside,"
+        " empty: /var/run/postgresql"
+    ),
     "source.port": "the server's port (it also names the socket)",
     "source.database": "the database to copy; empty: the pack's",
     "source.role": "a role that may read all that pg_dump reads; it needs no more",
@@ -64,6 +72,22 @@ KEYS = {
         "where clusters are made: a short path (sockets lie below it) with room;"
         " empty: DRYDOCK_WORK_DIR, else /var/tmp"
     ),
+    "environment.endpoint": (
+        "the docker engine: unix:///PATH, ssh://user@host or tcp://host:port with tls; empty: this machine's socket"
+    ),
+    "environment.context": "the docker engine as one of your docker contexts, instead of endpoint and tls",
+    "environment.tls": "the folder of ca.pem, cert.pem and key.pem for tcp://",
+    "environment.image": "PostgreSQL: a digest, a local id, or a name that the engine has; nothing is pulled",
+    "environment.harness_image": "CPython 3.11 or newer, for the harness and the way in",
+    "environment.container": "the copy's exact name; empty: one with the run's id",
+    "environment.harness": "the harness's exact name; empty: one with the run's id",
+    "environment.network": "the network's exact name; empty: one with the run's id",
+    "environment.memory_bytes": "memory limit of each container",
+    "environment.cpus": "processors of each container; 0.0: no limit",
+    "environment.probe": "addresses that must not be reached from inside, beside those that are found: host:port",
+    "protect.containers": "containers by exact name: Id, start, image, mounts, status and restarts must stay",
+    "protect.volumes": "volumes by exact name",
+    "protect.networks": "networks by exact name",
     "protect.clusters": "data folders of PostgreSQL clusters on this machine (G-03, G-12, G-24)",
     "subject.path": "the folder that holds the package; empty: the pack's reference subject",
     "subject.commit": "the commit that the folder's repository must be at; empty: it is recorded",
@@ -75,6 +99,7 @@ KEYS = {
     "boundaries.approvers": "the group of this machine whose members can be the second; required by require_two",
     "limits.free_bytes": "least free disk (G-01 asks for three times the source's size where that is more)",
     "limits.step_timeout_s": "seconds that the restore may take",
+    "limits.engine_patience_s": "seconds that a teardown waits for a docker engine that is away",
     "search.security_definer": "SECURITY DEFINER functions, as the search names them",
     "search.rules": "rewrite rules, as the search names them",
     "search.roles": "roles beside the pack's and the copy's own",

@@ -23,7 +23,7 @@ from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.programs import find_programs
-from console.errors import DrydockError, PlanError, SubjectError
+from console.errors import DrydockError, PlanError, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.journal import JournalTail, read_journal
 from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from console.cli.attach import Prepared
     from console.tui.prompt import LinePrompt
 
+_PROVEN = (("embedded", "connection"), ("embedded", "demo"))
 PROOF_PACK = "rollback_proof"
 """The pack of a proof for which nobody names one."""
 
@@ -64,6 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
+    engine = "the docker engine (unix://, ssh://, tcp:// with TLS)"
+    parser.add_argument("--endpoint", metavar="URL", help=engine)
     major = "PostgreSQL's major version (the wheel has 16 and 18)"
     parser.add_argument("--pg-major", type=int, metavar="N", help=major)
     parser.add_argument("--pg-programs", metavar="DIR", help="a system PostgreSQL: the folder above its bin/")
@@ -116,7 +119,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         "source": _given(rows=options.demo_rows),
         "environment": _given(
             kind=options.environment, major=options.pg_major, programs=options.pg_programs,
-            work_folder=options.work_dir,
+            work_folder=options.work_dir, endpoint=options.endpoint,
         ),
         "subject": _given(path=options.subject),
         "pack": _given(name=options.pack),
@@ -173,8 +176,6 @@ def check_before(config: RunConfig) -> LoadedPack:
     from console.engine.import_check import subject_imports
     from console.engine.rehearsal import subject_folder
 
-    if config.environment.kind == "docker":
-        raise PlanError("this release has no docker environment yet", remedy="use --environment embedded")
     if config.source.rows < 1 or config.source.rows > 50_000_000:
         what = f"--demo-rows {config.source.rows} is not between 1 and 50000000"
         raise PlanError(what, remedy="mend the number")
@@ -187,6 +188,8 @@ def check_before(config: RunConfig) -> LoadedPack:
     package = loaded.pack.subject.package
     _require_planned_subject(subject_folder(loaded, config), config.subject)
     subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
+    if config.environment.kind == "docker":
+        _require_images(config)
     return loaded
 
 
@@ -201,6 +204,23 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
         raise PlanError(
             "a proof needs a living database, not a dump file", remedy="use a source of kind connection"
         )
+    if config.plan == "proof" and (config.environment.kind, config.source.kind) not in _PROVEN:
+        raise PlanError(
+            "a proof runs its harness on this machine against a database that it reaches by connection",
+            remedy="leave [environment] kind away, and use a source of kind connection",
+        )
+
+
+def _require_images(config: RunConfig) -> None:
+    """Refuse an engine that does not answer and an image that it does not have, before a run exists."""
+    from console.environments.docker_images import image_ids
+
+    folder = work_folder(config) / f"drydock-check-{secrets.token_hex(4)}"
+    try:
+        image_ids(config.environment, folder=folder)
+    except StepFailed as wrong:
+        remedy = "start the engine, pull the image by hand, or name another under [environment]"
+        raise PlanError(wrong.reason, remedy=remedy) from wrong
 
 
 def work_folder(config: RunConfig) -> Path:

@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable
 
 from console.engine.digest import remove_scratch
+from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_closed
 from console.engine.failure import engine_failure
 from console.engine.gathering import gather_logs
-from console.engine.preflight import look_at_protected, protected_names
+from console.engine.protecting import PROTECTED_BY, look_again_at_protected, protected_names
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import remove_part, still_exists
 from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before, stand_ins
@@ -23,6 +24,7 @@ from console.environments.owner import hold_uid, remove_things, things_of
 from console.environments.process import end_process
 from console.errors import StepFailed
 from console.model.facts import Left, SourceIdentity, Starts, StepEnd, SubjectState
+from console.model.run_state import Receipt
 from console.packs import tree_sha256
 from console.repository import read_repository
 from console.sources.demo import DemoSource
@@ -52,7 +54,17 @@ def _end_harness(run: Rehearsal) -> None:
 
 def _keep_logs(run: Rehearsal) -> None:
     """Keep the logs of a run that never came to C-11; what is not there was never made."""
+    if run.environment is not None:
+        run.environment.keep_logs()
     gather_logs(run)
+
+
+def _let_go(run: Rehearsal) -> None:
+    """Let go of every way into the environment: what it consists of is removed next."""
+    if run.witnessing is not None:
+        run.witnessing.closing.close()
+    if run.environment is not None:
+        run.environment.close()
 
 
 def _remove_rehearsal(run: Rehearsal) -> None:
@@ -102,13 +114,13 @@ def _look_again(run: Rehearsal) -> None:
     if run.taken_over and "starts" in facts and stand_ins(recorder.state):
         return  # whoever looked went on to remove the demo, and may have died before it said so
     gone = gone_stand_ins(recorder.state) if run.taken_over else ()
-    names = tuple(name for name in protected_names(run) if name not in gone)
     after: dict[str, str] = {}
     if "protected.before" in facts:
-        protected = look_at_protected(names)
-        after = {name: found.started_at for name, found in protected.objects.items() if found is not None}
-        if not gone:
-            recorder.fact("protected.after", protected, source="pg_control, postmaster.pid")
+        protected = look_again_at_protected(run, without=gone)
+        if protected is not None:
+            after = {name: found.started_at for name, found in protected.objects.items() if found is not None}
+            if not gone:
+                recorder.fact("protected.after", protected, source=PROTECTED_BY)
     if "source.before" in facts and SOURCE not in gone:
         after |= _look_at_source(run)
     maker = _end_of(run, "C-01" if protected_names(run) else "C-03")
@@ -161,6 +173,8 @@ def _record_what_is_left(run: Rehearsal) -> None:
     recorder.fact(
         "left.processes", processes, source="each receipt, looked up by exact name and identity; /proc"
     )
+    if run.config.environment.kind == "docker":
+        _record_objects_left(run)
     recorder.note("cpu", _cpu_seconds())
     recorder.fact("subject.after", subject_state(run), source="the subject's files; git")
 
@@ -178,6 +192,20 @@ def _folders_without_receipt(run: Rehearsal) -> tuple[str, ...]:
     return tuple(f"folder {path}" for path in named if os.path.lexists(path))
 
 
+def _record_objects_left(run: Rehearsal) -> None:
+    """Look each docker object of the run up again; an engine that is away leaves N-1 to N-3 UNKNOWN."""
+    with quietly_closed(DockerRemover(run.recorder)) as remover:
+        for kind in DOCKER_KINDS:
+            try:
+                left = _left(
+                    run, (kind,), maker="C-04", without_receipt=remover.unnamed(kind), exists=remover.exists
+                )
+            except StepFailed as away:
+                run.recorder.note(f"left.{kind}s", str(away), origin="tool")
+                continue
+            run.recorder.fact(f"left.{kind}s", left, source="each receipt, inspected by exact name and id")
+
+
 def _cpu_seconds() -> dict[str, float]:
     """Return the processor time of the engine itself, and of every program it waited for."""
     own, theirs = os.times(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -187,12 +215,15 @@ def _cpu_seconds() -> dict[str, float]:
     }
 
 
-def _left(run: Rehearsal, kinds: tuple[str, ...], *, maker: str, without_receipt: tuple[str, ...]) -> Left:
+def _left(
+    run: Rehearsal, kinds: tuple[str, ...], *, maker: str, without_receipt: tuple[str, ...],
+    exists: Callable[[Receipt], bool] = still_exists,
+) -> Left:  # fmt: skip
     receipts = [receipt for receipt in run.recorder.state.receipts.values() if receipt.kind in kinds]
     named = {f"{one.kind} {one.name} {one.identity or ''}".strip(): one for one in receipts}
     return Left(
         maker=_end_of(run, maker), receipts=len(receipts), without_receipt=without_receipt,
-        exists={name: still_exists(one) for name, one in named.items()},
+        exists={name: exists(one) for name, one in named.items()},
         not_removed={name: one.trouble for name, one in named.items() if one.trouble},
     )  # fmt: skip
 
@@ -221,6 +252,7 @@ STAGES: tuple[Callable[[Rehearsal], None], ...] = (
     end_strays,
     _keep_logs,
     seal_before_teardown,
+    _let_go,
     _remove_rehearsal,
     _look_again,
     _count_demo_again,

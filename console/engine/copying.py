@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import stat
 import time
-from pathlib import Path
 
 import msgspec
 from psycopg import sql
 
 from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
-from console.environments.cluster import folder_identity, read_postmaster_file, read_system_identifier
-from console.environments.embedded import OWNER_SECRET
-from console.environments.process import process_identity
+from console.environments.cluster import folder_identity
+from console.environments.environment import OWNER_SECRET
 from console.errors import StepFailed
 from console.model.facts import (
-    EmbeddedIsolation,
     Identifier,
-    Isolation,
     Restore,
     RestoreError,
     SourceIdentity,
@@ -31,7 +25,6 @@ from console.model.text import one_line
 from console.model.trace import ServerLine
 from console.secrets import scram_verifier
 from console.sources.connection import ConnectionSource
-from console.sources.demo import DemoSource
 from console.sources.dump_file import DumpFileSource
 from console.sources.source import Look, Snapshot
 from console.sql import load
@@ -39,19 +32,11 @@ from console.sql import run as run_sql
 from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
 from console.witness.reads import is_pure_read
 from console.witness.searched_copy import Declared, declared_settings, search, sentences
-from console.witness.server_log import ServerLog, sessions_ended
+from console.witness.server_log import sessions_ended
 
 LOG_PATIENCE_S = 30.0
 _LOG_POLL_S = 0.005
 _WORDS_CHARS = 600
-
-_OF_THE_SERVER = re.compile(
-    r"(?:base|global|pg_tblspc)/(?:[\w.]+/)*(?:t\d+_)?\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?"
-    r"|(?:.+/)?pg_internal\.init(?:\.\d+)?|base/pgsql_tmp(?:/.*)?|pg_stat(?:_tmp)?/[\w.]+\.stat"
-    r"|pg_(?:wal|xact|subtrans|serial|commit_ts|multixact/\w+)/[0-9A-F]+"
-)
-"""Files that a server makes by itself while it is read: relations, caches, statistics and logs (Database
-File Layout in the PostgreSQL manual)."""
 
 _GRANTEES_NOTE = "source.grantees"
 
@@ -161,53 +146,28 @@ def relations_of(run: Rehearsal) -> list[str]:
 
 
 def _staging_names(run: Rehearsal) -> set[str]:
-    """Return what lies in the source's data folder under no name of the server's own, where it is on this machine."""
-    source = run.the_source()
-    if not isinstance(source, DemoSource):
-        return set()
-    top = source.production.data_folder
-    found = {path.relative_to(top).as_posix() for path in top.rglob("*")}
-    return {name for name in found if not _OF_THE_SERVER.fullmatch(name)}
+    """Return what lies inside the source under no name of the server's own, where that can be seen."""
+    source = run.living_source()
+    return source.staging_names() if source is not None else set()
 
 
 def provision(run: Rehearsal) -> None:
     """C-04: the empty cluster, and its identity compared with the source's before anything is written."""
     environment = run.the_environment()
     known = run.recorder.state.notes.get(UIDS_NOTE, {})
-    made_up = {"copy": environment.uid, "harness": environment.harness_uid}
-    run.recorder.note(UIDS_NOTE, {**known, **made_up})
+    run.recorder.note(UIDS_NOTE, {**known, **environment.made_up_users()})
     environment.provision()
-    run.server = ServerLog(environment.cluster.server_log)
-    created = read_system_identifier(environment.cluster.data_folder)
+    run.server = environment.server_log()
+    created = environment.system_identifier
     run.recorder.fact("copy.created", Identifier(system_identifier=created), source="pg_control")
     before = run.recorder.state.facts.get("source.before")
     if before is not None and before["system_identifier"] == created:
         reason = f"the copy has the source's own system_identifier {created}; nothing may be written"
         raise StepFailed(reason, cause="environment", gate="G-10")
-    run.recorder.fact("isolation", Isolation(embedded=_isolation(run)), source="SHOW; lstat; /proc")
-
-
-def _isolation(run: Rehearsal) -> EmbeddedIsolation:
-    environment = run.the_environment()
-    cluster = environment.cluster
-    assert cluster.child is not None
-    with environment.connect() as connection:
-        [(listen, sockets, data)] = run_sql(connection, "environment/isolation")
-    folder = cluster.socket_folder.lstat()
-    lines = read_postmaster_file(cluster.data_folder)
-    found = process_identity(int(lines[0])) if lines else None
-    return EmbeddedIsolation(
-        listen_addresses_asked=listen,
-        socket_folder=str(cluster.socket_folder),
-        socket_folder_asked=sockets,
-        socket_folder_mode=stat.S_IMODE(folder.st_mode),
-        socket_folder_owner_uid=folder.st_uid,
-        server_uid=Path(f"/proc/{lines[0].strip()}").stat().st_uid if lines else -1,
-        data_folder=str(cluster.data_folder),
-        data_folder_asked=data,
-        postmaster_started=cluster.child.identity,
-        postmaster_found=found or "",
-    )
+    asked = {"embedded": "SHOW; lstat; /proc", "docker": "docker inspect; probes from inside"}[
+        environment.kind
+    ]
+    run.recorder.fact("isolation", environment.isolation(), source=asked)
 
 
 def restore(run: Rehearsal) -> None:

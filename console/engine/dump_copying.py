@@ -79,9 +79,10 @@ def is_whole(run: Rehearsal) -> bool:
 
 def _foreign_archive_is_whole(run: Rehearsal) -> bool:
     """The table of contents is searched and the SQL that would run is lexed, before any of it runs."""
-    if not run.programs.may_read_foreign_dumps:
+    programs = run.the_environment().restoring_programs()
+    if not programs.may_read_foreign_dumps:
         raise StepFailed(
-            f"pg_restore {run.programs.version} is not safe with archives from elsewhere", cause="environment"
+            f"pg_restore {programs.version} is not safe with archives from elsewhere", cause="environment"
         )
     timeout_s = run.config.limits.step_timeout_s
     with run.the_environment().listed_archive(
@@ -116,7 +117,12 @@ def _feed(run: Rehearsal, text: Path, lexer: DumpLexer) -> None:
 
 
 def require_extensions(run: Rehearsal, manifest: Manifest) -> None:
-    """Raise StepFailed when the source has an extension that the environment's PostgreSQL lacks."""
+    """Raise StepFailed when the source has an extension that the environment's PostgreSQL lacks.
+
+    What an image has is known when its server runs: there a missing one is an error of the restore.
+    """
+    if run.config.environment.kind == "docker":
+        return
     available = available_extensions(run.programs)
     names = sorted(definition.rpartition(" ")[0] for definition in manifest.extensions)
     missing = [name for name in names if available is not None and name not in available]

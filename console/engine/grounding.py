@@ -6,9 +6,10 @@ import msgspec
 
 from console.engine.archive import build_harness
 from console.engine.copying import OUTSIDE_LOG, relations_of
-from console.engine.preflight import look_at_protected, protected_names, site_digests
+from console.engine.preflight import site_digests
+from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
-from console.environments.embedded import HarnessPlace
+from console.environments.environment import HarnessPlace
 from console.evidence.hardcode import hardcoded
 from console.model.catalogue import Privileges, Table
 from console.model.facts import (
@@ -23,7 +24,6 @@ from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
 from console.subjects import materialise
 from console.witness.catalogue import read_identity, read_privileges
-from console.witness.client import ClientTrace
 from console.witness.privileges import (
     Cell,
     grant_statements,
@@ -95,13 +95,10 @@ def make_context(run: Rehearsal) -> None:
     build_harness(archive)
     materialise(run.subject, subject)
     environment = run.the_environment()
-    place = environment.make_harness_place(
-        archive=archive, pack=run.loaded.folder, subject=subject, socket=environment.cluster.socket_path
-    )
+    place = environment.make_harness_place(archive=archive, pack=run.loaded.folder, subject=subject)
     run.harness_place = place
     run.recorder.fact("site.after", Digests(digests=site_digests()), source="names, sizes and times of files")
-    during = look_at_protected(protected_names(run))
-    run.recorder.fact("protected.during", during, source="pg_control, postmaster.pid")
+    run.recorder.fact("protected.during", look_at_protected(run), source=PROTECTED_BY)
 
 
 def place_harness(run: Rehearsal) -> None:
@@ -124,14 +121,13 @@ def place_harness(run: Rehearsal) -> None:
     if planned != found:
         return
     environment = run.the_environment()
-    with environment.connect(run.database, socket_folder=place.socket):
-        harness = environment.start_harness(place)
+    harness = environment.start_harness(place, database=run.database)
     roles = [name for name, role in run.loaded.privileges.roles.items() if role.login]
     context = environment.context(
         place, database=run.database, passwords={name: run.registry.value(name) for name in roles}
     )
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
-    run.client = ClientTrace(place.trace)
+    run.client = environment.client_trace(place)
     run.recorder.note("harness", msgspec.to_builtins(ready), origin="subject")
 
 

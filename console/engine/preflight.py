@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.environments.cluster import folder_identity
-from console.environments.embedded import OWNER_SECRET, SUPERUSER_SECRET
+from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.errors import StepFailed
 from console.gates.table import by_id
@@ -23,8 +24,6 @@ from console.model.facts import (
     Digests,
     Disk,
     Names,
-    Protected,
-    ProtectedObject,
     SecretFile,
     SecretFolder,
     SecretPlaces,
@@ -32,20 +31,24 @@ from console.model.facts import (
 from console.model.gate import Facts, GateVerdict, judge
 from console.repository import index_listing
 from console.secrets import make_password, write_secret_file
-from console.sources.demo import DemoSource, look_at_cluster
+from console.sources.demo import DemoSource
+
+_NOT_YET = ("connection", "container")
+"""Sources that nothing looks into before B-2."""
 
 _KIND_OF = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "link"))
 
 
 def check_beforehand(run: Rehearsal) -> None:
     """C-01: names, disk, protected objects, host's packages; the demo makes its production here."""
-    if run.config.source.kind == "connection":
+    if run.config.source.secret:
         run.source_password()
     names = {
         f"folder {path}": os.path.lexists(path)
         for path in (run.places.work, run.places.demo, run.places.secrets)
     }
-    run.recorder.fact("names", Names(exists=names), source="lstat of each exact name")
+    names |= run.the_environment().taken_names()
+    run.recorder.fact("names", Names(exists=names), source="each exact name, looked up")
     _require(run, "G-02")
     _make_work_folder(run)
     if min(_free_bytes(run).values()) < run.config.limits.free_bytes:
@@ -56,9 +59,8 @@ def check_beforehand(run: Rehearsal) -> None:
         made_up = {"production": source.production.uid, "neighbour": source.neighbour.uid}
         run.recorder.note(UIDS_NOTE, made_up)
     source.prepare()
-    _record_disk(run, source_bytes=source.database_bytes() if run.config.source.kind != "connection" else 0)
-    planned = protected_names(run)
-    run.recorder.fact("protected.before", look_at_protected(planned), source="pg_control, postmaster.pid")
+    _record_disk(run, source_bytes=0 if run.config.source.kind in _NOT_YET else source.database_bytes())
+    run.recorder.fact("protected.before", look_at_protected(run), source=PROTECTED_BY)
     run.recorder.fact(
         "site.before", Digests(digests=site_digests()), source="names, sizes and times of files"
     )
@@ -91,24 +93,6 @@ def _record_disk(run: Rehearsal, *, source_bytes: int) -> None:
         free_bytes=_free_bytes(run), floor_bytes=run.config.limits.free_bytes, source_bytes=source_bytes
     )
     run.recorder.fact("disk", fact, source="statvfs; pg_database_size")
-
-
-def protected_names(run: Rehearsal) -> tuple[str, ...]:
-    """Return the data folders that must be the same afterwards: the plan's, and the demo's neighbour."""
-    source = run.the_source()
-    demo = (str(source.neighbour.data_folder),) if isinstance(source, DemoSource) else ()
-    return (*run.config.protect.clusters, *demo)
-
-
-def look_at_protected(names: tuple[str, ...]) -> Protected:
-    """Return each protected cluster by its data folder, None for one that is not there."""
-    found: dict[str, ProtectedObject | None] = {}
-    for name in names:
-        found[name] = None
-        if (Path(name) / "global" / "pg_control").exists():
-            look = look_at_cluster(Path(name))
-            found[name] = ProtectedObject(id=look.system_identifier, started_at=look.started_at)
-    return Protected(objects=found)
 
 
 def site_digests() -> dict[str, str]:

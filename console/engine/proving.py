@@ -16,10 +16,12 @@ from psycopg import sql
 
 from console.engine.archive import build_harness
 from console.engine.copying import require_the_configured_one
-from console.engine.preflight import check_beforehand, look_at_protected, protected_names, site_digests
+from console.engine.preflight import check_beforehand, site_digests
 from console.engine.proof_state import Proving
+from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
-from console.environments.harness_process import HarnessProcess, Report
+from console.environments.embedded import EmbeddedEnvironment, EmbeddedPlace
+from console.environments.harness_talk import HarnessTalk, Report
 from console.errors import SecretUnavailable, StepFailed
 from console.model.event import SecretRedacted
 from console.model.facts import Digests
@@ -112,12 +114,18 @@ def _make_place(run: Rehearsal) -> None:
     archive, subject = scratch / "harness.pyz", scratch / "subject"
     build_harness(archive)
     materialise(run.subject, subject)
-    run.harness_place = run.the_environment().make_harness_place(
+    run.harness_place = _embedded(run).make_harness_place(
         archive=archive, pack=run.loaded.folder, subject=subject, socket=_socket_of(run)
     )
     run.recorder.fact("site.after", Digests(digests=site_digests()), source="names, sizes and times of files")
-    during = look_at_protected(protected_names(run))
-    run.recorder.fact("protected.during", during, source="pg_control, postmaster.pid")
+    run.recorder.fact("protected.during", look_at_protected(run), source=PROTECTED_BY)
+
+
+def _embedded(run: Rehearsal) -> EmbeddedEnvironment:
+    """Return the harness's environment, which for a proof is this machine (checked before a run exists)."""
+    environment = run.the_environment()
+    assert isinstance(environment, EmbeddedEnvironment)
+    return environment
 
 
 def _socket_of(run: Rehearsal) -> Path | None:
@@ -132,7 +140,7 @@ def _socket_of(run: Rehearsal) -> Path | None:
 def _start(run: Rehearsal) -> bool:
     """Start the harness, where everything in place is as planned; otherwise G-13 says what is not."""
     place, proving = run.harness_place, proving_of(run)
-    assert place is not None and run.recorder.state.created is not None
+    assert isinstance(place, EmbeddedPlace) and run.recorder.state.created is not None
     parts = run.recorder.state.created.parts
     proving.subject_sha256 = placed_sha256(place.subject)
     planned = Digests(digests={name: parts[name] for name in ("harness", "pack", "subject")})
@@ -145,14 +153,14 @@ def _start(run: Rehearsal) -> bool:
     run.recorder.fact("contents.found", Digests(digests=found), source="the files in the harness's place")
     if planned.digests != found:
         return False
-    environment, config = run.the_environment(), run.config
+    environment, config = _embedded(run), run.config
     context = environment.context(place, database=run.database, passwords={})
     if not any(place.socket.iterdir()):
         context |= {"host": config.source.host, "port": config.source.port, "sslmode": config.source.sslmode}
     elif config.source.kind != "demo":
         context |= {"port": config.source.port}
     context["limits_ms"] = limits_ms(run)
-    harness = environment.start_harness(place)
+    harness = environment.start_harness(place, database=None)
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
     run.client = ClientTrace(place.trace)
     run.recorder.note("harness", msgspec.to_builtins(ready), origin="subject")
@@ -170,7 +178,7 @@ def limits_ms(run: Rehearsal) -> dict[str, int]:
     }
 
 
-def the_harness(run: Rehearsal) -> HarnessProcess:
+def the_harness(run: Rehearsal) -> HarnessTalk:
     """Return the running harness."""
     harness = run.the_environment().harness
     if harness is None:

@@ -27,7 +27,8 @@ from console.engine.proving import (
 )
 from console.engine.rehearsal import Rehearsal
 from console.engine.verifying import look_at_source, scan_records
-from console.environments.harness_process import Report
+from console.environments.harness_process import HarnessProcess
+from console.environments.harness_talk import Report
 from console.environments.process import end_process
 from console.errors import AbortRequested, StepFailed
 from console.gates.proof_table import PROOFS
@@ -255,7 +256,7 @@ def _numbered(text: str) -> str:
 def _kill_harness(run: Rehearsal) -> None:
     """End the harness by force: its sockets close, and the server rolls back whatever it had open."""
     harness = run.the_environment().harness
-    if harness is not None:
+    if isinstance(harness, HarnessProcess):
         end_process(harness.identity, ask=signal.SIGKILL, patience_s=5.0)
         harness.end()
 

@@ -19,7 +19,8 @@ from console.engine.proof_state import Proving
 from console.engine.recorder import Recorder
 from console.engine.runner import describe
 from console.engine.witnessing import Witnessing
-from console.environments.embedded import EmbeddedEnvironment, HarnessPlace
+from console.environments.embedded import EmbeddedEnvironment
+from console.environments.environment import Environment, HarnessPlace
 from console.environments.owner import Lease
 from console.environments.programs import Programs, find_programs
 from console.errors import SecretUnavailable, StepFailed
@@ -45,6 +46,9 @@ JOURNAL_FILE = "journal.jsonl"
 ORDER_FILE = "order.json"
 SOURCE_SECRET = "source-password"
 """What the registry calls production's password, whatever its entry is called."""
+
+SOCKET_FOLDER_INSIDE = "/var/run/postgresql"
+"""Where the official image's server has its socket."""
 
 UIDS_NOTE = "uids"
 """The note that says which users were made up for the run, so that nothing of theirs outlives it."""
@@ -113,7 +117,7 @@ class Rehearsal:
     subject: Path
     trace: TraceWriter | None = None
     source: ConnectionSource | DumpFileSource | None = None
-    environment: EmbeddedEnvironment | None = None
+    environment: Environment | None = None
     dumped: Dumped | CopiedDump | None = None
     source_queries: dict[str, str] = field(default_factory=dict)
     harness_place: HarnessPlace | None = None
@@ -162,15 +166,10 @@ class Rehearsal:
                 raise StepFailed(str(wrong), cause="environment") from wrong
         return self.registry.value(SOURCE_SECRET)
 
-    def the_environment(self) -> EmbeddedEnvironment:
+    def the_environment(self) -> Environment:
         """Return the environment, made at the first call; nothing exists before `provision`."""
         if self.environment is None:
-            self.environment = EmbeddedEnvironment(
-                folder=self.places.work,
-                programs=self.programs,
-                registry=self.registry,
-                receipts=self.recorder,
-            )
+            self.environment = _environment_of(self)
         return self.environment
 
     def the_witnessing(self) -> Witnessing:
@@ -200,10 +199,17 @@ class Rehearsal:
     def parts(self) -> dict[str, str]:
         """Return the parts of the digest as they are now."""
         self.places.scratch.mkdir(mode=0o700, exist_ok=True)
-        return digest_parts(
+        parts = digest_parts(
             plan_words=describe(self.plan), config=self.config, pack=self.loaded.folder, subject=self.subject,
             programs=self.programs, scratch=self.places.scratch,
         )  # fmt: skip
+        if self.config.environment.kind == "docker":
+            from console.environments.docker_images import images_sha256
+
+            parts["images"] = images_sha256(
+                self.config.environment, folder=self.places.scratch / "images-ssh"
+            )
+        return parts
 
     def digest(self) -> str:
         """Return the digest that boundaries ask about, as it is now."""
@@ -223,6 +229,8 @@ def _source_of(run: Rehearsal) -> ConnectionSource | DumpFileSource:
         )  # fmt: skip
     if config.kind == "dump_file":
         return DumpFileSource(config, run.programs)
+    if config.kind == "container":
+        return _container_source(run)
     target = Target(
         host=config.host, port=config.port, database=run.database, role=config.role,
         password=run.source_password, sslmode=config.sslmode,
@@ -230,6 +238,37 @@ def _source_of(run: Rehearsal) -> ConnectionSource | DumpFileSource:
     return ConnectionSource(
         target, run.programs, scratch=scratch, observer=lambda ran: run.observe("source", ran)
     )
+
+
+def _container_source(run: Rehearsal) -> ConnectionSource:
+    from console.environments.docker_endpoint import endpoint_of
+    from console.sources.container import ContainerSource
+
+    config = run.config.source
+    target = Target(
+        host=config.host or SOCKET_FOLDER_INSIDE, port=config.port, database=run.database, role=config.role,
+        password=run.source_password if config.secret else lambda: "", sslmode="disable",
+    )  # fmt: skip
+    return ContainerSource(
+        target, run.programs, container=config.container, run_as=config.run_as, endpoint=endpoint_of(config),
+        folder=run.places.work.with_name(f"{run.places.work.name}-source"), receipts=run.recorder,
+        registry=run.registry, observer=lambda ran: run.observe("source", ran),
+    )  # fmt: skip
+
+
+def _environment_of(run: Rehearsal) -> Environment:
+    """Docker's SDK takes a fifth of a second to import: only who uses it waits for it."""
+    if run.config.environment.kind == "embedded":
+        return EmbeddedEnvironment(
+            folder=run.places.work, programs=run.programs, registry=run.registry, receipts=run.recorder
+        )
+    from console.environments.docker import DockerEnvironment
+    from console.environments.docker_endpoint import endpoint_of
+
+    return DockerEnvironment(
+        folder=run.places.work, config=run.config.environment, endpoint=endpoint_of(run.config.environment),
+        run=run.order.run, nonce=run.order.nonce, registry=run.registry, receipts=run.recorder,
+    )  # fmt: skip
 
 
 def read_order(folder: Path) -> RunOrder:

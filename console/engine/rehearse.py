@@ -11,11 +11,12 @@ import queue
 import shlex
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+import psycopg
 
 from console import __version__
 from console.engine.closing import subject_state, tear_down
@@ -43,7 +44,7 @@ from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity
-from console.errors import DrydockError, JournalBroken, UsageError
+from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
 from console.evidence.bundle import seal_run
 from console.evidence.seal import FINAL_SEAL
@@ -97,6 +98,18 @@ TYPED_PLACE = "NAME"
 """Stands in the approve line for what the operator must type: a line that could be pasted would answer itself."""
 
 
+@contextlib.contextmanager
+def environment_answers(run: Rehearsal) -> Iterator[None]:
+    """Give a lost connection its cause: an environment that is gone is nobody's exception."""
+    try:
+        yield
+    except psycopg.OperationalError as wrong:
+        lost = run.environment.lost() if run.environment is not None else ""
+        if not lost:
+            raise
+        raise StepFailed(lost, cause="environment") from wrong
+
+
 class PlanHands:
     """A plan's steps, done."""
 
@@ -106,15 +119,18 @@ class PlanHands:
 
     def run_step(self, step: Step) -> None:
         """Do a step's work and record its facts."""
-        STEPS[self._run.plan.kind][step.id](self._run)
+        with environment_answers(self._run):
+            STEPS[self._run.plan.kind][step.id](self._run)
 
     def run_scenario(self, scenario: str) -> None:
         """Run one scenario and record how the witnesses judge it."""
-        run_scenario(self._run, scenario)
+        with environment_answers(self._run):
+            run_scenario(self._run, scenario)
 
     def end_scenarios(self) -> None:
         """End the harness and reconcile the witnesses."""
-        end_scenarios(self._run)
+        with environment_answers(self._run):
+            end_scenarios(self._run)
 
     def wait_at(self, boundary: Boundary) -> None:
         """Return when the boundary is decided or an abort was asked for."""

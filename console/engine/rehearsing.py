@@ -15,7 +15,7 @@ from console.engine.rehearsal import Rehearsal
 from console.engine.statements import lost_with_its_session, scenario_of, surface_of, verbs_of
 from console.engine.strays import strays
 from console.engine.witnessing import Witnessing
-from console.environments.harness_process import Report
+from console.environments.harness_talk import Report
 from console.environments.process import end_process
 from console.errors import StepFailed
 from console.model.event import RowsCounted, ScenarioFinished, SecretRedacted
@@ -274,8 +274,7 @@ def _end_survivors(run: Rehearsal) -> list[str]:
     """End what outlived the harness and close its way to the copy, before anything is read for the last time."""
     place = run.harness_place
     if place is not None:
-        for entry in place.socket.iterdir():
-            entry.unlink()
+        run.the_environment().close_harness_way(place)
     deadline = time.monotonic() + SURVIVOR_GRACE_S
     while (found := strays(run)) and time.monotonic() < deadline:
         time.sleep(_LOG_POLL_S)

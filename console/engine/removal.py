@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_closed
 from console.engine.folder_removal import remove_folder
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.rehearsal import UIDS_NOTE
@@ -31,7 +32,7 @@ from console.secrets import destroy_file
 
 PROCESS_PATIENCE_S = 20.0
 _PATH_KINDS = ("file", "folder", "socket")
-_RANKS = {"process": 0, "file": 1}
+_RANKS = {"process": 0, "container": 1, "file": 2}
 _VANISHED = "is not there any more, and nobody of this run removed it"
 
 
@@ -46,11 +47,12 @@ def remove_part(recorder: Recorder, part: str) -> None:
     be recorded (a full disk) is raised when all is done.
     """
     unrecorded: Exception | None = None
-    for receipt in _in_order([open_ for open_ in recorder.state.open_receipts if open_.part == part]):
-        try:
-            _remove_one(receipt, recorder)
-        except Exception as broken:  # noqa: BLE001 - one object must never keep the others, it is raised below
-            unrecorded = unrecorded or broken
+    with quietly_closed(DockerRemover(recorder)) as remover:
+        for receipt in _in_order([open_ for open_ in recorder.state.open_receipts if open_.part == part]):
+            try:
+                _remove_one(receipt, recorder, remover)
+            except Exception as broken:  # noqa: BLE001 - one object must never keep the others, it is raised below
+                unrecorded = unrecorded or broken
     _close_what_went_with_its_folder(recorder, part)
     if unrecorded is not None:
         raise unrecorded
@@ -62,13 +64,17 @@ def _in_order(receipts: list[Receipt]) -> list[Receipt]:
     return sorted(newest_first, key=lambda one: _RANKS.get(one.kind, len(_RANKS)))
 
 
-def _remove_one(receipt: Receipt, recorder: Recorder) -> None:
+def _remove_one(receipt: Receipt, recorder: Recorder, remover: DockerRemover) -> None:
     if receipt.identity is None and _inside_ours(receipt, recorder.state.open_receipts):
         return
     try:
         _require_found(receipt, recorder)
-        how = _REMOVERS.get(receipt.kind, _unknown_kind)(receipt, recorder.state)
-    except (NotOurs, OSError) as wrong:
+        if receipt.kind in DOCKER_KINDS:
+            how = remover.remove(receipt)
+            _require_not_vanished(receipt, recorder, vanished=how == "was not there")
+        else:
+            how = _REMOVERS.get(receipt.kind, _unknown_kind)(receipt, recorder.state)
+    except (DrydockError, OSError) as wrong:
         recorder.removal_failed(receipt.kind, receipt.name, reason=str(wrong))
     except Exception as broken:  # noqa: BLE001 - recorded as this object's failure, the next one must follow
         recorder.removal_failed(
@@ -87,15 +93,18 @@ def _require_found(receipt: Receipt, recorder: Recorder) -> None:
     if receipt.kind not in ("file", "folder"):
         return
     path = Path(receipt.name)
-    vanished = receipt.identity is not None and not os.path.lexists(path)
-    by_hand = recorder.state.reopened is not None and receipt.trouble and _VANISHED not in receipt.trouble
-    if vanished and recorder.state.engine_lost is None and not by_hand:
-        raise NotOurs(f"{path} {_VANISHED}")
+    _require_not_vanished(receipt, recorder, vanished=not os.path.lexists(path))
     for other in recorder.state.open_receipts:
         left = Path(other.name)
         inside = other.trouble and other.kind in _PATH_KINDS and left != path and left.is_relative_to(path)
         if inside and os.path.lexists(left):
             raise NotOurs(f"{path} holds {left}, which is left alone")
+
+
+def _require_not_vanished(receipt: Receipt, recorder: Recorder, *, vanished: bool) -> None:
+    by_hand = recorder.state.reopened is not None and receipt.trouble and _VANISHED not in receipt.trouble
+    if vanished and receipt.identity is not None and recorder.state.engine_lost is None and not by_hand:
+        raise NotOurs(f"{receipt.name} {_VANISHED}")
 
 
 def _inside_ours(receipt: Receipt, others: list[Receipt]) -> bool:

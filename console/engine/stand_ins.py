@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from console.engine.preflight import look_at_protected
+from console.engine.protecting import look_at_clusters
 from console.engine.recorder import Recorder
 from console.environments.process import is_of_this_boot
 from console.model.facts import Starts, StepEnd
@@ -67,7 +67,7 @@ def look_from_journal(recorder: Recorder) -> None:
     after = {}
     for name in before:
         folder = demo.get(name, "" if name == SOURCE else name)
-        found = look_at_protected((folder,)).objects[folder] if folder and name not in gone else None
+        found = look_at_clusters((folder,))[folder] if folder and name not in gone else None
         if found is not None:
             after[name] = found.started_at
     gone = tuple(name for name in gone if name in before)

@@ -46,6 +46,7 @@ def verify(run: Rehearsal) -> None:
 def scan_records(run: Rehearsal) -> None:
     """Keep the logs, and search everything that was recorded so far for secrets."""
     recorder = run.recorder
+    run.the_environment().keep_logs()
     not_kept = gather_logs(run)
     run.the_trace().seal()
     recorder.fact("scan.records", _scan(run, _records(run), troubles=not_kept), source=SCAN_SOURCE)

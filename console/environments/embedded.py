@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,48 +26,43 @@ from console.environments.cluster import (
     WITNESS_SETTINGS,
     Cluster,
     folder_identity,
+    read_postmaster_file,
     read_system_identifier,
 )
+from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
 from console.environments.harness_process import HarnessProcess
 from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import lease_uid, lend, make_folder
-from console.environments.process import Finished, run_program
+from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
+from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS
 from console.errors import StepFailed
+from console.model.facts import EmbeddedIsolation, Isolation
 from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file
 from console.settings import default_cache_folder
-from console.sql import EngineConnection
+from console.sql import EngineConnection, run
 from console.witness.catalogue import read_identity
-
-SUPERUSER_SECRET = "copy-superuser"
-OWNER_SECRET = "copy-owner"
-RESTORE_ARGUMENTS = ("--no-owner", "--no-password", "--no-publications", "--no-subscriptions")
-PSQL_ARGUMENTS = ("--no-psqlrc", "--no-password", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=0")
-"""Errors are judged by the server's log. `\\restrict` comes first, with a key that the dump cannot know: where a
-COPY fails, psql reads its data as commands, and a variable may hold one (both measured with 16.14)."""
+from console.witness.client import ClientTrace
+from console.witness.server_log import ServerLog
 
 
 @dataclass(frozen=True, kw_only=True)
-class HarnessPlace:
+class EmbeddedPlace(HarnessPlace):
     """Folders of the harness: below `home`, where only `scratch` and the trace's folder are its own."""
 
     home: Path
     interpreter: Interpreter
-    archive: Path
-    pack: Path
-    subject: Path
     socket: Path
     scratch: Path
-    trace: Path
-    log: Path
 
 
 class EmbeddedEnvironment:
     """The isolated PostgreSQL on this machine, and the harness beside it."""
 
     kind = "embedded"
+    superuser = SUPERUSER
 
     def __init__(
         self, *, folder: Path, programs: Programs, registry: SecretRegistry, receipts: Receipts
@@ -83,6 +79,63 @@ class EmbeddedEnvironment:
         self.harness: HarnessProcess | None = None
         self.engine_pids: set[int] = set()
         self.system_identifier = ""
+
+    def taken_names(self) -> dict[str, bool]:
+        """Return nothing: the work folder holds it all."""
+        return {}
+
+    def made_up_users(self) -> dict[str, int | None]:
+        """Return the users of cluster and harness."""
+        return {"copy": self.uid, "harness": self.harness_uid}
+
+    def lost(self) -> str:
+        """Return that the copy's server has ended; empty while it runs."""
+        child = self.cluster.child
+        return "" if child is None or is_alive(child.identity) else "the copy's server has ended"
+
+    def restoring_programs(self) -> Programs:
+        """Return the cluster's own programs."""
+        return self.cluster.programs
+
+    def server_log(self) -> ServerLog:
+        """Return the server witness: the cluster's jsonlog."""
+        return ServerLog(self.cluster.server_log)
+
+    def client_trace(self, place: HarnessPlace) -> ClientTrace:
+        """Return the client witness: the file that the harness appends to."""
+        return ClientTrace(place.trace)
+
+    def keep_logs(self) -> None:
+        """The logs are on this machine already."""
+
+    def close(self) -> None:
+        """End the harness; nothing else is held."""
+        if self.harness is not None:
+            self.harness.end()
+
+    def isolation(self) -> Isolation:
+        """Return what the running server says, what lies in the socket's place and which process it is."""
+        cluster = self.cluster
+        assert cluster.child is not None
+        with self.connect() as connection:
+            [(listen, sockets, data)] = run(connection, "environment/isolation")
+        folder = cluster.socket_folder.lstat()
+        lines = read_postmaster_file(cluster.data_folder)
+        found = process_identity(int(lines[0])) if lines else None
+        return Isolation(
+            embedded=EmbeddedIsolation(
+                listen_addresses_asked=listen,
+                socket_folder=str(cluster.socket_folder),
+                socket_folder_asked=sockets,
+                socket_folder_mode=stat.S_IMODE(folder.st_mode),
+                socket_folder_owner_uid=folder.st_uid,
+                server_uid=Path(f"/proc/{lines[0].strip()}").stat().st_uid if lines else -1,
+                data_folder=str(cluster.data_folder),
+                data_folder_asked=data,
+                postmaster_started=cluster.child.identity,
+                postmaster_found=found or "",
+            )
+        )
 
     def provision(self) -> None:
         """Make and start the copy's empty cluster."""
@@ -181,12 +234,12 @@ class EmbeddedEnvironment:
         self._receipts.identified("file", str(file), folder_identity(file))
 
     def make_harness_place(
-        self, *, archive: Path, pack: Path, subject: Path, socket: Path | None = None
-    ) -> HarnessPlace:
+        self, *, archive: Path, pack: Path, subject: Path, socket: Path | Literal["copy"] | None = "copy"
+    ) -> EmbeddedPlace:
         """Lay out the harness's folders with copies of pack and subject that it can only read.
 
-        `socket` is linked into its place; without one the folder stays empty, for a database that is reached
-        by its address.
+        `socket` is linked into its place, the copy's own unless another is named; with None the folder stays
+        empty, for a database that is reached by its address.
 
         Under root all but the trace's folder and a scratch folder is root's. An ordinary user's harness
         runs as that user: there the modes stop an accident, and a subject that changes them is not stopped.
@@ -196,7 +249,7 @@ class EmbeddedEnvironment:
         make_folder(home)
         self._receipts.identified("folder", str(home), folder_identity(home))
         interpreter = make_interpreter(home / "interpreter", uid=self.harness_uid)
-        place = HarnessPlace(
+        place = EmbeddedPlace(
             home=home, interpreter=interpreter, archive=home / "harness.pyz", pack=home / "pack",
             subject=home / "subject", socket=home / "socket", scratch=home / "scratch",
             trace=home / "trace" / "client.jsonl", log=home / "harness.log",
@@ -207,6 +260,8 @@ class EmbeddedEnvironment:
         for made in (place.archive, place.pack, place.subject):
             _read_only(made, self.harness_uid)
         make_folder(place.socket)
+        if socket == "copy":
+            socket = self.cluster.socket_path
         if socket is not None:
             _lead_to(socket, place.socket / socket.name)
         for own in (place.scratch, place.trace.parent):
@@ -218,8 +273,15 @@ class EmbeddedEnvironment:
                 folder.chmod(0o750)
         return place
 
-    def start_harness(self, place: HarnessPlace) -> HarnessProcess:
-        """Start the harness in its place."""
+    def start_harness(self, place: HarnessPlace, *, database: str | None) -> HarnessProcess:
+        """Start the harness in its place, once the copy is who answers on the socket that lies there.
+
+        Without a database there is no copy, and nobody is asked.
+        """
+        assert isinstance(place, EmbeddedPlace)
+        if database is not None:
+            with self.connect(database, socket_folder=place.socket):
+                pass
         self.harness = HarnessProcess(
             interpreter=place.interpreter, archive=place.archive, log=place.log, uid=self.harness_uid,
             receipts=self._receipts, home=place.scratch,
@@ -228,16 +290,18 @@ class EmbeddedEnvironment:
 
     def context(self, place: HarnessPlace, *, database: str, passwords: dict[str, str]) -> dict[str, Any]:
         """Return what the harness is told: where the copy is, and the rehearsal's own passwords."""
+        assert isinstance(place, EmbeddedPlace)
         return {
             "pack": str(place.pack), "subject": str(place.subject), "trace": str(place.trace),
             "host": str(place.socket), "port": PORT, "database": database, "sslmode": "disable",
             "passwords": passwords,
         }  # fmt: skip
 
-    @property
-    def superuser(self) -> str:
-        """Return the engine's own role on the copy."""
-        return SUPERUSER
+    def close_harness_way(self, place: HarnessPlace) -> None:
+        """Take the socket out of the harness's place; what it wrote lies on this machine."""
+        assert isinstance(place, EmbeddedPlace)
+        for entry in place.socket.iterdir():
+            entry.unlink()
 
 
 def _lead_to(socket: Path, place: Path) -> None:

@@ -17,6 +17,7 @@ import stat
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,6 +159,19 @@ def _make_venv(home: Path, base: Path) -> None:
 
 
 def _copy_driver(name: str, site: Path) -> None:
+    modes = {relative: stat.S_IMODE(os.stat(path).st_mode) for relative, path in _driver_files(name)}
+    for relative, content in checked_driver_files(name):
+        target = site / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(modes[relative] & 0o755)
+
+
+def checked_driver_files(name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of an installed distribution's files.
+
+    Raises StepFailed (environment) for one that is not what the distribution recorded.
+    """
     distribution = importlib.metadata.distribution(name)
     recorded = {entry.as_posix(): entry.hash for entry in distribution.files or []}
     for relative, path in _driver_files(name):
@@ -171,7 +185,4 @@ def _copy_driver(name: str, site: Path) -> None:
                 raise StepFailed(
                     f"the driver's file {relative} is not the one of {name}'s record", cause="environment"
                 )
-        target = site / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        target.chmod(stat.S_IMODE(os.stat(path).st_mode) & 0o755)
+        yield relative, content

@@ -32,7 +32,7 @@ def nothing_is_published(facts: Facts) -> str | None:
         case Isolation(embedded=EmbeddedIsolation() as found, docker=None):
             return said(_embedded_ways_in(found))
         case Isolation(embedded=None, docker=DockerIsolation() as found):
-            return said(_docker_ways_in(found))
+            return said(docker_ways_in(found))
         case _:
             return "the isolation of exactly one environment must be recorded"
 
@@ -59,7 +59,8 @@ def _embedded_ways_in(found: EmbeddedIsolation) -> list[str]:
     return phrases
 
 
-def _docker_ways_in(found: DockerIsolation) -> list[str]:
+def docker_ways_in(found: DockerIsolation) -> list[str]:
+    """Return one phrase for every way in or out that a docker environment has."""
     phrases: list[str] = []
     if not found.network_internal:
         phrases.append(f"network {found.network} is not internal")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from console.gates.sentences import said
+from console.gates.sentences import said, unequal
 from console.model.facts import Disk, Names, Protected, SecretFile, SecretFolder, SecretPlaces
 from console.model.gate import Facts
 
@@ -74,6 +74,8 @@ def changed_objects(facts: Facts, later: str) -> str | None:
             phrases.append(
                 f"protected {name} started at {found.started_at}, in C-01 at {known.started_at or 'no time'}"
             )
+        elif known.details != found.details:
+            phrases += [f"protected {name}: {phrase}" for phrase in unequal(known.details, found.details)]
     return said(phrases)
 
 

@@ -17,10 +17,16 @@ class SourceConfig(_Section, frozen=True, kw_only=True):
     """Where the copy comes from.
 
     `secret` is the *name* of the password's entry (keyring, systemd credential or file), never a value.
-    `rows` is the demo's size. `path` and `manifest` belong to a dump file.
+    `rows` is the demo's size. `path` and `manifest` belong to a dump file; `container`, `run_as` and the engine's
+    address (`endpoint`, `context`, `tls`) to a container, where `host` is the folder of its socket inside.
     """
 
-    kind: Literal["demo", "connection", "dump_file"] = "demo"
+    kind: Literal["demo", "connection", "dump_file", "container"] = "demo"
+    container: str = ""
+    run_as: str = "postgres"
+    endpoint: str = ""
+    context: str = ""
+    tls: str = ""
     host: str = ""
     port: int = 5432
     database: str = ""
@@ -35,18 +41,41 @@ class SourceConfig(_Section, frozen=True, kw_only=True):
 
 
 class EnvironmentConfig(_Section, frozen=True, kw_only=True):
-    """The isolated PostgreSQL: kind, major version, and where programs and clusters are."""
+    """The isolated PostgreSQL: kind, major version, and where programs and clusters are.
+
+    For docker: which engine, two images (by digest, local id or tag), exact names ("" for ones of the run's own),
+    limits of each container, and addresses ("host:port") that the probe must not reach beside those it finds.
+    """
 
     kind: Literal["embedded", "docker"] = "embedded"
     major: int = 16
     programs: str = ""
     work_folder: str = ""
+    endpoint: str = ""
+    context: str = ""
+    tls: str = ""
+    image: str = "postgres:16"
+    harness_image: str = "python:3.12-slim"
+    container: str = ""
+    harness: str = ""
+    network: str = ""
+    memory_bytes: int = 4 << 30
+    cpus: float = 0.0
+    probe: tuple[str, ...] = ()
 
 
 class ProtectConfig(_Section, frozen=True, kw_only=True):
-    """Objects that must be the same afterwards, by exact name: data folders of clusters."""
+    """Objects that must be the same afterwards, by exact name: data folders of clusters, and docker's objects."""
 
     clusters: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    @property
+    def names_nothing(self) -> bool:
+        """Tell whether nothing is protected."""
+        return not (self.clusters or self.containers or self.volumes or self.networks)
 
 
 class SubjectConfig(_Section, frozen=True, kw_only=True):
@@ -73,10 +102,11 @@ class BoundariesConfig(_Section, frozen=True, kw_only=True):
 
 
 class LimitsConfig(_Section, frozen=True, kw_only=True):
-    """Limits that gates rest on."""
+    """Limits that gates rest on; `engine_patience_s` is how long a teardown waits for a docker engine that is away."""
 
     free_bytes: int = SMALLEST_FREE_BYTES
     step_timeout_s: float = 3600.0
+    engine_patience_s: float = 120.0
 
 
 class SearchConfig(_Section, frozen=True, kw_only=True):

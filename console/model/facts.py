@@ -38,10 +38,11 @@ class Names(_Fact, frozen=True, kw_only=True):
 
 
 class ProtectedObject(_Fact, frozen=True, kw_only=True):
-    """Which object it is, and since when it runs ("" where the kind never runs or it is stopped)."""
+    """Which object it is, since when it runs ("" where it does not), and what else of it must stay."""
 
     id: Text
     started_at: str
+    details: dict[str, str] = {}
 
 
 class Protected(_Fact, frozen=True, kw_only=True):

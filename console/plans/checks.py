@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from console.model.config import ProofConfig, RunConfig, SourceConfig
+from console.model.config import EnvironmentConfig, ProofConfig, RunConfig, SourceConfig
 from console.model.text import one_line
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
@@ -28,18 +28,29 @@ _NEEDED = {
     "demo": (),
     "connection": ("host", "database", "role", "secret"),
     "dump_file": ("path",),
+    "container": ("container", "database", "role"),
 }
+_OF_CONTAINERS = ("container", "run_as", "endpoint", "context", "tls")
+_OF_FILES = ("path", "manifest", "accept_untrusted")
 _FOREIGN = {
-    "demo": ("host", "role", "secret", "system_identifier", "path", "manifest", "accept_untrusted"),
-    "connection": ("path", "manifest", "accept_untrusted"),
-    "dump_file": ("host", "role", "secret", "system_identifier"),
+    "demo": ("host", "role", "secret", "system_identifier", *_OF_FILES, *_OF_CONTAINERS),
+    "connection": (*_OF_FILES, *_OF_CONTAINERS),
+    "dump_file": ("host", "role", "secret", "system_identifier", *_OF_CONTAINERS),
+    "container": _OF_FILES,
 }
+_OF_DOCKER = (
+    "endpoint", "context", "tls", "image", "harness_image", "container", "harness", "network", "memory_bytes", "cpus",
+    "probe",
+)  # fmt: skip
+_ENDPOINT = re.compile(r"unix:///[^\s*?\[]+|ssh://[A-Za-z0-9@._:/\[\]-]+|tcp://[A-Za-z0-9._:\[\]-]+:\d+")
+_PROBE = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):\d{1,5}")
 _HELP = {
     "host": 'host = "db.example.org", or the folder of its socket',
     "database": 'database = "NAME", exactly one',
     "role": 'role = "NAME", a role that may read all that pg_dump reads',
     "secret": 'secret = "NAME" of the password (drydock secret set NAME), or "file:/PATH" of a 0600 file',
     "path": 'path = "/PATH/of.dump"',
+    "container": 'container = "NAME", as docker ps shows it',
 }
 
 
@@ -55,8 +66,8 @@ class Problem:
 
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
-    found = [*_of_source(config.source), *_of_paths(config), *_of_names(config)]
-    return [*found, *_of_proof(config.proof), *_of_boundaries(config)]
+    found = [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_engines(config)]
+    return [*found, *_of_objects(config), *_of_proof(config.proof), *_of_boundaries(config)]
 
 
 def _of_source(source: SourceConfig) -> Iterator[Problem]:
@@ -84,6 +95,72 @@ def _of_source(source: SourceConfig) -> Iterator[Problem]:
         yield _source("secret", f"{_said(source.secret)} is no name of a secret", f"write {_HELP['secret']}")
 
 
+def _of_engines(config: RunConfig) -> Iterator[Problem]:
+    default, environment = EnvironmentConfig(), config.environment
+    if environment.kind != "docker":
+        for key in _OF_DOCKER:
+            if getattr(environment, key) != getattr(default, key):
+                yield Problem(
+                    section="environment", key=key, what=f"{key} has no meaning for an embedded environment",
+                    remedy=f'remove {key}, or write kind = "docker"',
+                )  # fmt: skip
+    for section, found in (("source", config.source), ("environment", environment)):
+        if found.context and (found.endpoint or found.tls):
+            yield Problem(
+                section=section, key="context", what="a docker context has its own endpoint and its own tls",
+                remedy="remove endpoint and tls, or the context",
+            )  # fmt: skip
+        if found.endpoint and _ENDPOINT.fullmatch(found.endpoint) is None:
+            yield Problem(
+                section=section, key="endpoint", what=f"{_said(found.endpoint)} is no address of a docker engine",
+                remedy='write "unix:///PATH", "ssh://user@host" or "tcp://host:2376" with tls = "/FOLDER"',
+            )  # fmt: skip
+        if found.endpoint.startswith("tcp://") and not found.tls:
+            yield Problem(
+                section=section, key="endpoint", what=f"{_said(found.endpoint)} would be spoken to without TLS",
+                remedy='add tls = "/FOLDER" with ca.pem, cert.pem and key.pem, or use ssh://',
+            )  # fmt: skip
+
+
+def _of_objects(config: RunConfig) -> Iterator[Problem]:
+    environment, protect = config.environment, config.protect
+    ours = {key: getattr(environment, key) for key in ("container", "harness", "network")}
+    theirs = {config.source.container: "the source", **dict.fromkeys(protect.containers, "protected")}
+    named = [
+        ("source", "container", config.source.container),
+        *(("environment", key, name) for key, name in ours.items()),
+        *(("protect", "containers", name) for name in protect.containers),
+        *(("protect", "volumes", name) for name in protect.volumes),
+        *(("protect", "networks", name) for name in protect.networks),
+    ]
+    for section, key, name in named:
+        if (name or section == "protect") and (
+            OBJECT_NAME.fullmatch(name) is None or _ALL_HEX.fullmatch(name)
+        ):
+            yield Problem(
+                section=section, key=key, what=f"{_said(name)} is no exact name of a docker object",
+                remedy="write one name: letters, digits, dot, dash and underscore, not only hexadecimal digits",
+            )  # fmt: skip
+    taken = {**{name: "protected" for name in protect.networks if name == ours["network"]}}
+    for key in ("container", "harness"):
+        if ours[key] and ours[key] in theirs:
+            taken[ours[key]] = theirs[ours[key]]
+    if ours["container"] and ours["container"] == ours["harness"]:
+        taken[ours["container"]] = "the harness's too"
+    for key, name in ours.items():
+        if name in taken:
+            yield Problem(
+                section="environment", key=key, what=f"{_said(name)} is {taken[name]}",
+                remedy="choose a name that nothing has",
+            )  # fmt: skip
+    for word in environment.probe:
+        if _PROBE.fullmatch(word) is None:
+            yield Problem(
+                section="environment", key="probe", what=f"{_said(word)} is no address and port",
+                remedy='write "10.0.0.1:5432"',
+            )  # fmt: skip
+
+
 def _of_paths(config: RunConfig) -> Iterator[Problem]:
     named = [
         ("source", "path", config.source.path),
@@ -92,6 +169,8 @@ def _of_paths(config: RunConfig) -> Iterator[Problem]:
         ("source", "host", config.source.host if config.source.host.startswith("/") else ""),
         ("environment", "programs", config.environment.programs),
         ("environment", "work_folder", config.environment.work_folder),
+        ("environment", "tls", config.environment.tls),
+        ("source", "tls", config.source.tls),
         ("subject", "path", config.subject.path),
         ("pack", "name", config.pack.name),
         *(("protect", "clusters", folder) for folder in config.protect.clusters),

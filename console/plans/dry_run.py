@@ -75,7 +75,7 @@ def not_applicable(config: RunConfig) -> dict[str, str]:
     if config.source.kind == "dump_file":
         for gate in ("G-05", "G-06", "G-10", "G-21", "G-25"):
             found[gate] = _NO_SOURCE
-    if config.source.kind != "demo" and not config.protect.clusters:
+    if config.source.kind != "demo" and config.protect.names_nothing:
         for gate in ("G-03", "G-12", "G-24"):
             found[gate] = _NOTHING_PROTECTED
         if config.source.kind == "dump_file":
@@ -93,11 +93,16 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
         claims.append(
             "embedded PostgreSQL is a separate cluster, not a sandbox: it shares this machine's kernel and files"
         )
-        claims.append("the copy runs with fsync and full_page_writes off, because it is thrown away")
+    claims.append("the copy runs with fsync and full_page_writes off, because it is thrown away")
+    if config.environment.kind == "docker":
+        claims.append(
+            "containers share their engine's kernel; the probe tried the addresses and names that the engine and "
+            "the plan name, from inside the harness's container, and no others"
+        )
     if config.source.kind == "dump_file":
         claims.append("the dump's completeness is proven only against the manifest beside it")
         claims.append("a dump file has no roles: the privileges of its source were not compared")
-    if config.source.kind != "demo" and not config.protect.clusters:
+    if config.source.kind != "demo" and config.protect.names_nothing:
         claims.append("no neighbour was protected by name, so nothing is said about neighbours")
     return tuple(claims)
 

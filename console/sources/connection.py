@@ -35,7 +35,7 @@ from console.witness.catalogue import read_identity
 
 Progress = Callable[[int], None]
 
-_READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
+READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
 _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.2
 _WORDS_CHARS = 500
@@ -83,6 +83,10 @@ class ConnectionSource:
                 cause="environment",
             )
 
+    def staging_names(self) -> set[str]:
+        """Return nothing: a connection shows no files."""
+        return set()
+
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[Any]]:
         """Open one read-only autocommit session. Raises StepFailed (source) in the server's words."""
@@ -91,7 +95,7 @@ class ConnectionSource:
         try:
             connection = EngineConnection.connect(
                 host=target.host, port=target.port, dbname=target.database, user=target.role,
-                password=target.password(), sslmode=target.sslmode, options=_READ_ONLY, autocommit=True,
+                password=target.password(), sslmode=target.sslmode, options=READ_ONLY, autocommit=True,
                 connect_timeout=15, application_name="drydock-engine", passfile="/dev/null",
             )  # fmt: skip
         except psycopg.OperationalError as wrong:
@@ -190,7 +194,7 @@ class ConnectionSource:
         target = self._target
         return psycopg.conninfo.make_conninfo(
             "", host=target.host, port=target.port, dbname=target.database, user=target.role,
-            passfile=str(passfile), sslmode=target.sslmode, options=_READ_ONLY,
+            passfile=str(passfile), sslmode=target.sslmode, options=READ_ONLY,
             application_name="drydock-engine",
         )  # fmt: skip
 

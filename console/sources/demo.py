@@ -7,6 +7,7 @@ nothing at hand; knows no pack: what production holds is in the pack's `demo/*.s
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,14 @@ from console.sql import EngineConnection, Ran, run
 
 SECRET_NAME = "demo-production-superuser"
 NEIGHBOUR_SECRET_NAME = "demo-neighbour-superuser"
+
+_OF_THE_SERVER = re.compile(
+    r"(?:base|global|pg_tblspc)/(?:[\w.]+/)*(?:t\d+_)?\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?"
+    r"|(?:.+/)?pg_internal\.init(?:\.\d+)?|base/pgsql_tmp(?:/.*)?|pg_stat(?:_tmp)?/[\w.]+\.stat"
+    r"|pg_(?:wal|xact|subtrans|serial|commit_ts|multixact/\w+)/[0-9A-F]+"
+)
+"""Files that a server makes by itself while it is read: relations, caches, statistics and logs (Database
+File Layout in the PostgreSQL manual)."""
 
 
 class DemoSource(ConnectionSource):
@@ -102,6 +111,12 @@ class DemoSource(ConnectionSource):
             run(connection, "source/set_demo_rows", {"rows": str(self._rows)})
             for script in self._scripts:
                 _run_script(connection, script)
+
+    def staging_names(self) -> set[str]:
+        """Return what lies in production's data folder under no name of the server's own."""
+        top = self.production.data_folder
+        found = {path.relative_to(top).as_posix() for path in top.rglob("*")}
+        return {name for name in found if not _OF_THE_SERVER.fullmatch(name)}
 
     def look(self) -> Look:
         """Return production's identity from its files, which needs no password (a watchdog has none)."""

@@ -26,7 +26,7 @@ import psycopg
 from console.engine.control import Request, ask
 from console.engine.rehearsal import ORDER_FILE, work_folder_of
 from console.environments.cluster import PORT, SUPERUSER
-from console.environments.embedded import SUPERUSER_SECRET
+from console.environments.environment import SUPERUSER_SECRET
 from console.errors import ControlRefused
 from console.journal import JournalTail
 from console.model.config import RunOrder

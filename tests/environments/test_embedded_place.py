@@ -14,7 +14,8 @@ from fix_places import place_for_clusters
 
 from console.engine.archive import build_harness
 from console.environments import embedded as module
-from console.environments.embedded import SUPERUSER_SECRET, EmbeddedEnvironment, HarnessPlace
+from console.environments.embedded import EmbeddedEnvironment, EmbeddedPlace
+from console.environments.environment import SUPERUSER_SECRET
 from console.environments.owner import choose_uid, make_folder
 from console.environments.process import Finished, run_program
 from console.environments.programs import find_programs
@@ -59,7 +60,7 @@ def environment() -> Iterator[EmbeddedEnvironment]:
 
 
 @pytest.fixture(scope="module")
-def place(environment: EmbeddedEnvironment) -> HarnessPlace:
+def place(environment: EmbeddedEnvironment) -> EmbeddedPlace:
     """The harness's place with a small pack and subject."""
     root = environment.cluster.folder.parent
     for name in ("pack", "subject"):
@@ -73,7 +74,7 @@ def place(environment: EmbeddedEnvironment) -> HarnessPlace:
 
 
 def run_python(
-    environment: EmbeddedEnvironment, place: HarnessPlace, uid: int | None, *words: str
+    environment: EmbeddedEnvironment, place: EmbeddedPlace, uid: int | None, *words: str
 ) -> Finished:
     """Run Python as a user, the way the harness is run."""
     return run_program(
@@ -82,7 +83,7 @@ def run_python(
     )  # fmt: skip
 
 
-def attempted(environment: EmbeddedEnvironment, place: HarnessPlace, code: str) -> str:
+def attempted(environment: EmbeddedEnvironment, place: EmbeddedPlace, code: str) -> str:
     """Return "done" or the error's name when the harness's user tries something."""
     done = run_python(environment, place, environment.harness_uid, "-c", ATTEMPT, str(place.home), code)
     assert done.returncode == 0, done.stderr
@@ -122,7 +123,7 @@ def attempted(environment: EmbeddedEnvironment, place: HarnessPlace, code: str) 
     ],
 )
 def test_the_harness_cannot_change_what_was_put_in_place(
-    environment: EmbeddedEnvironment, place: HarnessPlace, code: str
+    environment: EmbeddedEnvironment, place: EmbeddedPlace, code: str
 ) -> None:
     """Neither program, pack, subject, log, socket nor any folder of them can be written, opened up or exchanged."""
     before = {name: placed_sha256(getattr(place, name)) for name in ("pack", "subject")}
@@ -142,14 +143,14 @@ def test_the_harness_cannot_change_what_was_put_in_place(
     ],
 )
 def test_the_harness_can_do_its_work(
-    environment: EmbeddedEnvironment, place: HarnessPlace, code: str
+    environment: EmbeddedEnvironment, place: EmbeddedPlace, code: str
 ) -> None:
     """It reads and lists what it is given, creates its trace, writes in its scratch folder and reaches the server."""
     assert attempted(environment, place, code) == "done"
 
 
 @as_root
-def test_all_but_two_folders_is_roots(environment: EmbeddedEnvironment, place: HarnessPlace) -> None:
+def test_all_but_two_folders_is_roots(environment: EmbeddedEnvironment, place: EmbeddedPlace) -> None:
     """Only trace and scratch are the harness's; all else is root's, and no other user can pass the place."""
     own = {place.scratch, place.trace.parent}
     for path in (place.home, *place.home.rglob("*")):
@@ -169,10 +170,10 @@ def test_all_but_two_folders_is_roots(environment: EmbeddedEnvironment, place: H
 
 @as_root
 def test_the_harness_works_in_its_scratch_folder(
-    environment: EmbeddedEnvironment, place: HarnessPlace
+    environment: EmbeddedEnvironment, place: EmbeddedPlace
 ) -> None:
     """The started harness stands in its scratch folder, and its words go to a log that only root can open."""
-    harness = environment.start_harness(place)
+    harness = environment.start_harness(place, database="postgres")
     try:
         pid = harness.identity.split(":")[0]
         assert os.readlink(f"/proc/{pid}/cwd") == str(place.scratch)

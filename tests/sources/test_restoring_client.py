@@ -11,7 +11,8 @@ import pytest
 from fix_places import place_for_clusters
 from psycopg import sql
 
-from console.environments.embedded import OWNER_SECRET, SUPERUSER_SECRET, EmbeddedEnvironment
+from console.environments.embedded import EmbeddedEnvironment
+from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.environments.programs import find_programs
 from console.model.protocols import NeverAborted, NoReceipts

@@ -194,11 +194,11 @@ def test_a_kind_that_this_release_does_not_know_is_told_and_stops_nothing(
 ) -> None:
     """An older or newer journal's kind is residue by name, and the other objects are removed."""
     path = own(recorder, "file", place / "ours")
-    recorder.opening("container", "copy")
+    recorder.opening("balloon", "copy")
     remove_part(recorder, "rehearsal")
-    assert outcome(recorder, "container", "copy") == (
+    assert outcome(recorder, "balloon", "copy") == (
         "",
-        "this release does not know how to remove a container",
+        "this release does not know how to remove a balloon",
     )
     assert not path.exists()
 

@@ -1,0 +1,345 @@
+"""The docker environment: the copy in a container on a network of its own, the harness in a second one.
+
+A third container, the relay, is the engine's own way in; a fourth is never started and carries files. Everything
+has its receipt first, nothing is published, and nothing supposes a file system shared with the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+
+from console.environments.cluster import PORT, SUPERUSER, folder_identity
+from console.environments.docker_client import DockerClient
+from console.environments.docker_containers import DockerContainers
+from console.environments.docker_endpoint import Endpoint
+from console.environments.docker_files import Placed, packed, unpacked
+from console.environments.docker_harness import HarnessContainer
+from console.environments.docker_isolation import isolation, reached, targets
+from console.environments.docker_mirror import Mirror, MirroredLog, MirroredTrace, fetch_quietly
+from console.environments.docker_names import (
+    HARNESS_UID,
+    OWN,
+    PLACE,
+    SCRATCH,
+    SERVER_LOG,
+    TRACE,
+    DockerNames,
+    names_of,
+)
+from console.environments.docker_objects import DockerObjects, opened
+from console.environments.docker_place import contents, venv
+from console.environments.docker_relay import Relay
+from console.environments.environment import SUPERUSER_SECRET, HarnessPlace
+from console.environments.owner import make_folder
+from console.environments.process import Finished
+from console.environments.programs import Programs
+from console.errors import StepFailed
+from console.model.config import EnvironmentConfig
+from console.model.facts import Isolation
+from console.model.protocols import Abort, Receipts
+from console.secrets import SecretRegistry
+from console.settings import SOCKET_PATH_LIMIT_BYTES
+from console.sql import EngineConnection
+from console.witness.catalogue import read_identity
+
+_READY_POLL_S = 0.05
+_START_PATIENCE_S = 120.0
+_CONTROL_FILE = "global/pg_control"
+
+
+class DockerEnvironment:
+    """The isolated PostgreSQL in an engine, here or elsewhere, and the harness beside it."""
+
+    kind = "docker"
+    superuser = SUPERUSER
+
+    def __init__(
+        self, *, folder: Path, config: EnvironmentConfig, endpoint: Endpoint, run: str, nonce: str,
+        registry: SecretRegistry, receipts: Receipts,
+    ) -> None:  # fmt: skip
+        self._folder = folder
+        self._config = config
+        self._endpoint = endpoint
+        self._run, self._nonce = run, nonce
+        self._registry = registry
+        self._receipts = receipts
+        self._closing = ExitStack()
+        self._objects: DockerObjects | None = None
+        self._containers: DockerContainers | None = None
+        self._relay: Relay | None = None
+        self._python: dict[str, Any] = {}
+        self._reached: dict[str, bool] = {}
+        self._mirrors: list[Mirror] = []
+        self.names: DockerNames = names_of(config, run=run, nonce=nonce)
+        self.harness: HarnessContainer | None = None
+        self.engine_pids: set[int] = set()
+        self.system_identifier = ""
+
+    @property
+    def objects(self) -> DockerObjects:
+        """Return the engine, opened at the first call."""
+        if self._objects is None:
+            self._objects = self._closing.enter_context(
+                opened(
+                    self._endpoint, folder=self._folder.with_name(f"{self._folder.name}-ssh"), run=self._run,
+                    nonce=self._nonce, receipts=self._receipts,
+                )
+            )  # fmt: skip
+        return self._objects
+
+    @property
+    def containers(self) -> DockerContainers:
+        """Return the run's containers on that engine."""
+        if self._containers is None:
+            self._containers = DockerContainers(self.objects, self._config, self.names)
+        return self._containers
+
+    @property
+    def relay(self) -> Relay:
+        """Return the way into the engine. Raises StepFailed before the provisioning."""
+        if self._relay is None:
+            raise StepFailed("the copy has not been provisioned", cause="drydock")
+        return self._relay
+
+    def taken_names(self) -> dict[str, bool]:
+        """Return each exact name to be used on the engine, and whether an object has it."""
+        return {
+            f"{kind} {name}": self.objects.look(kind, name) is not None for kind, name in self.names.all()
+        }
+
+    def made_up_users(self) -> dict[str, int | None]:
+        """Return nobody: the containers' users are the engine's."""
+        return {}
+
+    def provision(self) -> None:
+        """Make network, volumes and containers, start the server, and try from inside what can be reached."""
+        local = self._make_local_folders()
+        containers = self.containers
+        containers.make_ground(self._registry.value(SUPERUSER_SECRET))
+        given = containers.start_relay()
+        self._relay = Relay(given, listen_at=local / f".s.PGSQL.{PORT}")
+        self._closing.callback(self._relay.close)
+        self._python = self._relay.hello()
+        containers.start_database()
+        self._start_harness_container()
+        self._wait_until_ready(local)
+        control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
+        self.system_identifier = str(int.from_bytes(control[:8], "little"))
+
+    def _make_local_folders(self) -> Path:
+        """Lay out what this machine keeps of the copy: the relay's socket and the mirrored logs."""
+        copy, home = self._folder / "copy", self._folder / "harness"
+        socket = copy / "socket"
+        if len(os.fsencode(socket / f".s.PGSQL.{PORT}")) > SOCKET_PATH_LIMIT_BYTES:
+            raise StepFailed(
+                f"{socket} is too long for a socket; name a shorter work folder with --work-dir",
+                cause="environment",
+            )
+        for folder in (copy, home):
+            self._receipts.opening("folder", str(folder))
+            make_folder(folder)
+            self._receipts.identified("folder", str(folder), folder_identity(folder))
+        for folder in (socket, copy / "data", copy / "data" / "log", home / "trace"):
+            make_folder(folder)
+        (home / "harness.log").touch(mode=0o600)
+        return socket
+
+    def _start_harness_container(self) -> None:
+        given, identity = self.containers.start_harness(self._python["executable"])
+        self.harness = HarnessContainer(
+            given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log"
+        )
+        asked = targets(
+            self.objects,
+            own=self.containers.ids.values(),
+            probe=self._config.probe,
+            names=[self.names.database],
+        )
+        told = self.harness.probe(asked)
+        self._reached = reached(asked, told, database=self.names.database)
+
+    def _wait_until_ready(self, socket: Path) -> None:
+        """Health is a real query's answer; a server that ended is said with its last words."""
+        deadline = time.monotonic() + _START_PATIENCE_S
+        password = self._registry.value(SUPERUSER_SECRET)
+        while True:
+            try:
+                with _session(socket, password=password, dbname="postgres") as connection:
+                    read_identity(connection)
+                return
+            except psycopg.OperationalError as wrong:
+                self.containers.require_running(self.names.database)
+                if time.monotonic() > deadline:
+                    words = self.containers.last_words(self.names.database)
+                    reason = f"PostgreSQL of the copy is not ready after {_START_PATIENCE_S:.0f} s: {wrong}; {words}"
+                    raise StepFailed(reason, cause="environment") from wrong
+            time.sleep(_READY_POLL_S)
+
+    def isolation(self) -> Isolation:
+        """Return what the engine says of network and containers now, and what was reached from inside."""
+        found = isolation(
+            self.objects, network=self.containers.network_id,
+            containers={name: self.containers.ids[name] for name in self.containers.ids}, reached=self._reached,
+        )  # fmt: skip
+        return Isolation(docker=found)
+
+    def restoring_programs(self) -> Programs:
+        """Return the version of the image's programs, by its server's word."""
+        with self.connect() as connection:
+            number = connection.info.server_version
+        return Programs(root=Path("/"), major=number // 10_000, minor=number % 10_000)
+
+    @contextmanager
+    def connect(self, database: str = "postgres", **options: Any) -> Iterator[EngineConnection]:
+        """Open one autocommit superuser session on the copy, whose identity is asked before anything else.
+
+        Raises StepFailed: G-10 when another server answers, environment when none does.
+        """
+        password = self._registry.value(SUPERUSER_SECRET)
+        socket = self._folder / "copy" / "socket"
+        try:
+            with _session(socket, password=password, dbname=database, **options) as connection:
+                self.engine_pids.add(connection.info.backend_pid)
+                found = read_identity(connection).system_identifier
+                if found != self.system_identifier:
+                    raise StepFailed(
+                        f"another server answers in the copy's container: it has system_identifier {found}, "
+                        f"the copy {self.system_identifier}; nothing may be written",
+                        cause="environment", gate="G-10",
+                    )  # fmt: skip
+                yield connection
+        except psycopg.OperationalError as wrong:
+            lost = self.lost()
+            if not lost:
+                raise
+            raise StepFailed(lost, cause="environment") from wrong
+
+    def lost(self) -> str:
+        """Return that the engine or the copy's container is gone; empty while both stand."""
+        try:
+            self.containers.require_running(self.names.database)
+            self.containers.require_running(self.names.relay)
+        except StepFailed as gone:
+            return gone.reason
+        return ""
+
+    def server_log(self) -> MirroredLog:
+        """Return the server witness, mirrored from the container's jsonlog."""
+        local = self._folder / "copy" / "data" / "log" / "server.json"
+        return MirroredLog(self._mirror(SERVER_LOG, local))
+
+    def client_trace(self, place: HarnessPlace) -> MirroredTrace:
+        """Return the client witness, mirrored from the harness's own volume."""
+        return MirroredTrace(self._mirror(TRACE, place.trace))
+
+    def _mirror(self, remote: str, local: Path) -> Mirror:
+        made = Mirror(self.relay, remote=remote, local=local)
+        self._mirrors.append(made)
+        return made
+
+    @contextmanager
+    def listed_archive(
+        self, dump: Path, *, abort: Abort, timeout_s: float
+    ) -> Iterator[tuple[Finished, Path]]:
+        """Let a container of its own list a foreign archive and write it out as SQL; both are gone afterwards."""
+        text = self._folder / "copy" / "archive.sql"
+        self._receipts.opening("file", str(text))
+        with self._client() as client:
+            yield client.listed(dump, text, abort=abort, timeout_s=timeout_s), text
+
+    def restore(
+        self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
+        timeout_s: float,
+    ) -> Finished:  # fmt: skip
+        """Restore a dump as the database's owner, in a container without network; return how the client ended."""
+        with self._client() as client:
+            return client.restore(
+                dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s
+            )
+
+    @contextmanager
+    def _client(self) -> Iterator[DockerClient]:
+        yield DockerClient(self.containers, self._registry, self._receipts)
+
+    def make_harness_place(self, *, archive: Path, pack: Path, subject: Path) -> HarnessPlace:
+        """Put interpreter, harness, pack and subject into the volume that the harness only reads, and look again."""
+        put = partial(self.containers.put, PLACE)
+        put(packed(venv(self._python, wheelhouse=self._folder.parent / "drydock-wheelhouse")))
+        put(packed(contents(archive=archive, pack=pack, subject=subject)))
+        own = [Placed(name=name, mode=0o700, uid=HARNESS_UID) for name in ("scratch", "trace")]
+        self.containers.put(OWN, packed(own))
+        home = self._folder / "harness"
+        for name in ("harness.pyz", "pack", "subject"):
+            left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home)
+            if left_out:
+                raise StepFailed(
+                    f"{left_out[0]} in the harness's place is no file", cause="environment", gate="G-13"
+                )
+        return HarnessPlace(
+            archive=home / "harness.pyz", pack=home / "pack", subject=home / "subject",
+            trace=home / "trace" / "client.jsonl", log=home / "harness.log",
+        )  # fmt: skip
+
+    def start_harness(self, place: HarnessPlace, *, database: str) -> HarnessContainer:
+        """Let the probed container become the harness, after one more look at the network and who is in it."""
+        del place, database
+        assert self.harness is not None
+        self.containers.require_isolated(self.isolation())
+        self.harness.become([f"{PLACE}/venv/bin/python", "-I", "-B", f"{PLACE}/harness.pyz"])
+        return self.harness
+
+    def context(self, place: HarnessPlace, *, database: str, passwords: dict[str, str]) -> dict[str, Any]:
+        """Return what the harness is told: the copy by its container's name, the rehearsal's own passwords."""
+        del place
+        return {
+            "pack": f"{PLACE}/pack", "subject": f"{PLACE}/subject", "trace": TRACE, "host": self.names.database,
+            "port": PORT, "database": database, "sslmode": "disable", "passwords": passwords,
+        }  # fmt: skip
+
+    def close_harness_way(self, place: HarnessPlace) -> None:
+        """Bring here what the subject wrote; the ended container has no way to anything."""
+        del place
+        left_out = unpacked(self.containers.archive(SCRATCH), self._folder / "harness")
+        too_much = [name for name in left_out if name.endswith("in all)")]
+        if too_much:
+            raise StepFailed(
+                f"the subject's file {too_much[0]} was not searched for secrets", cause="subject", gate="G-22"
+            )
+
+    def keep_logs(self) -> None:
+        """Fetch the rest of both logs, and the server's first words."""
+        for mirror in self._mirrors:
+            fetch_quietly(mirror)
+        words = self._folder / "copy" / "startup.log"
+        if self._containers is not None and not words.exists() and words.parent.is_dir():
+            # An engine that is gone has said so where it mattered; its server's words go with it.
+            with suppress(StepFailed):
+                words.write_text(self.containers.last_words(self.names.database), "utf-8")
+                words.chmod(0o600)
+
+    def close(self) -> None:
+        """Let go of streams, tunnel and client."""
+        if self.harness is not None:
+            self.harness.end()
+        self._closing.close()
+        self._objects = self._containers = None
+
+
+@contextmanager
+def _session(socket: Path, *, password: str, **options: Any) -> Iterator[EngineConnection]:
+    connection = EngineConnection.connect(
+        host=str(socket), port=PORT, user=SUPERUSER, password=password, sslmode="disable", autocommit=True,
+        connect_timeout=30, application_name=options.pop("application_name", "drydock-engine"), **options,
+    )  # fmt: skip
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,101 @@
+"""Production on one engine, the copy on another: reached over TLS as a remote one is, or killed in mid-run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from container_production import PRODUCTION_VOLUME
+from docker_engine import Engine, started
+from docker_images import Images, load_images
+from docker_plans import Setting
+from engine_objects import changes, look_at_engine
+from fix_runs import PATIENCE_S, Drydock
+from tls_files import make_tls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """A second engine that listens on this machine's loopback, for who has its client's certificate."""
+
+    engine: Engine
+    door: socket.socket
+    tls: Path
+
+    @property
+    def endpoint(self) -> str:
+        """Return its address for a plan file."""
+        return f"tcp://127.0.0.1:{self.door.getsockname()[1]}"
+
+    def start(self) -> None:
+        """Start its dockerd."""
+        self.engine.start(
+            "--host=fd://", "--tlsverify", f"--tlscacert={self.tls}/ca.pem", f"--tlscert={self.tls}/server-cert.pem",
+            f"--tlskey={self.tls}/server-key.pem", door=self.door,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def other(setting: Setting, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
+    """The second engine, with the same images."""
+    engine = started(Path(f"{setting.production.engine.folder}-b"))
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        made = Other(engine=engine, door=door, tls=make_tls(tmp_path_factory.mktemp("other") / "tls"))
+        engine.end()
+        made.start()
+        assert load_images(engine) == images
+        yield made
+    engine.remove()
+
+
+def test_over_tls(drydock: Drydock, setting: Setting, other: Other) -> None:
+    """A rehearsal on an engine behind TLS fails, leaves something there, or touches production's engine."""
+    here, there = setting.production.engine, other.engine
+    before = look_at_engine(here, busy=[PRODUCTION_VOLUME]), look_at_engine(there)
+    ended = drydock.run(str(setting.plan("tls", endpoint=other.endpoint, tls=str(other.tls))))
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
+    assert ended.summary["rows_total"] == 15
+    after = look_at_engine(here, busy=[PRODUCTION_VOLUME]), look_at_engine(there)
+    assert (changes(before[0], after[0]), changes(before[1], after[1])) == ([], [])
+
+
+def test_a_stranger_is_not_spoken_to(
+    drydock: Drydock, setting: Setting, other: Other, tmp_path: Path
+) -> None:
+    """An engine whose certificate another authority signed is used for a rehearsal."""
+    plan = setting.plan("stranger", endpoint=other.endpoint, tls=str(make_tls(tmp_path / "tls")))
+    process = drydock.start(str(plan), "--approve", "all").process
+    assert process.wait(PATIENCE_S) == 2
+
+
+def test_the_daemon_is_killed_and_comes_back(drydock: Drydock, setting: Setting, other: Other) -> None:
+    """A killed daemon is not told as the environment's failure, or what it held is not removed when it is back."""
+    before = look_at_engine(other.engine)
+    # By its socket, which refuses at once: the other door is ours, and lets callers wait for a daemon to come.
+    plan = setting.plan("killed", endpoint=other.engine.address)
+    living = drydock.start(str(plan), "--approve", "B-1,B-2,B-3")
+    try:
+        living.wait_at("B-4")
+        other.engine.kill()
+        # The images are part of what is approved, and nobody can say now which they are: it asks again.
+        old = living.approve_line("B-4")
+        assert "armed again" in living.approve("B-4").stderr
+        living.wait_until(lambda _: living.approve_line("B-4") != old, "boundary with another digest")
+        assert living.approve("B-4").exit_code == 0
+        # What was said in advance was said of the digest with the images, so B-5 would ask too.
+        assert living.approve("B-5").exit_code == 0
+        living.wait_until(lambda it: it.current_step == "C-13", "teardown")
+        other.start()
+        ended = living.finish()
+    finally:
+        if living.process.poll() is None:
+            os.kill(living.engine_pid(), signal.SIGKILL)
+            living.process.wait(PATIENCE_S)
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert "docker engine" in ended.summary["reason"] or "container" in ended.summary["reason"]
+    assert changes(before, look_at_engine(other.engine)) == []
