@@ -19,6 +19,16 @@ def pytest_configure() -> None:
     os.environ["DRYDOCK_CACHE_DIR"] = str(cache_for_tests())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the full matrices to their own command, `-m matrix`: every run plays a part of each already."""
+    if "matrix" in config.option.markexpr:
+        return
+    whole = [item for item in items if item.get_closest_marker("matrix")]
+    if whole:
+        config.hook.pytest_deselected(items=whole)
+        items[:] = [item for item in items if item not in whole]
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which real programs the tests use."""
     versions = ", ".join(find_programs(major).version for major in wheel_majors())

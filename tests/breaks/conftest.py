@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from driver import Stage, stage
+
+sys.path.append(str(Path(__file__).parent.with_name("docker")))
+
+from fix_engine import engine, images, production, protected, setting
+
+__all__ = ["engine", "images", "production", "protected", "setting"]
 
 
 @pytest.fixture(name="scene")

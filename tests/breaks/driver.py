@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from fix_places import place_for_clusters
 
 from console.engine.control import Request, ask
 from console.engine.rehearsal import ORDER_FILE, work_folder_of
@@ -133,6 +134,11 @@ class Stage:
         """Return the runs folder (0700)."""
         return self.root / "runs"
 
+    @property
+    def work_folder(self) -> Path:
+        """Return the folder below which clusters are made; a run's can be moved from there into the root."""
+        return self.root / "w"
+
     def subject(self) -> Path:
         """Return a copy of the reference subject, made at the first call: no repository is around it."""
         into = self.root / "subject"
@@ -158,7 +164,10 @@ class Stage:
             argv += ["--subject", str(self.subject())]
         said, told = self.root / "stderr", self.root / "stdout"
         with said.open("wb") as stderr, told.open("wb") as stdout:
-            command = subprocess.Popen(argv, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, cwd="/")
+            command = subprocess.Popen(
+                argv, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, cwd="/",
+                env=os.environ | {"DRYDOCK_WORK_DIR": str(self.work_folder)},
+            )  # fmt: skip
             try:
                 folder, state = _follow(command, runs, dict(at or {}), said, self.runs)
             finally:
@@ -234,9 +243,10 @@ def _end(command: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Give a folder that other users may pass through, and leave nothing of the test behind."""
-    root = Path(tempfile.mkdtemp(prefix="breaks-", dir="/var/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="breaks-", dir=place_for_clusters()))
     root.chmod(0o711)
     (root / "runs").mkdir(mode=0o700)
+    (root / "w").mkdir(mode=0o755)
     made = Stage(root=root)
     try:
         yield made

@@ -7,10 +7,14 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
+import threading
 import time
 from pathlib import Path
 
-from driver import DATABASE, Stage
+import psycopg
+from driver import DATABASE, Stage, Waiting
 from fix_places import cache_for_tests
 from fix_uids import own_uid
 
@@ -21,6 +25,7 @@ from console.settings import data_folder
 
 PACK = data_folder("scenarios") / "cutter_dry_run"
 MAJOR = 16
+STRAY_ROW = "INSERT INTO public.cut_policy VALUES (gen_random_uuid(), 'stray', '{}', true, now())"
 _PATIENCE_S = 30.0
 
 
@@ -145,3 +150,68 @@ def restart_server(scene: Stage, data_folder: Path) -> None:
 def _stop_for_good(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGQUIT)
     process.wait(_PATIENCE_S)
+
+
+def interpreter_of_ones_own(scene: Stage) -> tuple[Path, Path]:
+    """Make a virtual environment of the test's own, so that nobody else's run sees what is installed."""
+    home = scene.root / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    lines = (sysconfig.get_path("purelib"), str(Path(__file__).resolve().parents[2]))
+    (site / "drydock.pth").write_text("\n".join(lines) + "\n", "utf-8")
+    (site / "known.py").write_text("answer = 42\n", "utf-8")
+    return home / "bin" / "python", site
+
+
+def write_when_somebody_waits(scene: Stage, waiting: Waiting) -> None:
+    """Let a row of ours and the first writer of the entries pass together, later."""
+    locked = threading.Event()
+    thread = threading.Thread(target=_hold_off_writers, args=(waiting, locked))
+    thread.start()
+    scene.closing.callback(thread.join)
+    assert locked.wait(_PATIENCE_S)
+
+
+def _hold_off_writers(waiting: Waiting, locked: threading.Event) -> None:
+    with psycopg.connect(
+        host=str(waiting.copy / "socket"), dbname=DATABASE, user="postgres",
+        password=waiting.password("copy-superuser"),
+    ) as holder:  # fmt: skip
+        holder.execute("LOCK TABLE public.decision_backlog_entry IN EXCLUSIVE MODE")
+        holder.execute(STRAY_ROW.encode())
+        locked.set()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not _somebody_waits(holder):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def _somebody_waits(holder: psycopg.Connection[tuple[object, ...]]) -> bool:
+    return holder.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is not None
+
+
+def subject_that_leaves_the_surface(scene: Stage) -> Path:
+    """Return the stage's subject, whose MARK locks a table and notifies."""
+    known = "            writer.history(entry_id=entry_id, from_status=None"
+    deeds = (
+        '            adapter.execute("LOCK TABLE public.sweep_log IN ROW EXCLUSIVE MODE")\n'
+        "            adapter.execute(\"SELECT pg_notify('cutter', 'marked')\")\n"
+    )
+    return subject(scene, ("cutter_agent/phases.py", known, deeds + known))
+
+
+def subject_that_prints_its_password(scene: Stage) -> Path:
+    """Return the stage's subject, which prints its password in base64 when it opens a session."""
+    known = '        log.info("opening a session as %s on %s", self.config.user, self.config.name)\n'
+    leak = (
+        "        import base64\n"
+        "        print(base64.b64encode(b'pw ' + self.config.password.reveal().encode()).decode())\n"
+    )
+    return subject(scene, ("cutter_agent/db_adapter.py", known, known + leak))
+
+
+def replace_secrets_file(waiting: Waiting) -> None:
+    """Put somebody's file in the place of the rehearsal's own passwords."""
+    other = waiting.folder / "other"
+    other.write_text("somebody's", "utf-8")
+    other.replace(waiting.secrets_file)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from driver import Break, Stage, Waiting
 from expected import assert_fails
-from props import git, repository, restart_server, stop_server
+from props import git, replace_secrets_file, repository, restart_server, stop_server
 
 
 def test_source_restarts_during_the_scenarios(scene: Stage) -> None:
@@ -41,14 +41,14 @@ def _replace_cluster(data_folder: Path) -> str:
     return str(other)
 
 
-def test_neighbour_is_replaced_before_the_teardown(scene: Stage) -> None:
+def test_neighbour_isreplace_secrets_file_before_the_teardown(scene: Stage) -> None:
     """A protected cluster that has become another one under its name fails G-24 with both ids."""
     others: list[str] = []
     ended = scene.drive(at={"B-5": lambda waiting: others.append(_replace_cluster(waiting.neighbour))})
     assert_fails(ended, "G-24", f"neighbour/data has id {others[0]}, in C-01 it had ")
 
 
-def test_source_is_replaced_before_the_teardown(scene: Stage) -> None:
+def test_source_isreplace_secrets_file_before_the_teardown(scene: Stage) -> None:
     """A production that has become another cluster under its name fails G-25 with both identifiers."""
     others: list[str] = []
     ended = scene.drive(at={"B-5": lambda waiting: others.append(_replace_cluster(waiting.production))})
@@ -61,19 +61,16 @@ def test_source_is_stopped_before_the_teardown(scene: Stage) -> None:
     assert_fails(ended, "G-25", "the source does not run, in C-03 it ran since ", unclean=("N-6",))
 
 
-def _replaced(waiting: Waiting) -> None:
-    other = waiting.folder / "other"
-    other.write_text("somebody's", "utf-8")
-    other.replace(waiting.secrets_file)
-
-
 def _moved_away(waiting: Waiting) -> None:
     waiting.secrets_file.rename(waiting.folder.parent / "kept.json")
 
 
 @pytest.mark.parametrize(
     ("deed", "says"),
-    [(_replaced, "is not the object of the receipt any more"), (_moved_away, "is not there any more")],
+    [
+        (replace_secrets_file, "is not the object of the receipt any more"),
+        (_moved_away, "is not there any more"),
+    ],
     ids=["replaced", "moved away"],
 )
 def test_secrets_file_is_not_destroyed(scene: Stage, deed: Break, says: str) -> None:
@@ -82,13 +79,13 @@ def test_secrets_file_is_not_destroyed(scene: Stage, deed: Break, says: str) -> 
     file = ended.folder / "secrets" / "rehearsal.json"
     assert_fails(ended, "N-4", f"file {file} ", "was not removed", says, unclean=_also_folder(deed))
     assert f"file {file}" in ended.summary["residue"]
-    if deed is _replaced:
+    if deed is replace_secrets_file:
         assert file.read_text("utf-8") == "somebody's"
 
 
 def _also_folder(deed: Break) -> tuple[str, ...]:
     """The folder around a file that is left alone is left alone as well."""
-    return ("N-4", "N-7") if deed is _replaced else ("N-4",)
+    return ("N-4", "N-7") if deed is replace_secrets_file else ("N-4",)
 
 
 def test_subject_changes_during_the_run(scene: Stage) -> None:

@@ -8,13 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 from driver import Stage, Waiting
 from expected import assert_fails
-from props import pack, programs, stop_server, wheel
+from props import interpreter_of_ones_own, pack, programs, stop_server, wheel
 
 from console.environments.cluster import read_postmaster_file
 from console.environments.process import process_identity
@@ -151,7 +150,7 @@ def test_production_answers_on_the_copys_socket(scene: Stage, boundary: str) -> 
 @pytest.mark.parametrize("how", ["linked package", "same size and time"])
 def test_something_is_installed_beside_drydock(scene: Stage, how: str) -> None:
     """What appears or changes in the site-packages of Drydock's own interpreter fails G-11 by its folder."""
-    python, site = _interpreter(scene)
+    python, site = interpreter_of_ones_own(scene)
 
     def install(_waiting: Waiting) -> None:
         if how == "linked package":
@@ -163,17 +162,6 @@ def test_something_is_installed_beside_drydock(scene: Stage, how: str) -> None:
 
     ended = scene.drive(python=python, at={"B-C-08": install})
     assert_fails(ended, "G-11", f"site {site} is ")
-
-
-def _interpreter(scene: Stage) -> tuple[Path, Path]:
-    """Make a virtual environment of the test's own, so that nobody else's run sees what is installed."""
-    home = scene.root / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    lines = (sysconfig.get_path("purelib"), str(Path(__file__).resolve().parents[2]))
-    (site / "drydock.pth").write_text("\n".join(lines) + "\n", "utf-8")
-    (site / "known.py").write_text("answer = 42\n", "utf-8")
-    return home / "bin" / "python", site
 
 
 def test_neighbour_is_killed(scene: Stage) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from functools import partial
 
-import psycopg
-from driver import DATABASE, Stage, Waiting
+from driver import Stage, Waiting
 from expected import assert_closure, assert_fails
-from props import pack, subject
-
-STRAY_ROW = "INSERT INTO public.cut_policy VALUES (gen_random_uuid(), 'stray', '{}', true, now())"
+from props import (
+    STRAY_ROW,
+    pack,
+    subject_that_leaves_the_surface,
+    subject_that_prints_its_password,
+    write_when_somebody_waits,
+)
 
 
 def test_somebody_writes_between_scenarios(scene: Stage) -> None:
@@ -32,14 +34,7 @@ def test_no_scenario_makes_an_expected_row(scene: Stage) -> None:
 def test_somebody_writes_during_a_replay(scene: Stage) -> None:
     """A row that appears while S10 runs fails G-17, beside G-15 whose matrix expects no row there either."""
 
-    def write_later(waiting: Waiting) -> None:
-        locked = threading.Event()
-        thread = threading.Thread(target=_write_when_somebody_waits, args=(waiting, locked))
-        thread.start()
-        scene.closing.callback(thread.join)
-        assert locked.wait(30)
-
-    ended = scene.drive(at={"B-S10": write_later}, supervise="scenario")
+    ended = scene.drive(at={"B-S10": partial(write_when_somebody_waits, scene)}, supervise="scenario")
     assert ended.verdict("G-17") == "FAIL", ended.words[-2000:]
     assert ended.reason("G-17") == "S10 changed rows: cut_policy is 1, expected 0"
     assert ended.reason("G-15") == "S10: cut_policy changed by +1 rows, expected +0"
@@ -47,25 +42,6 @@ def test_somebody_writes_during_a_replay(scene: Stage) -> None:
     assert (told["verdict"], told["failed_gate"], told["failed_scenario"]) == ("FAIL", "G-15", "S10")
     assert told["cause"] == "subject"
     assert_closure(ended, ())
-
-
-def _write_when_somebody_waits(waiting: Waiting, locked: threading.Event) -> None:
-    """Hold off writers of the entries, and let a row of ours and the first writer pass together."""
-    with psycopg.connect(
-        host=str(waiting.copy / "socket"), dbname=DATABASE, user="postgres",
-        password=waiting.password("copy-superuser"),
-    ) as holder:  # fmt: skip
-        holder.execute("LOCK TABLE public.decision_backlog_entry IN EXCLUSIVE MODE")
-        holder.execute(STRAY_ROW.encode())
-        locked.set()
-        deadline = time.monotonic() + 30
-        while not _somebody_waits(holder):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-
-def _somebody_waits(holder: psycopg.Connection[tuple[object, ...]]) -> bool:
-    return holder.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is not None
 
 
 def test_somebody_grants_after_c06(scene: Stage) -> None:
@@ -82,12 +58,7 @@ def test_somebody_grants_after_c06(scene: Stage) -> None:
 
 def test_subject_leaves_the_sql_surface(scene: Stage) -> None:
     """A LOCK and a function that nobody declared fail G-19 at the scenario that sent them."""
-    known = "            writer.history(entry_id=entry_id, from_status=None"
-    deeds = (
-        '            adapter.execute("LOCK TABLE public.sweep_log IN ROW EXCLUSIVE MODE")\n'
-        "            adapter.execute(\"SELECT pg_notify('cutter', 'marked')\")\n"
-    )
-    subject(scene, ("cutter_agent/phases.py", known, deeds + known))
+    subject_that_leaves_the_surface(scene)
     ended = scene.drive()
     assert_fails(ended, "G-19", "S4: refused cutter_exec: ", "LOCK", "pg_notify", scenario="S4")
 
@@ -120,12 +91,7 @@ def test_somebody_uses_the_subjects_role(scene: Stage) -> None:
 
 def test_subject_prints_its_password(scene: Stage) -> None:
     """A password that the subject prints in base64 fails G-22, and is in nothing that is kept."""
-    known = '        log.info("opening a session as %s on %s", self.config.user, self.config.name)\n'
-    leak = (
-        "        import base64\n"
-        "        print(base64.b64encode(b'pw ' + self.config.password.reveal().encode()).decode())\n"
-    )
-    subject(scene, ("cutter_agent/db_adapter.py", known, known + leak))
+    subject_that_prints_its_password(scene)
     ended = scene.drive()
     assert_fails(ended, "G-22", "a secret came from the subject: subject cutter_exec base64")
     assert "[redacted:cutter_exec]" in (ended.folder / "artefacts" / "harness.log").read_text("utf-8")
