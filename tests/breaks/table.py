@@ -7,6 +7,7 @@ never runs them.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,6 @@ from console.plans.dry_run import not_applicable
 ENVIRONMENTS = ("embedded", "docker")
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "breaks.md"
-NO_DOCKER = "not built in this release"
-
 EMBEDDED: dict[str, tuple[str, ...]] = {
     "G-01": ("test_before_the_copy.py::test_work_folder_on_a_small_disk",),
     "G-02": ("test_before_the_copy.py::test_work_folder_exists_already",),
@@ -85,6 +84,46 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
 }
 """Gate to the tests in this folder that break it in a real run on embedded PostgreSQL."""
 
+DOCKER: dict[str, tuple[str, ...]] = {
+    "G-01": ("test_on_docker.py::test_work_folder_on_a_small_disk",),
+    "G-02": ("../docker/test_gates.py::test_a_name_that_is_taken",),
+    "G-03": ("test_on_docker.py::test_protected_container_is_missing",),
+    "G-04": ("test_on_docker.py::test_runs_folder_behind_a_link",),
+    "G-05": ("test_on_docker.py::test_dump_is_staged_inside_the_container",),
+    "G-06": ("test_on_docker.py::test_source_is_another_server",),
+    "G-07": (
+        "../docker/test_gates.py::test_a_published_port",
+        "../docker/test_gates.py::test_a_network_that_is_not_internal",
+        "../docker/test_gates.py::test_a_second_network",
+    ),
+    "G-08": ("test_on_docker.py::test_restore_is_not_whole",),
+    "G-09": ("test_on_docker.py::test_privileges_drifted_in_the_copy",),
+    "G-10": ("test_on_docker.py::test_production_answers_on_the_copys_socket",),
+    "G-11": ("test_on_docker.py::test_something_is_installed_beside_drydock",),
+    "G-12": ("../docker/test_gates.py::test_a_protected_container_restarted",),
+    "G-13": ("../docker/test_gates.py::test_the_subject_changed_in_mid_run",),
+    "G-14": ("test_on_docker.py::test_column_is_dropped_in_the_copy",),
+    "G-15": ("test_on_docker.py::test_somebody_writes_between_scenarios",),
+    "G-16": ("test_on_docker.py::test_no_scenario_makes_an_expected_row",),
+    "G-17": ("test_on_docker.py::test_somebody_writes_during_a_replay",),
+    "G-18": ("test_on_docker.py::test_somebody_grants_after_c06",),
+    "G-19": ("test_on_docker.py::test_subject_leaves_the_sql_surface",),
+    "G-20": ("test_on_docker.py::test_somebody_uses_the_subjects_role",),
+    "G-21": ("../docker/test_gates.py::test_production_restarted",),
+    "G-22": ("test_on_docker.py::test_subject_prints_its_password",),
+    "G-23": ("test_on_docker.py::test_secret_in_an_artefact",),
+    "G-24": ("test_on_docker.py::test_protected_container_restarts_before_the_teardown",),
+    "G-25": ("test_on_docker.py::test_production_restarts_before_the_teardown",),
+    "N-1": ("../docker/test_gates.py::test_objects_replaced_under_their_names",),
+    "N-2": ("../docker/test_gates.py::test_objects_replaced_under_their_names",),
+    "N-3": ("test_on_docker.py::test_a_strangers_container_on_the_network",),
+    "N-4": ("test_on_docker.py::test_secrets_file_is_replaced",),
+    "N-5": ("test_on_docker.py::test_subject_changes_during_the_run",),
+    "N-6": ("test_on_docker.py::test_protected_container_restarts_before_the_teardown",),
+    "N-7": ("test_on_docker.py::test_work_folder_is_moved_away",),
+}
+"""The same on docker; `tests/docker` is part of every test run, the rest of the full matrix."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -104,17 +143,19 @@ def cells() -> list[Cell]:
         reason = f"NOT_APPLICABLE by declaration: {never[gate.id]}" if gate.id in never else ""
         tests = EMBEDDED.get(gate.id, ())
         found.append(Cell(gate=gate.id, environment="embedded", tests=tests, reason=reason))
-        found.append(Cell(gate=gate.id, environment="docker", reason=NO_DOCKER))
+        found.append(Cell(gate=gate.id, environment="docker", tests=DOCKER.get(gate.id, ())))
     return found
 
 
+@functools.cache
 def functions() -> dict[str, ast.FunctionDef]:
-    """Return every test of this folder by "file::name"."""
+    """Return every test of this folder, and of the docker tests, by "file::name" as seen from here."""
     found: dict[str, ast.FunctionDef] = {}
-    for path in sorted(FOLDER.glob("test_*.py")):
+    for path in (*sorted(FOLDER.glob("test_*.py")), *sorted(FOLDER.glob("../docker/test_*.py"))):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                found[f"{path.name}::{node.name}"] = node
+                place = path.name if path.parent == FOLDER else f"../docker/{path.name}"
+                found[f"{place}::{node.name}"] = node
     return found
 
 
@@ -133,9 +174,13 @@ def document() -> str:
         "|---|---|---|",
     ]
     for cell in cells():
-        told = [f"`tests/breaks/{test}`: {_sentence(known, test)}" for test in cell.tests]
+        told = [f"`{_path(test)}`: {_sentence(known, test)}" for test in cell.tests]
         lines.append(f"| {cell.gate} | {cell.environment} | {'<br>'.join(told) or cell.reason} |")
     return "\n".join([*lines, "", *_LIMITS, ""])
+
+
+def _path(test: str) -> str:
+    return f"tests/breaks/{test}".replace("breaks/../", "")
 
 
 def _sentence(known: dict[str, ast.FunctionDef], test: str) -> str:

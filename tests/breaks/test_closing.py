@@ -41,14 +41,14 @@ def _replace_cluster(data_folder: Path) -> str:
     return str(other)
 
 
-def test_neighbour_isreplace_secrets_file_before_the_teardown(scene: Stage) -> None:
+def test_neighbour_is_replaced_before_the_teardown(scene: Stage) -> None:
     """A protected cluster that has become another one under its name fails G-24 with both ids."""
     others: list[str] = []
     ended = scene.drive(at={"B-5": lambda waiting: others.append(_replace_cluster(waiting.neighbour))})
     assert_fails(ended, "G-24", f"neighbour/data has id {others[0]}, in C-01 it had ")
 
 
-def test_source_isreplace_secrets_file_before_the_teardown(scene: Stage) -> None:
+def test_source_is_replaced_before_the_teardown(scene: Stage) -> None:
     """A production that has become another cluster under its name fails G-25 with both identifiers."""
     others: list[str] = []
     ended = scene.drive(at={"B-5": lambda waiting: others.append(_replace_cluster(waiting.production))})
