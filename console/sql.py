@@ -6,6 +6,7 @@ never puts a value or a name into a text but through psycopg.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
@@ -69,14 +70,28 @@ def load(name: str, server_major: int | None = None) -> Statement:
     With `server_major`, the file `name.N.sql` with the highest N up to it wins over `name.sql`.
     Raises SqlMissing where there is no such file or it cannot be read.
     """
+    return _read(data_folder("sql"), name, server_major)
+
+
+@functools.cache
+def _read(folder: Path, name: str, server_major: int | None) -> Statement:
+    """Read a file once a process: what was loaded first is what is sent, whatever becomes of the file."""
     if _NAME.fullmatch(name) is None:
         raise SqlMissing(f"{name!r} is no name of a sql file; use folder/file in lower case")
-    path = _best_file(data_folder("sql"), name, server_major)
+    content = _content(_best_file(folder, name, server_major))
+    return Statement(name=name, text=_without_header(content.decode("utf-8")), sha256=_sha256(content))
+
+
+def shipped_sha256(name: str, server_major: int | None = None) -> str:
+    """Return the sha256 (hex) of a statement's file as it is now; raises SqlMissing like `load`."""
+    return _sha256(_content(_best_file(data_folder("sql"), name, server_major)))
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as missing:
         raise SqlMissing(f"the sql file {path} is missing; install drydock-console again") from missing
-    return Statement(name=name, text=_without_header(content.decode("utf-8")), sha256=_sha256(content))
 
 
 def run(

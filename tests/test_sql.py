@@ -80,6 +80,15 @@ def test_the_newest_file_up_to_the_servers_version_is_taken(
     assert sql.load("a/one_more", major).text == "SELECT 2"
 
 
+def test_what_was_loaded_is_sent_and_what_is_shipped_is_looked_at(folder: Path) -> None:
+    """A file that changes after it was loaded is not sent, and its changed hash is seen."""
+    before = sql.load("a/one_more")
+    assert sql.shipped_sha256("a/one_more") == before.sha256
+    (folder / "a/one_more.sql").write_text("SELECT 666;")
+    assert sql.load("a/one_more") == before
+    assert sql.shipped_sha256("a/one_more") != before.sha256
+
+
 @pytest.mark.parametrize("name", ["a/none", "../a/one", "/etc/passwd", "a//one", "", "a/one.sql"])
 def test_a_name_without_a_file_is_missing(folder: Path, name: str) -> None:
     """A wrong name raises SqlMissing and reads nothing outside the folder."""

@@ -123,11 +123,17 @@ def _look_again(run: Rehearsal) -> None:
                 recorder.fact("protected.after", protected, source=PROTECTED_BY)
     if "source.before" in facts and SOURCE not in gone:
         after |= _look_at_source(run)
-    maker = _end_of(run, "C-01" if protected_names(run) else "C-03")
+    maker = _end_of(run, "C-01" if _first_look_sees_one(run) else "C-03")
     before = seen_before(recorder.state)
     gone = tuple(name for name in gone if name in before)
     starts = Starts(maker=maker, before=before, after=after, gone=gone)
     recorder.fact("starts", starts, source="first and last look")
+
+
+def _first_look_sees_one(run: Rehearsal) -> bool:
+    """Tell whether C-01 has a start time to record: names that it looked for and did not find have none."""
+    seen = run.recorder.state.facts.get("protected.before")
+    return bool(protected_names(run)) if seen is None else any(seen["objects"].values())
 
 
 def _look_at_source(run: Rehearsal) -> dict[str, str]:

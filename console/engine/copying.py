@@ -27,7 +27,7 @@ from console.secrets import scram_verifier
 from console.sources.connection import ConnectionSource
 from console.sources.dump_file import DumpFileSource
 from console.sources.source import Look, Snapshot
-from console.sql import load
+from console.sql import load, shipped_sha256
 from console.sql import run as run_sql
 from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
 from console.witness.reads import is_pure_read
@@ -87,7 +87,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         snapshot=snapshot.name,
         dump_snapshot=told.removeprefix("--snapshot="),
         dump_exit_code=dumped.returncode,
-        queries={name: SourceQuery(sent_sha256=sent, shipped_sha256=load(name).sha256)
+        queries={name: SourceQuery(sent_sha256=sent, shipped_sha256=shipped_sha256(name))
                  for name, sent in sorted(run.source_queries.items())},
         not_reads=tuple(name for name in sorted(run.source_queries) if not is_pure_read(load(name).text)),
         staged=tuple(sorted(_staging_names(run) - staged_before)),

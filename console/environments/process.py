@@ -8,6 +8,7 @@ signals a process whose identity it has not just checked.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -61,6 +62,7 @@ def process_uid(pid: int) -> int | None:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("Uid:")), None)
 
 
+@functools.cache
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 

@@ -160,7 +160,8 @@ def test_production_answers_on_the_copys_socket(
         scene.closing.callback(process.wait)
         scene.closing.callback(process.kill)
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        with process.stdout:
+            assert process.stdout.readline() == b"ready\n"
 
     scene.closing.callback(
         lambda: production.psql(f"ALTER ROLE postgres PASSWORD '{production.superuser_password}'")
