@@ -24,7 +24,6 @@ READ, CHANGED, INSERTED = range(3)
 """How deep a relation is used; each sets off all that the ones before it do. INSERTED evaluates defaults."""
 
 
-
 class Hazard(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a ROLLBACK would not undo, or that nobody can read; `name` can be accepted, "" cannot."""
 
@@ -69,7 +68,9 @@ def reached_by(conn: psycopg.Connection[Any], statements: Sequence[str]) -> Reac
     walk = _Walk(conn=conn, major=conn.info.server_version // 10_000)
     for function_oid, name in run(conn, "proof/login_triggers"):
         walk.functions_of([function_oid], f"the event trigger {name}")
-    walk.functions_of([oid for (oid,) in run(conn, "proof/own_casts")], "a cast between PostgreSQL's own types")
+    walk.functions_of(
+        [oid for (oid,) in run(conn, "proof/own_casts")], "a cast between PostgreSQL's own types"
+    )
     for statement in statements:
         walk.text(statement.replace("%s", "NULL"), "the statement")
     walk.operators_of()

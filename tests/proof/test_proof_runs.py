@@ -81,7 +81,7 @@ CASES = {
         proof=("statement_timeout_s = 0.5",),
     ),
     "locks_are_held_too_long": Case(
-        place="P-5", says="held its locks for more than 0.5 s", sql=(planted("PERFORM pg_sleep(60);"),),
+        place="L-1", says="held its locks for more than 0.5 s", sql=(planted("PERFORM pg_sleep(60);"),),
         proof=("longest_lock_s = 0.5", "statement_timeout_s = 30"),
     ),
     "baseline_of_an_earlier_report_is_another": Case(
