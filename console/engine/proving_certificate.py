@@ -133,14 +133,18 @@ def _write_certificate(run: Rehearsal) -> None:
 
 def _moved(facts: dict[str, dict[str, dict[str, int]]]) -> dict[str, str]:
     """Return by table whose count moved, in words, what was shown about it."""
-    before, after = facts["proof.before"]["rows"], facts["proof.after"]["rows"]
-    others: dict[str, dict[str, int]] = facts["proof.others"]
-    return {
-        table: f"{rows} to {after.get(table)} rows meanwhile; {others['of_others'].get(table, 0)} of "
-        f"{others['new_rows'].get(table, 0)} new rows were committed by other transactions"
-        for table, rows in before.items()
-        if after.get(table) != rows
-    }
+    before, after, others = facts["proof.before"], facts["proof.after"], facts["proof.others"]
+    words = {}
+    for table, rows in before["rows"].items():
+        now = after["rows"].get(table, 0)
+        deleted = after["deleted"].get(table, 0) - before["deleted"].get(table, 0)
+        if now != rows:
+            words[table] = (
+                f"{rows} to {now} rows meanwhile; {others['of_others'].get(table, 0)} of "
+                f"{others['new_rows'].get(table, 0)} rows that could be new were committed by other transactions, "
+                f"and {deleted} rows were deleted"
+            )
+    return words
 
 
 def require_certificate(run: Rehearsal) -> None:

@@ -162,10 +162,23 @@ ELSEWHERE: dict[str, tuple[tuple[str, ...], str, str]] = {
 NUMBERING = "CREATE TABLE public.numbering (id bigint DEFAULT nextval('public.s'), note text)"
 
 
+LOGIN = (
+    "CREATE FUNCTION public.greets() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM public.moves(); END'",
+    "CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION public.greets()",
+)
+
+
 @pytest.fixture(scope="module")
 def connection(template: Target) -> Iterator[Any]:
     """A session in a database of its own; each test rolls back what it planted."""
     with another(template, "hidden", (*BASE, TYPED, NUMBERING)).connect() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def everywhere(each_major: Target) -> Iterator[Any]:
+    """The same on both major versions."""
+    with another(each_major, "hidden_too", (*BASE, TYPED, NUMBERING)).connect() as opened:
         yield opened
 
 
@@ -187,8 +200,31 @@ def test_every_expression_of_plpgsql_is_followed(name: str, connection: Any) -> 
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_every_way_through_the_catalogue_is_followed(name: str, connection: Any) -> None:
+def test_every_way_through_the_catalogue_is_followed(name: str, everywhere: Any) -> None:
     """Something that PostgreSQL does by itself, or for the statement, outlives a ROLLBACK and is not found."""
     planted, sent, says = ELSEWHERE[name]
-    found = hazards(connection, planted, sent)
+    found = hazards(everywhere, planted, sent)
     assert any(says in what for what in found), found
+
+
+def test_nothing_harmless_is_refused(everywhere: Any) -> None:
+    """What surrounds the planted ways, or an own type, domain, operator or aggregate without one, is refused."""
+    harmless = (
+        "CREATE DOMAIN public.short AS text DEFAULT 'x' CHECK (length(VALUE) < 9)",
+        "CREATE TYPE public.span AS RANGE (subtype = bigint)",
+        "CREATE FUNCTION public.largest(bigint, bigint) RETURNS bigint LANGUAGE sql AS 'SELECT greatest($1, $2)'",
+        "CREATE AGGREGATE public.top(bigint) (SFUNC = public.largest, STYPE = bigint)",
+        "CREATE TABLE public.calm (id bigint, word public.short, during public.span, EXCLUDE USING gist (during WITH &&))",
+        "CREATE FUNCTION public.f() RETURNS public.short LANGUAGE plpgsql AS $f$DECLARE v public.calm; -- nextval('s')\n"
+        "BEGIN /* lo_create(1) */ RAISE NOTICE 'x -- %', 1; RETURN 'x'; END$f$",
+    )
+    sent = "SELECT public.f(), (SELECT public.top(id) FROM public.calm WHERE during @> public.span(1, 2))"
+    assert hazards(everywhere, harmless, sent) == []
+    assert hazards(everywhere, harmless, "INSERT INTO public.calm (id) VALUES (%s)") == []
+
+
+def test_a_trigger_of_a_login_is_followed(newest: Target) -> None:
+    """Who only connects sets off what PostgreSQL 17 and later run at each login, and nobody says so."""
+    with another(newest, "greeted", BASE).connect() as opened:
+        found = hazards(opened, LOGIN, "SELECT 1")
+    assert any(MOVES in what for what in found), found
