@@ -5,6 +5,7 @@ Made on every path: at C-06, when a transaction could not be carried through, an
 
 from __future__ import annotations
 
+import signal
 import time
 
 import msgspec
@@ -13,6 +14,7 @@ import psycopg
 from console.engine.proof_state import SEEN_NOTE, STARTED_NOTE, Proving, Remembered, Started
 from console.engine.proving import INDEPENDENT, independent, proving_of
 from console.engine.rehearsal import Rehearsal
+from console.environments.process import end_process
 from console.errors import DrydockError, StepFailed
 from console.gates.proof_table import PROOFS
 from console.model.event import GateJudged
@@ -33,6 +35,7 @@ from console.witness.abort_certificate import (
 from console.witness.catalogue import read_sequences
 
 _GONE_PATIENCE_S, _RECONNECT_PATIENCE_S = 20.0, 30.0
+_HARNESS_PATIENCE_S = 5.0
 _POLL_S = 0.02
 _COUNTERS_PATIENCE_S = 12.0
 """A session that has gone quiet reports what it deleted after ten seconds (PGSTAT_IDLE_INTERVAL)."""
@@ -163,6 +166,7 @@ def certify_what_is_uncertified(run: Rehearsal) -> None:
     if run.plan.kind != "proof" or "proof.before" not in state.facts or "proof.certificate" in state.facts:
         return
     if run.taken_over:
+        _end_harness(run)
         run.proving = _proving_again(run)
     try:
         if run.taken_over and run.config.source.kind == "demo":
@@ -174,6 +178,13 @@ def certify_what_is_uncertified(run: Rehearsal) -> None:
         found = judge(row_of(name), Facts(run.recorder.state.facts))
         cause = None if found.verdict == GateVerdict.PASS else row_of(name).cause
         run.recorder.record(GateJudged(gate=name, verdict=found.verdict, reason=found.reason, cause=cause))
+
+
+def _end_harness(run: Rehearsal) -> None:
+    """End the dead engine's harness, which may still be in the middle of a statement, by its receipt."""
+    for receipt in run.recorder.state.open_receipts:
+        if (receipt.kind, receipt.name) == ("process", "harness") and receipt.identity:
+            end_process(receipt.identity, ask=signal.SIGKILL, patience_s=_HARNESS_PATIENCE_S)
 
 
 def _proving_again(run: Rehearsal) -> Proving:
