@@ -113,7 +113,7 @@ def _start(channel: Channel) -> Harness:
 
 
 def _die_with_engine() -> None:
-    """Let the kernel end this process with the engine: no lock in a real database outlives who watches it (prctl(2))."""
+    """Let the kernel end this process with the engine, so that no lock outlives who watches it (prctl(2))."""
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise _Refused("the kernel does not end the harness with its engine", "harness")
 
