@@ -15,6 +15,7 @@ from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_c
 from console.engine.failure import engine_failure
 from console.engine.gathering import gather_logs
 from console.engine.protecting import PROTECTED_BY, look_again_at_protected, protected_names
+from console.engine.proving_certificate import certify_what_is_uncertified
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import remove_part, still_exists
 from console.engine.stand_ins import SOURCE, gone_stand_ins, seen_before, stand_ins
@@ -256,6 +257,7 @@ def subject_state(run: Rehearsal) -> SubjectState:
 STAGES: tuple[Callable[[Rehearsal], None], ...] = (
     _end_harness,
     end_strays,
+    certify_what_is_uncertified,
     _keep_logs,
     seal_before_teardown,
     _let_go,

@@ -341,10 +341,16 @@ def _session(run: Rehearsal, connection: EngineConnection) -> SeamSession:
 
 def find_hazards(run: Rehearsal) -> None:
     """C-04: everything that the planned statements can reach; what a ROLLBACK does not undo refuses the proof."""
+    with independent(run) as connection:
+        look_for_hazards(run, connection)
+
+
+def look_for_hazards(run: Rehearsal, connection: EngineConnection) -> FoundHazards:
+    """Record and return what the catalogue holds now; a later look replaces an earlier one."""
     proving = proving_of(run)
     statements = (*proving.writes, *proving.reads)
-    with independent(run) as connection:
-        reached = proving.reached = reached_by(connection, statements)
+    reached = reached_by(connection, statements)
+    proving.tables = reached.tables
     left = unaccepted(reached.hazards, run.config.proof.accept)
     run.recorder.note("proof.reached", msgspec.to_builtins(reached), origin="server")
     found = FoundHazards(
@@ -354,6 +360,7 @@ def find_hazards(run: Rehearsal) -> None:
     run.recorder.fact(
         "proof.hazards", found, source=f"the catalogue, over {INDEPENDENT}; PostgreSQL's grammar"
     )
+    return found
 
 
 def _acceptable(name: str) -> str:

@@ -99,17 +99,18 @@ class HarnessTalk(ABC):
 
     def run(
         self, scenario: str, *, timeout_s: float, abort: Abort, meanwhile: Callable[[], object],
-        at_checkpoint: Callable[[str], object] | None = None,
+        at_checkpoint: Callable[[str], object] | None = None, poll_s: float = POLL_S,
     ) -> tuple[Report, ...]:  # fmt: skip
         """Run one scenario and return what the harness claims of its attempts.
 
-        `meanwhile` is called several times a second until the answer is there, `at_checkpoint` whenever the
+        `meanwhile` is called every `poll_s` until the answer is there, `at_checkpoint` whenever the
         pack waits for the engine to look; the pack goes on when it returns.
         """
         request: Mapping[str, Any] = {"scenario": scenario}
         while True:
             reply = self._decode(
-                self._ask(request, timeout_s=timeout_s, abort=abort, meanwhile=meanwhile), _Reply
+                self._ask(request, timeout_s=timeout_s, abort=abort, meanwhile=meanwhile, poll_s=poll_s),
+                _Reply,
             )
             if not reply.checkpoint or at_checkpoint is None:
                 break
@@ -131,14 +132,17 @@ class HarnessTalk(ABC):
         timeout_s: float,
         abort: Abort,
         meanwhile: Callable[[], object] = lambda: None,
+        poll_s: float = POLL_S,
     ) -> bytes:
         try:
             self._write(msgspec.json.encode(request) + b"\n")
         except OSError as wrong:
             raise self._ended("before it was asked") from wrong
-        return self._read_line(timeout_s, abort, meanwhile)
+        return self._read_line(timeout_s, abort, meanwhile, poll_s)
 
-    def _read_line(self, timeout_s: float, abort: Abort, meanwhile: Callable[[], object]) -> bytes:
+    def _read_line(
+        self, timeout_s: float, abort: Abort, meanwhile: Callable[[], object], poll_s: float = POLL_S
+    ) -> bytes:
         deadline = time.monotonic() + timeout_s
         while b"\n" not in self._received:
             abort.raise_if_requested()
@@ -147,7 +151,7 @@ class HarnessTalk(ABC):
                 raise StepFailed(f"the harness said nothing for {timeout_s:.0f} s", cause="subject")
             if len(self._received) > _LINE_LIMIT_BYTES:
                 raise StepFailed(f"the harness said more than {_LINE_LIMIT_BYTES} bytes", cause="subject")
-            part = self._read(POLL_S)
+            part = self._read(poll_s)
             if part == b"":
                 raise self._ended("before it answered")
             self._received += part or b""

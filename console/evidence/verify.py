@@ -288,7 +288,7 @@ def _trace(look: _Look, name: str) -> str:
 
 
 def _trace_heads(look: _Look, name: str, chain: TraceChain, wanted: str) -> None:
-    known = set(chain.heads)
+    known = {GENESIS, *chain.heads}  # a step that ended before the first statement names the beginning
     heads = [(f"the end of {step}", end.trace_head) for step, end in look.state.steps_finished.items()]
     heads += [
         (file, seal.trace) for file, seal in ((FIRST_SEAL, look.first), (FINAL_SEAL, look.final)) if seal

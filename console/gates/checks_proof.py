@@ -17,6 +17,7 @@ from console.model.proof_facts import (
     Contents,
     Counts,
     FoundHazards,
+    Locks,
     Others,
     Refusals,
     RolledBack,
@@ -27,6 +28,7 @@ from console.model.proof_facts import (
 OFF = "False"
 ABORTED = "aborted"
 _LIVING = ("committed", "in progress")
+_TRANSACTIONS = ("P-5", "P-6")
 
 
 def kill_switch_is_off(facts: Facts) -> str | None:
@@ -166,10 +168,35 @@ def _first_difference(expected: tuple[str, ...], sent: tuple[str, ...]) -> str:
     return f"statement {number + 1}, {more[number][:200]}, {word}"
 
 
+def locks_were_short(facts: Facts) -> str | None:
+    """No lock was held for longer than the limit, and none waited for longer than the lock timeout."""
+    found = facts.need("proof.locks", Locks)
+    phrases = unlisted("transaction", _TRANSACTIONS, found.open_ms)
+    phrases += [
+        f"the transaction of {name} was open for {open_ms} ms, at most {found.limit_ms} ms are allowed"
+        for name, open_ms in found.open_ms.items()
+        if open_ms > found.limit_ms
+    ]
+    if found.held_ms > found.limit_ms:
+        phrases.append(f"locks were held for {found.held_ms} ms, at most {found.limit_ms} ms are allowed")
+    if found.waited_ms > found.wait_limit_ms:
+        phrases.append(
+            f"a lock was waited for for {found.waited_ms} ms, the lock timeout is {found.wait_limit_ms} ms"
+        )
+    if not phrases and found.held_at_most_ms > found.limit_ms:
+        raise Unsettled(
+            f"locks could have been held for {found.held_at_most_ms} ms, at most {found.limit_ms} ms are allowed: "
+            "the looks from outside lie too far apart"
+        )
+    return said(phrases)
+
+
 def server_calls_it_aborted(facts: Facts) -> str | None:
     """The server calls the transaction aborted, and nothing of it is left: no row, sequence, lock or setting."""
     found = facts.need("proof.certificate", Certificate)
     before = facts.need("proof.before", Counts)
+    if found.unmade:
+        raise Unsettled(f"the server could not be asked: {found.unmade}")
     phrases = [
         f"transaction {xid} is {status}, not aborted"
         for xid, status in found.statuses.items()

@@ -76,6 +76,15 @@ PROOFS: tuple[Gate, ...] = (
         remedy="read the statements in the trace and the server's words on the one that failed",
     ),
     Gate(
+        id="L-1",
+        title="no lock was held for longer than allowed, and none waited for longer than the lock timeout",
+        step="C-05",
+        cause="subject",
+        rests_on=("proof.locks",),
+        check=proof.locks_were_short,
+        remedy="read what the call does while it holds locks; [proof] longest_lock_s and lock_timeout_s are the limits",
+    ),
+    Gate(
         id="A-1",
         title="abort certificate: the server calls the transaction aborted, and nothing of it is left",
         step="C-06",

@@ -5,9 +5,11 @@ Reports what happened and judges nothing. Owns the order: tracer first, then the
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import platform
+import signal
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,7 @@ from console.harness.report import Reporter
 from console.harness.tracer import Tracer
 from console.harness.witness import driver_refusal, install
 
+_PR_SET_PDEATHSIG = 1
 _CONTEXT_KEYS = ("pack", "subject", "trace", "host", "port", "database", "sslmode", "passwords")
 
 
@@ -88,6 +91,8 @@ def _start(channel: Channel) -> Harness:
     refusal = driver_refusal(psycopg.__version__)
     if refusal:
         raise _Refused(refusal, "harness")
+    if given.get("limits_ms"):
+        _die_with_engine()
     try:
         appender = Appender(given["trace"])
     except OSError as wrong:
@@ -105,6 +110,12 @@ def _start(channel: Channel) -> Harness:
     )  # fmt: skip
     _import_pack(harness, Path(given["pack"], "pack.py"), given["subject"])
     return harness
+
+
+def _die_with_engine() -> None:
+    """Let the kernel end this process with the engine, so that no lock outlives who watches it (prctl(2))."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise _Refused("the kernel does not end the harness with its engine", "harness")
 
 
 def _import_pack(harness: Harness, path: Path, subject: str) -> None:

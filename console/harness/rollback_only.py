@@ -17,6 +17,8 @@ SETTINGS = (
 )
 """What this session has set otherwise than it found it; a module that is loaded meanwhile adds settings of its own."""
 BEGIN, ROLLBACK = "BEGIN", "ROLLBACK"
+NUMBER = "SELECT pg_catalog.pg_current_xact_id()"
+"""Gives the transaction its number before it has done anything: whoever looks on can write it down first."""
 
 
 class NotRollbackOnly(RuntimeError):
@@ -48,6 +50,10 @@ class RollbackOnly:
             self._connection.close()
             raise
         return self
+
+    def take_number(self) -> None:
+        """Let the server give the transaction its number, which it otherwise gives with the first write."""
+        self._connection.execute(NUMBER)
 
     def execute(self, statement: str, values: Sequence[object] | None = None) -> Any:
         """Send one of the named statements and return its cursor."""

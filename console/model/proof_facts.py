@@ -93,6 +93,23 @@ class RolledBack(_Fact, frozen=True, kw_only=True):
     looked_inside: bool
 
 
+class Locks(_Fact, frozen=True, kw_only=True):
+    """C-05, L-1: for how long, in ms, the two transactions were open and held locks on users' tables.
+
+    `open_ms` by proof, from BEGIN to ROLLBACK by the client witness's clock. `looks` of an independent session saw
+    locks; `held_ms` lies between the first and the last of them, `held_at_most_ms` between the looks around those;
+    the longer transaction counts. `waited_ms` is the longest wait for a lock that a look saw, by the server's clock.
+    """
+
+    limit_ms: Some
+    wait_limit_ms: Some
+    looks: Some
+    open_ms: dict[str, Count]
+    held_ms: Count
+    held_at_most_ms: Count
+    waited_ms: Count
+
+
 class Counts(_Fact, frozen=True, kw_only=True):
     """C-03 to C-06, P-7, P-8 and A-1: the tables as an independent session counted them, all in one snapshot.
 
@@ -118,7 +135,8 @@ class Certificate(_Fact, frozen=True, kw_only=True):
     them is still seen to have written; `reached` the tables that had to be looked at. Sequences are
     "last_value,is_called"; `locked` those that a transaction of ours had locked, as each move of one does.
     `backends` are sessions of ours that still live, `advisory` their locks; `settings` the digest of those kept
-    for roles and databases. Without `looked_inside` nothing says that `locked` is complete.
+    for roles and databases. Without `looked_inside` nothing says that `locked` is complete. `unmade` says why the
+    server could not be asked, "" where it was.
     """
 
     statuses: dict[str, str]
@@ -133,6 +151,7 @@ class Certificate(_Fact, frozen=True, kw_only=True):
     settings_after: Text
     settings_changed: tuple[str, ...]
     looked_inside: bool
+    unmade: str = ""
 
 
 class Contents(_Fact, frozen=True, kw_only=True):
@@ -152,6 +171,7 @@ PROOF_FACTS: dict[str, type[msgspec.Struct]] = {
     "proof.before": Counts,
     "proof.write": RolledBack,
     "proof.read": RolledBack,
+    "proof.locks": Locks,
     "proof.certificate": Certificate,
     "proof.after": Counts,
     "proof.others": Others,

@@ -34,7 +34,7 @@ def steps(database: str) -> tuple[Step, ...]:
              gates=("G-11", "G-12", "G-13", "P-1", "P-2", "P-3")),
         Step(id="C-03", does="identity, first counts, and the adapter's own seam", gates=("G-06", "P-4"), boundary=_B1),
         Step(id="C-04", does="hazards: everything that the statements can reach", gates=("H-1",)),
-        Step(id="C-05", does="the rollback-only transaction, and the verify path", gates=("P-5", "P-6"),
+        Step(id="C-05", does="the rollback-only transaction, and the verify path", gates=("P-5", "P-6", "L-1"),
              boundary=_b2(database)),
         Step(id="C-06", does="abort certificate and counts, over an independent session",
              gates=("A-1", "P-7", "P-8", "P-9")),

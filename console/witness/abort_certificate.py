@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -15,6 +15,7 @@ from psycopg import sql
 from console.model.proof_facts import Counts, Others
 from console.sql import pinned, run
 from console.witness.catalogue import count_rows
+from console.witness.held_locks import Look
 
 Connection = psycopg.Connection[Any]
 
@@ -23,6 +24,8 @@ _WRITE_MODES = frozenset(
      "ShareLock"}
 )  # fmt: skip
 _TABLE_KINDS = ("r", "p")
+_OWN_SCHEMAS = ("pg_catalog.", "information_schema.", "pg_toast.")
+_HELD = ("transactionid", "tuple", "advisory")
 NEVER_BEGUN = "never begun"
 
 
@@ -36,24 +39,58 @@ class Seen:
     sequences: set[str] = field(default_factory=set)
     advisory: set[int] = field(default_factory=set)
 
+    def add(self, new: Seen) -> None:
+        """Add what was seen elsewhere."""
+        self.users |= new.users
+        self.xids |= new.xids
+        self.writes |= new.writes
+        self.sequences |= new.sequences
+        self.advisory |= new.advisory
 
-def look_at_backends(conn: Connection, pids: Collection[int], seen: Seen) -> None:
-    """Add what the server shows now of the backends `pids`: user and database, transaction ids, locks."""
+
+def look_at_backends(conn: Connection, pids: Collection[int], seen: Seen) -> Look:
+    """Add what the server shows now of the backends `pids`: user and database, transaction ids, locks.
+
+    Returns what they hold now; locks on PostgreSQL's own catalogues, which every statement takes, are left out.
+    """
     for pid in sorted(pids):
         for user, database, _application in run(conn, "proof/backend", {"pid": pid}):
             seen.users[pid] = (user or "", database or "")
-    for pid, kind, mode, granted, relation, relation_kind, xid in run(
-        conn, "proof/locks_of_backend", {"pids": sorted(pids)}
-    ):
-        if kind == "transactionid" and granted and mode == "ExclusiveLock":
-            [(whole,)] = run(conn, "proof/whole_xid", {"xid": xid})
-            seen.xids.add(whole)
-        elif kind == "relation" and relation_kind == "S" and mode in _WRITE_MODES:
-            seen.sequences.add(relation)
-        elif kind == "relation" and relation_kind in _TABLE_KINDS and mode in _WRITE_MODES and granted:
-            seen.writes.add(relation)
-        elif kind == "advisory" and granted:
-            seen.advisory.add(pid)
+    holds, longest_ms, modes = False, 0, dict[str, set[str]]()
+    for row in run(conn, "proof/locks_of_backend", {"pids": sorted(pids)}):
+        lock = _Lock(*row)
+        _remember(conn, lock, seen)
+        longest_ms = max(longest_ms, lock.waited_ms)
+        on_table = bool(lock.relation) and not lock.relation.startswith(_OWN_SCHEMAS)
+        holds |= lock.granted and (lock.kind in _HELD or (lock.kind == "relation" and on_table))
+        if lock.granted and lock.kind == "relation" and on_table:
+            modes.setdefault(lock.relation, set()).add(lock.mode)
+    told = {relation: tuple(sorted(found)) for relation, found in modes.items()}
+    return Look(holds=holds, waited_ms=longest_ms, modes=told)
+
+
+class _Lock(NamedTuple):
+    pid: int
+    kind: str
+    mode: str
+    granted: bool
+    relation: str
+    relation_kind: str
+    xid: str
+    waited_ms: int
+
+
+def _remember(conn: Connection, lock: _Lock, seen: Seen) -> None:
+    if lock.kind == "transactionid" and lock.granted and lock.mode == "ExclusiveLock":
+        [(whole,)] = run(conn, "proof/whole_xid", {"xid": lock.xid})
+        seen.xids.add(whole)
+    elif lock.kind == "relation" and lock.relation_kind == "S" and lock.mode in _WRITE_MODES:
+        seen.sequences.add(lock.relation)
+    elif lock.kind == "relation" and lock.relation_kind in _TABLE_KINDS and lock.mode in _WRITE_MODES:
+        if lock.granted:
+            seen.writes.add(lock.relation)
+    elif lock.kind == "advisory" and lock.granted:
+        seen.advisory.add(lock.pid)
 
 
 def living(conn: Connection, users: dict[int, tuple[str, str]]) -> tuple[int, ...]:
@@ -106,8 +143,12 @@ def count(conn: Connection, schema: str, tables: Sequence[str]) -> Counts:
         rows = count_rows(conn, schema, tables)
     finally:
         run(conn, "proof/end_look")
-    deleted = run(conn, "proof/tuples_deleted", {"schema": schema, "tables": list(tables)})
-    return Counts(rows=rows, snapshot=snapshot, deleted=dict(deleted))
+    return Counts(rows=rows, snapshot=snapshot, deleted=tuples_deleted(conn, schema, tables))
+
+
+def tuples_deleted(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str, int]:
+    """Return the server's own counters of deleted rows, which come a while after the deeds."""
+    return dict(run(conn, "proof/tuples_deleted", {"schema": schema, "tables": list(tables)}))
 
 
 def others_since(

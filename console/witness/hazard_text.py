@@ -36,7 +36,8 @@ Name = tuple[str, str]
 class Named:
     """Everything that one text names; `hazards` are sentences about the text itself.
 
-    `inserts` are those of `writes` whose defaults are evaluated.
+    `inserts` are those of `writes` whose defaults are evaluated. `functions` hold what stands after a dot too: (x).f
+    calls f(x), whatever x is; after a name alone (`columns`) only a row's function can be meant.
     """
 
     functions: set[Name] = field(default_factory=set)
@@ -58,6 +59,10 @@ def named_in(sql: str) -> Named:
     if found.asks_for_defaults:
         found.inserts |= found.writes
     return found
+
+
+COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+"""Operators that a text can use without writing them: IN, BETWEEN, CASE, NULLIF, USING, DISTINCT, ORDER BY."""
 
 
 def _node(tree: Any, found: Named) -> None:
@@ -92,9 +97,10 @@ def _names(tree: Any, kind: str, found: Named) -> None:
         found.functions.add(_last_two(tree.method))
     elif kind == "TypeName":
         found.types.add(_last_two(tree.names))
-    elif kind in ("ColumnRef", "A_Indirection"):
-        parts = names_of(tree.fields if kind == "ColumnRef" else tree.indirection)
-        found.columns.update(part for part in (parts[1:] if kind == "ColumnRef" else parts) if part != "*")
+    elif kind == "ColumnRef":
+        found.columns.update(part for part in names_of(tree.fields)[1:] if part != "*")
+    elif kind == "A_Indirection":
+        found.functions.update(("", part) for part in names_of(tree.indirection) if part != "*")
     else:
         _operators(tree, kind, found)
 

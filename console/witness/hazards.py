@@ -16,15 +16,12 @@ import psycopg
 
 from console.sql import run
 from console.witness.hazard_rules import outlives_rollback, own_function_hazard
-from console.witness.hazard_text import Name, Named, named_in
-from console.witness.plpgsql import calls_of, read_body, without_comments, words_of
+from console.witness.hazard_text import COMPARISONS, Name, Named, named_in
+from console.witness.plpgsql import calls_of, names_in, read_body, without_comments, words_of
 from console.witness.surface_grammar import NotParsed
 
 READ, CHANGED, INSERTED = range(3)
 """How deep a relation is used; each sets off all that the ones before it do. INSERTED evaluates defaults."""
-
-_BELIEVED = ("internal", "c")
-"""Functions of types in these came with the type, from a superuser; when a type names them, they are believed."""
 
 
 class Hazard(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +54,9 @@ class _Function(NamedTuple):
     definition: str
     sql_body: str
     defaults: str
+    types: tuple[int, ...]
+    of_extension: bool
+    stands_for: tuple[str, ...]
 
     @property
     def signature(self) -> str:
@@ -68,6 +68,9 @@ def reached_by(conn: psycopg.Connection[Any], statements: Sequence[str]) -> Reac
     walk = _Walk(conn=conn, major=conn.info.server_version // 10_000)
     for function_oid, name in run(conn, "proof/login_triggers"):
         walk.functions_of([function_oid], f"the event trigger {name}")
+    walk.functions_of(
+        [oid for (oid,) in run(conn, "proof/own_casts")], "a cast between PostgreSQL's own types"
+    )
     for statement in statements:
         walk.text(statement.replace("%s", "NULL"), "the statement")
     walk.operators_of()
@@ -124,10 +127,14 @@ class _Walk:
         for target in sorted(found.reads | found.writes):
             for row in run(self.conn, "surface/relations", _pairs({target})):
                 self.relation(row, via, _depth(found, target))
-        self._operators |= found.operators
-        if found.types:
-            named = run(self.conn, "surface/types_by_name", _pairs(found.types))
-            self.types([oid for (oid,) in named], via)
+        self._operators |= found.operators | COMPARISONS
+        self.named_types(found.types | found.functions, via)
+
+    def named_types(self, names: Iterable[Name], via: str) -> None:
+        """Follow every type of these names: t(x) can be a cast to t as well as a call."""
+        wanted = set(names)
+        if wanted:
+            self.types([oid for (oid,) in run(self.conn, "surface/types_by_name", _pairs(wanted))], via)
 
     def calls(self, names: Iterable[Name], via: str) -> None:
         """Follow every function of these names."""
@@ -140,8 +147,8 @@ class _Walk:
         new = [oid for oid in oids if oid not in self.functions]
         for row in run(self.conn, "proof/function_bodies", {"oids": new}) if new else []:
             function = _Function(*row)
-            if by_type and function.language in _BELIEVED:
-                continue
+            if by_type and function.language == "c" and function.of_extension:
+                continue  # it came with its type, from a superuser, and the type names it
             self.functions[function.oid] = function.signature
             self._function(function, via)
 
@@ -155,13 +162,17 @@ class _Walk:
         why = outlives_rollback(function.name)
         if why is not None:
             self.hazard(f"{told} {why}", via)
+        self.types(function.types, function.signature)
         if function.defaults:
             self.text(f"SELECT {function.defaults}", f"a default of {function.signature}", function.signature)
         if function.language == "sql":
             self.text(_sql_of(function), function.signature, function.signature)
         elif function.language == "plpgsql" and function.kind in ("f", "p"):
             self._plpgsql(function)
-        else:
+        elif function.kind == "a":
+            rows = run(self.conn, "proof/aggregate_functions", {"oid": function.oid})
+            self.functions_of([oid for (oid,) in rows], f"the aggregate {function.signature}")
+        elif not (function.stands_for and all(_harmless(name, self.major) for name in function.stands_for)):
             what = f"{told} cannot be analysed: it is {_kind(function)} in language {function.language}"
             self.hazard(what, via, function.signature)
         self._source(function)
@@ -170,9 +181,9 @@ class _Walk:
         try:
             body = read_body(function.definition)
         except NotParsed as wrong:
-            self.hazard(
-                f"{function.signature} cannot be analysed: {wrong}", function.signature, function.signature
-            )
+            what = f"{function.signature} cannot be analysed: {wrong}"
+            self.hazard(what, function.signature, function.signature)
+            self._relations_in(function)
             return
         for how in dict.fromkeys(body.dynamic):
             what = f"{function.signature} runs SQL that is made at run time ({how})"
@@ -183,6 +194,12 @@ class _Walk:
         for text in body.texts:
             self.text(text, function.signature, function.signature)
 
+    def _relations_in(self, function: _Function) -> None:
+        """Follow whatever a body that nobody parses could read by a name."""
+        names = {("", name) for name in names_in(without_comments(function.source))}
+        for row in run(self.conn, "surface/relations", _pairs(names)):
+            self.relation(row, function.signature, READ)
+
     def _source(self, function: _Function) -> None:
         """Look once more without a grammar: a name that the parser did not show is followed all the same."""
         if function.language not in ("sql", "plpgsql"):
@@ -192,13 +209,10 @@ class _Walk:
             why = outlives_rollback(word)
             if why is not None and not word.startswith("pg_read_"):
                 self.hazard(f"{function.signature} names {word}, which {why}", function.signature)
-        names = calls_of(source)
-        rows = (
-            run(self.conn, "proof/functions", _pairs({("", name) for _schema, name in names}))
-            if names
-            else []
-        )
+        calls = [("", name) for name in calls_of(source)]
+        rows = run(self.conn, "proof/functions", _pairs(calls)) if calls else []
         self.functions_of([oid for (oid,) in rows if oid >= _FIRST_USER_OID], function.signature)
+        self.named_types({("", name) for name in names_in(source)}, function.signature)
 
     def relation(self, row: tuple[Any, ...], via: str, depth: int) -> None:
         """Follow what using one relation to a depth sets off (`row` as surface/relations has it)."""
@@ -217,10 +231,18 @@ class _Walk:
         for what, part, expression in run(self.conn, "surface/expressions", {"oid": oid}):
             if what in ("policy", "generated") or (depth and what != "default") or depth == INSERTED:
                 self.text(f"SELECT {expression}", f"the {what} {part} of {whole}")
-        self.types([one for (one,) in run(self.conn, "surface/column_types", {"oid": oid})], whole)
+        self._stored(oid, whole)
         self._children(oid, whole, depth)
         if depth:
             self._set_off(oid, whole, depth)
+
+    def _stored(self, oid: int, whole: str) -> None:
+        self.types([one for (one,) in run(self.conn, "surface/column_types", {"oid": oid})], whole)
+        for name, method in run(self.conn, "proof/access_method", {"oid": oid}):
+            what = f"the access method {method} of {name} is not PostgreSQL's own, and keeps its rows nobody knows how"
+            self.hazard(what, whole, f"access method {method} of {name}")
+        for index, function_oid in run(self.conn, "proof/index_functions", {"oid": oid}):
+            self.functions_of([function_oid], f"the index {index} of {whole}", by_type=True)
 
     def _view(self, definition: str, whole: str, depth: int) -> None:
         self.text(definition, f"the view {whole}", whole)
@@ -271,6 +293,8 @@ class _Walk:
             self.functions_of([function_oid], f"the type {name} of {via}", by_type=True)
         for domain, check, expression in run(self.conn, "surface/type_checks", parts):
             self.text(f"SELECT {expression}", f"the check {check} of the domain {domain}")
+        for domain, expression in run(self.conn, "proof/type_defaults", parts):
+            self.text(f"SELECT {expression}", f"the default of the domain {domain}")
 
     def operators_of(self) -> None:
         """Follow the functions of users' operators, once all types are known; they may name further ones."""
@@ -293,6 +317,10 @@ def _sql_of(function: _Function) -> str:
     return f"SELECT {body[len('RETURN') :].strip()}" if body.upper().startswith("RETURN") else body
 
 
+def _harmless(name: str, major: int) -> bool:
+    return own_function_hazard(name, major) is None
+
+
 def _depth(found: Named, target: Name) -> int:
     if target not in found.writes:
         return READ
@@ -300,9 +328,7 @@ def _depth(found: Named, target: Name) -> int:
 
 
 def _kind(function: _Function) -> str:
-    return {"a": "an aggregate", "w": "a window function", "p": "a procedure"}.get(
-        function.kind, "a function"
-    )
+    return {"w": "a window function", "p": "a procedure"}.get(function.kind, "a function")
 
 
 def _pairs(wanted: Iterable[Name]) -> dict[str, object]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_query import native
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from pg_query import native, pg_query_pb2
 
 from console.witness.surface_grammar import SMALL_TEXT_BYTES, NotParsed
 
@@ -21,9 +22,10 @@ _ASSIGNED = re.compile(r"([^:=]+)(?::=|=)(.*)", re.DOTALL)
 _DYNAMIC = {"PLpgSQL_stmt_dynexecute": "EXECUTE", "PLpgSQL_stmt_dynfors": "FOR … IN EXECUTE"}
 _ENDS = {"PLpgSQL_stmt_commit": "COMMIT", "PLpgSQL_stmt_rollback": "ROLLBACK"}
 _LARGEST_BODY_BYTES = 8 * SMALL_TEXT_BYTES
-_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_CALLED = re.compile(r"(?:\"?(\w+)\"?\s*\.\s*)?\"?(\w+)\"?\s*\(")
+_CALLED = re.compile(r'(?:"[^"]+"|\w+)(?=\s*\()')
+_NAMED = re.compile(r'"[^"]+"|\w+')
 _WORD = re.compile(r"\w+")
+_COMMENT_TOKENS = (pg_query_pb2.SQL_COMMENT, pg_query_pb2.C_COMMENT)
 
 
 class _Error(ctypes.Structure):
@@ -35,6 +37,12 @@ class _Error(ctypes.Structure):
 
 class _Result(ctypes.Structure):
     _fields_ = [("functions", ctypes.c_char_p), ("error", ctypes.POINTER(_Error))]
+
+
+class _Scanned(ctypes.Structure):
+    _fields_ = [
+        ("tokens", native.PgQueryProtobuf), ("words", ctypes.c_char_p), ("error", ctypes.POINTER(_Error)),
+    ]  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -105,8 +113,27 @@ def _sql_of(expression: dict[str, Any]) -> list[str]:
 
 
 def without_comments(source: str) -> str:
-    """Return a body's text without its comments; a comment sign inside a string takes its rest away too."""
-    return _COMMENTS.sub(" ", source)
+    """Return a body's text without its comments, by PostgreSQL's own scanner; whole where that cannot read it."""
+    scan = native.lib.pg_query_scan
+    scan.argtypes, scan.restype = [ctypes.c_char_p], _Scanned
+    free = native.lib.pg_query_free_scan_result
+    free.argtypes, free.restype = [_Scanned], None
+    encoded = source.encode()
+    result = scan(encoded)
+    try:
+        if result.error:
+            return source
+        read = pg_query_pb2.ScanResult.FromString(ctypes.string_at(result.tokens.data, result.tokens.len))
+    except DecodeError:
+        return source
+    finally:
+        free(result)
+    kept, at = [], 0
+    for token in read.tokens:
+        if token.token in _COMMENT_TOKENS:
+            kept.append(encoded[at : token.start])
+            at = token.end
+    return b" ".join([*kept, encoded[at:]]).decode("utf-8", "replace")
 
 
 def words_of(source: str) -> Iterator[str]:
@@ -115,6 +142,15 @@ def words_of(source: str) -> Iterator[str]:
         yield found[0].lower()
 
 
-def calls_of(source: str) -> set[tuple[str, str]]:
-    """Return (schema or "", name) of whatever looks like a call, read without any grammar."""
-    return {(found[1] or "", found[2].lower()) for found in _CALLED.finditer(source)}
+def calls_of(source: str) -> set[str]:
+    """Return the name of whatever looks like a call, read without any grammar."""
+    return {_folded(found[0]) for found in _CALLED.finditer(source)}
+
+
+def names_in(source: str) -> set[str]:
+    """Return whatever could be a name, as the server would fold it."""
+    return {_folded(found[0]) for found in _NAMED.finditer(source)}
+
+
+def _folded(name: str) -> str:
+    return name[1:-1] if name.startswith('"') else name.lower()

@@ -124,12 +124,17 @@ def the_seam_reaches_the_database(ctx: Context) -> None:
 
 @scenario("P-5")
 def the_exact_statement(ctx: Context) -> None:
-    """Send the adapter's own fn_iu_create between BEGIN and ROLLBACK; count inside, before and after."""
+    """Send the adapter's own fn_iu_create between BEGIN and ROLLBACK; count inside, before and after.
+
+    Nothing is sent before the engine has written the transaction's number down.
+    """
     adapter, _spy = spied(ctx)
     reference = f"proof-{uuid4()}"
     values = (reference, "note", "rollback-only proof", "", "{}", "drydock", "proof", None, reference)
     with ctx.attempt("write") as outcome:
         with ctx.rollback_only(adapter._connect(live.PRINCIPAL_EXEC), allowed=WRITES) as transaction:
+            transaction.take_number()
+            ctx.checkpoint("begun")
             before = transaction.execute(statements.COUNT_UNITS).fetchone()[0]
             transaction.execute(statements.CUT_LEG_A, values)
             after = transaction.execute(statements.COUNT_UNITS).fetchone()[0]

@@ -42,6 +42,10 @@ def passing_proof() -> dict[str, object]:
         "proof.before": counts,
         "proof.write": rolled_back("writer", (COUNTED,)),
         "proof.read": rolled_back("reader", ()),
+        "proof.locks": shapes.Locks(
+            limit_ms=100, wait_limit_ms=50, looks=3, open_ms={"P-5": 40, "P-6": 10}, held_ms=30, held_at_most_ms=60,
+            waited_ms=0,
+        ),
         "proof.certificate": shapes.Certificate(
             statuses={"739": "aborted"}, reached=(COUNTED, "public.unit_version"),
             rows={COUNTED: 0, "public.unit_version": 0}, sequences_before={"public.s": "1,false"},

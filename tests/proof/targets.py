@@ -66,10 +66,11 @@ class Target:
             total.update(repr(connection.execute(CATALOGUE).fetchall()).encode())
         return total.hexdigest()
 
-    def plan(self, *more: str) -> Path:
-        """Write a plan file of the kind proof; `more` are lines of [proof]."""
+    def plan(self, *more: str, password: Path | None = None) -> Path:
+        """Write a plan file of the kind proof; `more` are lines of [proof], `password` is the reader's file."""
         path = Path(tempfile.mkdtemp(dir=self.folder)) / "plan.toml"
         places = {role: f"file:{self.folder}/{role}" for role in (READER, WRITER, VERIFIER)}
+        places[READER] = f"file:{password or self.folder / READER}"
         path.write_text(
             f'plan = "proof"\n[source]\nkind = "connection"\nhost = "{self.cluster.socket_folder}"\nport = {PORT}\n'
             f'database = "{self.name}"\nrole = "{READER}"\nsecret = "{places[READER]}"\nsslmode = "disable"\n'

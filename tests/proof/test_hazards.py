@@ -18,7 +18,9 @@ CALL = "SELECT public.fn_iu_create(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 FUNCTION = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE {} AS $f${}$f$"
 PLPGSQL = "BEGIN {} RETURN 1; END"
 TABLE = "CREATE TABLE public.made (id integer, note text)"
-C_FUNCTION = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE internal AS 'pg_backend_pid'"
+C_FUNCTION = (
+    "CREATE FUNCTION public.f() RETURNS integer LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'"
+)
 OTHER_NAME = "CREATE FUNCTION public.quiet(regclass) RETURNS bigint LANGUAGE internal AS 'nextval_oid'"
 MOVING = SEQUENCE.split(";")[0]
 NEXT = "nextval('public.unit_number')"

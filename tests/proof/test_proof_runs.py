@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from fix_runs import AT_A_TIME, Drydock, Ended
 from functions import SEQUENCE, planted
-from targets import PACK, Target, another
+from targets import PACK, Target, a_subject, another
 
 from console.subjects import read_patch
 
@@ -81,7 +81,7 @@ CASES = {
         proof=("statement_timeout_s = 0.5",),
     ),
     "locks_are_held_too_long": Case(
-        place="P-5", says="held its locks for more than 0.5 s", sql=(planted("PERFORM pg_sleep(60);"),),
+        place="L-1", says="held its locks for more than 0.5 s", sql=(planted("PERFORM pg_sleep(60);"),),
         proof=("longest_lock_s = 0.5", "statement_timeout_s = 30"),
     ),
     "baseline_of_an_earlier_report_is_another": Case(
@@ -137,11 +137,13 @@ def test_a_planted_wrong_is_caught_at_its_place(name: str, played: dict[str, Fut
     assert (found.before != found.after) is case.leaves
 
 
-def test_the_demo_is_proven(drydock: Drydock) -> None:
+@pytest.mark.parametrize("major", ["16", "18"])
+def test_the_demo_is_proven(major: str, drydock: Drydock) -> None:
     """Without a plan file the proof of the demo's production is anything else than 9 of 9, PASS and CLEAN."""
     ended = drydock.start(
-        "--plan", "proof", "--approve", "B-1,B-2=directus,B-3", "--subject", str(PACK / "subject")
-    ).finish()
+        "--plan", "proof", "--approve", "B-1,B-2=directus,B-3", "--pg-major", major,
+        "--subject", str(a_subject(drydock, "")),
+    ).finish()  # fmt: skip
     assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
     gates = ended.summary["gates"]
     assert {name: gates[name] for name in gates if name.startswith("P-")} == {
