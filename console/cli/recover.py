@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Take over each dead or UNCLEAN run and return the worst of their exit codes, 0 when there is none."""
     from console.engine.rehearse import take_over
+    from console.environments.process import take_no_signals_over
 
+    take_no_signals_over()
     runs = runs_folder(options)
     named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
     codes = [0]

@@ -22,6 +22,7 @@ from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
+from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
 from console.errors import DrydockError, PlanError, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
@@ -80,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run a rehearsal to its end and return its exit code."""
+    take_no_signals_over()
     config = configuration(options)
     loaded = check_before(config)
     approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))

@@ -43,7 +43,7 @@ from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scen
 from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
 from console.engine.verifying import gather, verify
-from console.environments.process import process_identity
+from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
 from console.evidence.bundle import seal_run
@@ -227,7 +227,7 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
     arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: arrived.put(got))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stay(signal.SIGHUP)
 
     def listen() -> NoReturn:
         while True:

@@ -17,7 +17,12 @@ import sys
 import traceback
 from pathlib import Path
 
-from console.environments.process import CLEAN_ENVIRONMENT, process_identity
+from console.environments.process import (
+    CLEAN_ENVIRONMENT,
+    process_identity,
+    stay,
+    take_no_signals_over,
+)
 from console.errors import JournalBroken, RunsFolderError
 
 LOG_FILE = "engine.log"
@@ -70,8 +75,9 @@ def main(arguments: list[str]) -> int:
     """Run the watchdog and, as its child, the engine of one run; the exit code is the run's."""
     folder = Path(arguments[0])
     _harden()
+    take_no_signals_over()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        stay(number)
     child = os.fork()
     if child == 0:
         os._exit(_engine_process(folder))
