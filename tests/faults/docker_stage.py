@@ -56,7 +56,8 @@ class DockerStage:
     def changed(self) -> list[str]:
         """Return what was there and is not as it was; other cells' objects come and go meanwhile."""
         found = changes(self.before, look_at_engine(self.engine, busy=[PRODUCTION_VOLUME]))
-        return [line for line in found if not line.endswith("is new")]
+        # A network lists who is on it, and every container without a network of its own is on "none".
+        return [line for line in found if not line.endswith("is new") and "): Containers {" not in line]
 
     def left(self, run: str) -> list[str]:
         """Return what either engine still holds of one run, by name."""
