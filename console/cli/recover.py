@@ -7,11 +7,15 @@ import os
 import stat
 import sys
 
+from console.cli.asking import asked, registry_of
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
+from console.model.run_state import RunState
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
+from console.secret_store import PROMPT_PREFIX
+from console.secrets import SecretRegistry
 
 _ORDER_FILE = "order.json"
 
@@ -49,7 +53,7 @@ def main(options: argparse.Namespace) -> int:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
         try:
-            codes.append(take_over(found.path, by="drydock recover"))
+            codes.append(take_over(found.path, by="drydock recover", registry=_typed_again(found.state)))
         except BlockingIOError:
             sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
             codes.append(EXIT_UNCLEAN)
@@ -63,6 +67,15 @@ def main(options: argparse.Namespace) -> int:
             continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)
+
+
+def _typed_again(state: RunState) -> SecretRegistry:
+    """Ask anew for what was typed when the run began, where somebody can be asked: the closing gates need it."""
+    source = state.created.config.get("source", {}) if state.created is not None else {}
+    name = str(source.get("secret", ""))
+    if not name.startswith(PROMPT_PREFIX) or not sys.stdin.isatty():
+        return registry_of({})
+    return registry_of(asked([name], may_ask=True))
 
 
 def _why_not_ours(found: RunFolder) -> str:

@@ -154,9 +154,9 @@ def approve_line(run: Rehearsal, boundary: Boundary) -> str:
     return shlex.join(words).replace("'{digest}'", "{digest}")
 
 
-def run_engine(folder: Path, *, watchdog: str) -> int:
-    """Drive the run in `folder` to its end and return its exit code."""
-    run = open_rehearsal(folder, read_order(folder), SecretRegistry())
+def run_engine(folder: Path, *, watchdog: str, registry: SecretRegistry) -> int:
+    """Drive the run in `folder` to its end and return its exit code; `registry` knows what the operator typed."""
+    run = open_rehearsal(folder, read_order(folder), registry)
     decisions = _create(run, watchdog)
     control = ControlServer(folder, decisions.handle, approvers_gid=run.order.approvers_gid)
     _answer_signals(run, decisions)
@@ -301,7 +301,7 @@ def seal_unsealed(folder: Path) -> None:
         _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
 
 
-def take_over(folder: Path, *, by: str) -> int:
+def take_over(folder: Path, *, by: str, registry: SecretRegistry | None = None) -> int:
     """Finish a dead engine's run, or tear one that ended UNCLEAN down once more; a CLEAN one stays.
 
     Works from receipts, then asks the closing gates; when pack, programs or plan are not what they
@@ -311,7 +311,7 @@ def take_over(folder: Path, *, by: str) -> int:
     """
     if not (folder / JOURNAL_FILE).exists():
         return 2
-    registry = SecretRegistry()
+    registry = registry or SecretRegistry()
     _learn_secrets(folder, registry)
     try:
         run = open_rehearsal(folder, read_order(folder), registry, open_journal=Recorder.for_teardown)
