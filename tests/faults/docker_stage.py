@@ -5,16 +5,18 @@ Everything that was on the first engine before a cell must be byte for byte the 
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from container_production import PRODUCTION_VOLUME
-from docker_engine import Engine, started
+from docker_engine import Engine, EngineFailed, started
 from docker_images import load_images
 from docker_plans import NAMES, Setting
-from engine_objects import Objects, changes, look_at_engine
+from engine_objects import Objects, changes, digest_of_tree, look_at_engine
 
 ASKED = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drydock%'"
 
@@ -54,10 +56,10 @@ class DockerStage:
         return made
 
     def changed(self) -> list[str]:
-        """Return what was there and is not as it was; other cells' objects come and go meanwhile."""
-        found = changes(self.before, look_at_engine(self.engine, busy=[PRODUCTION_VOLUME]))
+        """Return what was there and is not as it was; other cells' objects, which come and go, are not looked at."""
+        found = changes(self.before, look_again(self.engine, self.before))
         # A network lists who is on it, and every container without a network of its own is on "none".
-        return [line for line in found if not line.endswith("is new") and "): Containers {" not in line]
+        return [line for line in found if "): Containers {" not in line]
 
     def left(self, run: str) -> list[str]:
         """Return what either engine still holds of one run, by name."""
@@ -84,6 +86,31 @@ class DockerStage:
         if self.second is not None:
             self.second.remove()
             self.second = None
+
+
+def look_again(engine: Engine, before: Objects) -> Objects:
+    """Return the same objects as they are now, without those that are gone."""
+    inspected = {}
+    for kind in ("container", "volume", "network", "image"):
+        known = {key.split(" ", 1)[1]: key for key in before.inspected if key.startswith(f"{kind} ")}
+        for one in _inspected(engine, kind, sorted(known)):
+            one.pop("ExecIDs", None)  # somebody reads in it at this moment
+            inspected[known[one["Name"] if kind == "volume" else one["Id"]]] = one
+    files = {
+        it["Name"]: digest_of_tree(engine.path_outside(it["Mountpoint"]))
+        for key, it in inspected.items()
+        if key.startswith("volume ") and it["Name"] in before.files
+    }
+    return Objects(inspected=inspected, files=files)
+
+
+def _inspected(engine: Engine, kind: str, ids: list[str]) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(engine.docker(kind, "inspect", *ids)))
+    except EngineFailed:
+        if len(ids) == 1:
+            return []
+    return [found for identity in ids for found in _inspected(engine, kind, [identity])]
 
 
 def staged(setting: Setting) -> DockerStage:
