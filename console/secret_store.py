@@ -1,8 +1,8 @@
 """Secrets that the operator keeps: found by name, stored and deleted in the keyring, never shown.
 
-Looks at exactly one place a name: `file:/PATH` is a 0600 file; any other name is a systemd credential
-where there is one of that name, else an entry of the keyring's service `drydock`. Never prompts, never
-takes a value from argv or a variable, and never puts one into a message.
+Looks at exactly one place a name: `file:/PATH` is a 0600 file, `prompt:NAME` what the operator typed before the
+run; any other name is a systemd credential where there is one of that name, else an entry of the keyring's service
+`drydock`. Never prompts, never takes a value from argv or a variable, and never puts one into a message.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import keyring.errors
 import msgspec
 
 from console.errors import SecretUnavailable
-from console.secrets import SHORTEST_SECRET_CHARS
+from console.secrets import SHORTEST_SECRET_CHARS, SecretRegistry
 
 Answer = TypeVar("Answer")
 
 SERVICE = "drydock"
 FILE_PREFIX = "file:"
+PROMPT_PREFIX = "prompt:"
 LONGEST_SECRET_BYTES = 4096
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _INDEX = ".names"
@@ -59,6 +60,19 @@ def resolve(name: str) -> str:
         require_name(name)
         value = _from_credential(name) or _from_keyring(name)
     return require_value(name, value)
+
+
+def known_or_resolved(name: str, registry: SecretRegistry) -> str:
+    """Return the value of a secret: one that was typed, which only the registry knows, else as `resolve` does."""
+    if not name.startswith(PROMPT_PREFIX):
+        return resolve(name)
+    found = registry.values().get(name)
+    if found is None:
+        raise SecretUnavailable(
+            f"the secret {name.removeprefix(PROMPT_PREFIX)} was typed when the run began and is kept nowhere",
+            remedy="drydock recover on a terminal asks for it again",
+        )
+    return found
 
 
 def store(name: str, value: str) -> None:

@@ -58,7 +58,7 @@ KEYS = {
     "source.port": "the server's port (it also names the socket)",
     "source.database": "the database to copy; empty: the pack's",
     "source.role": "a role that may read all that pg_dump reads; it needs no more",
-    "source.secret": "its password's name in the keyring or of a systemd credential, or file:/PATH (0600)",
+    "source.secret": "its password's name in the keyring or of a systemd credential, file:/PATH (0600), prompt:NAME",
     "source.sslmode": "libpq's sslmode",
     "source.system_identifier": "what the server must be (G-06); empty: it is recorded and not compared",
     "source.rows": "size of the demo's production: rows of its largest table",

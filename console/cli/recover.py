@@ -7,11 +7,15 @@ import os
 import stat
 import sys
 
+from console.cli.asking import asked, registry_of
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
+from console.model.run_state import RunState
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
+from console.secret_store import PROMPT_PREFIX
+from console.secrets import SecretRegistry
 
 _ORDER_FILE = "order.json"
 
@@ -27,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Take over each dead or UNCLEAN run and return the worst of their exit codes, 0 when there is none."""
     from console.engine.rehearse import take_over
+    from console.environments.process import take_no_signals_over
 
+    take_no_signals_over()
     runs = runs_folder(options)
     named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
     codes = [0]
@@ -47,7 +53,7 @@ def main(options: argparse.Namespace) -> int:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
         try:
-            codes.append(take_over(found.path, by="drydock recover"))
+            codes.append(take_over(found.path, by="drydock recover", registry=_typed_again(found.state)))
         except BlockingIOError:
             sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
             codes.append(EXIT_UNCLEAN)
@@ -61,6 +67,15 @@ def main(options: argparse.Namespace) -> int:
             continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)
+
+
+def _typed_again(state: RunState) -> SecretRegistry:
+    """Ask anew for what was typed when the run began, where somebody can be asked: the closing gates need it."""
+    source = state.created.config.get("source", {}) if state.created is not None else {}
+    name = str(source.get("secret", ""))
+    if not name.startswith(PROMPT_PREFIX) or not sys.stdin.isatty():
+        return registry_of({})
+    return registry_of(asked([name], may_ask=True))
 
 
 def _why_not_ours(found: RunFolder) -> str:

@@ -17,11 +17,13 @@ import msgspec
 
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
+from console.cli.asking import asked, names_to_ask
 from console.cli.following import POLL_S, View, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
+from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
 from console.errors import DrydockError, PlanError, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
@@ -80,8 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run a rehearsal to its end and return its exit code."""
+    take_no_signals_over()
     config = configuration(options)
     loaded = check_before(config)
+    proof = loaded.pack.proof
+    typed = asked(names_to_ask(config, proof.secrets if proof else {}), may_ask=not options.headless)
     approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))
     runs = runs_folder(options)
     run = new_run_id()
@@ -96,7 +101,7 @@ def main(options: argparse.Namespace) -> int:
     order = _order(run, config, approve, options, runs)
     order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
-    engine = start_engine(folder)
+    engine = start_engine(folder, typed)
     if prepared is not None:
         return _on_screen(folder, engine, options, prepared)
     state = follow(folder, engine, _view(options), _prompt(folder, options))

@@ -28,7 +28,7 @@ from console.model.facts import Digests
 from console.model.pack import ProofWords
 from console.model.proof_facts import Acceptance, FoundHazards, Refusals, Seam, SeamSession, Switch
 from console.packs import placed_sha256
-from console.secret_store import resolve
+from console.secret_store import known_or_resolved
 from console.secrets import make_password, scram_verifier
 from console.sources.demo import SECRET_NAME, DemoSource
 from console.sql import EngineConnection
@@ -73,7 +73,7 @@ def check_before_proof(run: Rehearsal) -> None:
     for role in (words.writer, words.reader):
         name = run.config.proof.secrets.get(role, words.secrets.get(role, ""))
         try:
-            run.registry.learn(role, resolve(name))
+            run.registry.learn(role, known_or_resolved(name, run.registry))
         except SecretUnavailable as wrong:
             raise StepFailed(f"the password of {role}: {wrong}", cause="environment") from wrong
 

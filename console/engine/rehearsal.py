@@ -30,7 +30,7 @@ from console.model.trace import EngineStatement
 from console.packs import LoadedPack, find_pack, load_pack
 from console.plans.dry_run import dry_run
 from console.plans.proof import proof
-from console.secret_store import resolve
+from console.secret_store import known_or_resolved
 from console.secrets import SecretRegistry
 from console.settings import default_state_folder, default_work_folder
 from console.sources.connection import ConnectionSource, Target
@@ -161,7 +161,9 @@ class Rehearsal:
         """
         if SOURCE_SECRET not in self.registry.values():
             try:
-                self.registry.learn(SOURCE_SECRET, resolve(self.config.source.secret))
+                self.registry.learn(
+                    SOURCE_SECRET, known_or_resolved(self.config.source.secret, self.registry)
+                )
             except SecretUnavailable as wrong:
                 raise StepFailed(str(wrong), cause="environment") from wrong
         return self.registry.value(SOURCE_SECRET)

@@ -43,7 +43,7 @@ from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scen
 from console.engine.runner import Runner
 from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
 from console.engine.verifying import gather, verify
-from console.environments.process import process_identity
+from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
 from console.evidence.bundle import seal_run
@@ -154,9 +154,9 @@ def approve_line(run: Rehearsal, boundary: Boundary) -> str:
     return shlex.join(words).replace("'{digest}'", "{digest}")
 
 
-def run_engine(folder: Path, *, watchdog: str) -> int:
-    """Drive the run in `folder` to its end and return its exit code."""
-    run = open_rehearsal(folder, read_order(folder), SecretRegistry())
+def run_engine(folder: Path, *, watchdog: str, registry: SecretRegistry) -> int:
+    """Drive the run in `folder` to its end and return its exit code; `registry` knows what the operator typed."""
+    run = open_rehearsal(folder, read_order(folder), registry)
     decisions = _create(run, watchdog)
     control = ControlServer(folder, decisions.handle, approvers_gid=run.order.approvers_gid)
     _answer_signals(run, decisions)
@@ -227,7 +227,7 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
     arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: arrived.put(got))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stay(signal.SIGHUP)
 
     def listen() -> NoReturn:
         while True:
@@ -301,7 +301,7 @@ def seal_unsealed(folder: Path) -> None:
         _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
 
 
-def take_over(folder: Path, *, by: str) -> int:
+def take_over(folder: Path, *, by: str, registry: SecretRegistry | None = None) -> int:
     """Finish a dead engine's run, or tear one that ended UNCLEAN down once more; a CLEAN one stays.
 
     Works from receipts, then asks the closing gates; when pack, programs or plan are not what they
@@ -311,7 +311,7 @@ def take_over(folder: Path, *, by: str) -> int:
     """
     if not (folder / JOURNAL_FILE).exists():
         return 2
-    registry = SecretRegistry()
+    registry = registry or SecretRegistry()
     _learn_secrets(folder, registry)
     try:
         run = open_rehearsal(folder, read_order(folder), registry, open_journal=Recorder.for_teardown)

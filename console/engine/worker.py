@@ -15,12 +15,22 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
-from console.environments.process import CLEAN_ENVIRONMENT, process_identity
+import msgspec
+
+from console.environments.process import (
+    CLEAN_ENVIRONMENT,
+    process_identity,
+    stay,
+    take_no_signals_over,
+)
 from console.errors import JournalBroken, RunsFolderError
+from console.secrets import SecretRegistry, learn_all
 
 LOG_FILE = "engine.log"
+_TYPED = "--typed-on-stdin"
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _KEPT_VARIABLES = (
     "HOME",
@@ -33,8 +43,11 @@ _KEPT_VARIABLES = (
 )
 
 
-def start_engine(folder: Path) -> subprocess.Popen[bytes]:
-    """Start the engine of the run in `folder` (which holds order.json), detached from this terminal."""
+def start_engine(folder: Path, typed: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start the engine of the run in `folder` (which holds order.json), detached from this terminal.
+
+    `typed` are secrets that the operator typed: they go through a pipe and are kept in memory alone.
+    """
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -44,9 +57,9 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
             f"{folder} cannot be written: {wrong.strerror}", remedy="name another --runs-dir"
         ) from wrong
     try:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-m", "console.engine.worker", str(folder)],
-            stdin=subprocess.DEVNULL,
+        engine = subprocess.Popen(
+            [sys.executable, "-I", "-m", "console.engine.worker", str(folder), *([_TYPED] if typed else [])],
+            stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
@@ -55,6 +68,22 @@ def start_engine(folder: Path) -> subprocess.Popen[bytes]:
         )
     finally:
         os.close(log)
+    if engine.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), engine.stdin:
+            engine.stdin.write(msgspec.json.encode(dict(typed or {})))
+    return engine
+
+
+def _typed(arguments: list[str]) -> SecretRegistry:
+    """Return a registry with what the operator typed, read to its end from the pipe that stdin is then."""
+    registry = SecretRegistry()
+    if _TYPED in arguments:
+        with os.fdopen(os.dup(0), "rb") as given:
+            learn_all(registry, msgspec.json.decode(given.read(), type=dict[str, str]).items())
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    return registry
 
 
 def _harden() -> None:
@@ -70,21 +99,23 @@ def main(arguments: list[str]) -> int:
     """Run the watchdog and, as its child, the engine of one run; the exit code is the run's."""
     folder = Path(arguments[0])
     _harden()
+    take_no_signals_over()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        stay(number)
+    registry = _typed(arguments)
     child = os.fork()
     if child == 0:
-        os._exit(_engine_process(folder))
-    return _watch(folder, child)
+        os._exit(_engine_process(folder, registry))
+    return _watch(folder, child, registry)
 
 
-def _engine_process(folder: Path) -> int:
+def _engine_process(folder: Path, registry: SecretRegistry) -> int:
     from console.engine.rehearse import run_engine
     from console.engine.unrecorded import EXIT_CANNOT_WRITE, cannot_write, say
 
     _harden()
     try:
-        return run_engine(folder, watchdog=process_identity(os.getppid()) or "")
+        return run_engine(folder, watchdog=process_identity(os.getppid()) or "", registry=registry)
     except BaseException as broken:  # noqa: BLE001 - the process ends here; the watchdog takes the run over
         if isinstance(broken, JournalBroken | BlockingIOError) or cannot_write(broken):
             say(f"the engine of {folder.name} ends: {broken}")
@@ -94,7 +125,7 @@ def _engine_process(folder: Path) -> int:
         return 70
 
 
-def _watch(folder: Path, child: int) -> int:
+def _watch(folder: Path, child: int, registry: SecretRegistry) -> int:
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
@@ -111,7 +142,7 @@ def _watch(folder: Path, child: int) -> int:
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CANNOT_WRITE:
         why = "a journal that it could not write"
     try:
-        return take_over(folder, by=f"the watchdog; the engine ended with {why}")
+        return take_over(folder, by=f"the watchdog; the engine ended with {why}", registry=registry)
     except BlockingIOError:
         say(f"another process has the run {folder.name}; it is left alone")
         return 2

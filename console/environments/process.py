@@ -33,6 +33,33 @@ _GATE = 'read -r _ <"/proc/self/fd/$1" || exit 125; shift; exec "$@"'
 
 _ABORT_POLL_S = 0.2
 _KILL_WAIT_S = 10.0
+_LEFT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP)
+"""Python ignores the first two itself, and subprocess gives them back to each child. The others are about a terminal,
+which no child has; caught instead of ignored they would make a write to the terminal fail for ever."""
+
+
+def stay(number: signal.Signals) -> None:
+    """Live on when this signal comes, and hand its default down to every child.
+
+    An ignored signal stays ignored through execve, a caught one does not (signal(7)): so it is caught.
+    """
+    signal.signal(number, lambda _number, _frame: None)
+
+
+def take_no_signals_over() -> None:
+    """Undo what nohup, a shell's `trap ''` or a blocked mask left in this process, for its children too.
+
+    A harness that inherited an ignored SIGHUP or SIGINT could not be ended by it, and with an ignored SIGCHLD
+    nobody could wait for a child. What this process ignores it goes on living through.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals():
+        if number in _LEFT_IGNORED or signal.getsignal(number) is not signal.SIG_IGN:
+            continue
+        if number == signal.SIGCHLD:
+            signal.signal(number, signal.SIG_DFL)
+        else:
+            stay(signal.Signals(number))
 
 
 def process_identity(pid: int) -> str | None:

@@ -48,7 +48,7 @@ _HELP = {
     "host": 'host = "db.example.org", or the folder of its socket',
     "database": 'database = "NAME", exactly one',
     "role": 'role = "NAME", a role that may read all that pg_dump reads',
-    "secret": 'secret = "NAME" of the password (drydock secret set NAME), or "file:/PATH" of a 0600 file',
+    "secret": 'secret = "NAME" (drydock secret set NAME), "file:/PATH" of a 0600 file, or "prompt:NAME" to be asked',
     "path": 'path = "/PATH/of.dump"',
     "container": 'container = "NAME", as docker ps shows it',
 }
@@ -91,7 +91,7 @@ def _of_source(source: SourceConfig) -> Iterator[Problem]:
         )  # fmt: skip
     if source.host and not source.host.startswith("/") and _HOST.fullmatch(source.host) is None:
         yield _source("host", f"{_said(source.host)} is not one host", f"write {_HELP['host']}")
-    if source.secret and not source.secret.startswith("file:/") and _SECRET.fullmatch(source.secret) is None:
+    if source.secret and not _names_a_secret(source.secret):
         yield _source("secret", f"{_said(source.secret)} is no name of a secret", f"write {_HELP['secret']}")
 
 
@@ -242,7 +242,7 @@ def _of_proof(proof: ProofConfig) -> Iterator[Problem]:
                 remedy="write what the run's reason gives in quotes, word by word",
             )  # fmt: skip
     for secret in proof.secrets.values():
-        if not secret.startswith("file:/") and _SECRET.fullmatch(secret) is None:
+        if not _names_a_secret(secret):
             what = f"{_said(secret)} is no name of a secret"
             yield Problem(section="proof", key="secrets", what=what, remedy=f"write {_HELP['secret']}")
     for table, rows in proof.baseline.items():
@@ -271,6 +271,11 @@ def _name_fault(name: str) -> str:
     if "=" in name or "://" in name:
         return "is a connection string"
     return "has a control character" if _has_control(name) else ""
+
+
+def _names_a_secret(name: str) -> bool:
+    """Tell whether it is a file's path, or a name, to be found or to be typed."""
+    return name.startswith("file:/") or _SECRET.fullmatch(name.removeprefix("prompt:")) is not None
 
 
 def _has_control(text: str) -> bool:

@@ -327,3 +327,26 @@ def test_a_name_with_spaces_and_brackets_does_not_confuse_who_it_is(tmp_path: Pa
     finally:
         child.process.kill()
         child.process.wait()
+
+
+UNDER_NOHUP = """
+import sys
+from pathlib import Path
+from console.environments.process import run_program, take_no_signals_over
+
+if sys.argv[1] == "taken over":
+    take_no_signals_over()
+said = run_program(["/bin/cat", "/proc/self/status"], name="cat", scratch=Path(sys.argv[2]))
+print(said.stdout.decode())
+"""
+IGNORING = "trap '' HUP INT QUIT TERM CHLD USR1; exec nohup env --block-signal=TERM,CHLD,USR2 \"$@\""
+
+
+@pytest.mark.parametrize(("how", "clean"), [("taken over", True), ("as it was started", False)])
+def test_no_ignored_and_no_blocked_signal_is_handed_down(scratch: Path, how: str, clean: bool) -> None:
+    """Under nohup, with signals ignored and blocked, a child begins with none; without the care it inherits them."""
+    words = ["/bin/sh", "-c", IGNORING, "sh", sys.executable, "-c", UNDER_NOHUP, how, str(scratch)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    masks = dict(line.split(":\t") for line in said.splitlines() if line.startswith("Sig"))
+    nothing = "0" * 16
+    assert ((masks["SigIgn"], masks["SigBlk"]) == (nothing, nothing)) is clean

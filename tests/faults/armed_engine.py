@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from moments import moment_of
+from moments import moment_of, short
 
 from console import journal as journal_module
 from console.engine import worker
@@ -37,6 +37,8 @@ class Fault:
         self.spec, self.folder = spec, folder
         self.begun = False
         self.pids: dict[str, int] = {}
+        self.containers: dict[str, str] = {}
+        self.whom = ""
         self.whole = JournalWriter.append
 
     def arm(self) -> None:
@@ -50,6 +52,8 @@ class Fault:
             name = type(event).__name__
             if name == "ReceiptIdentified" and event.object == "process":
                 fault.pids[event.name] = int(event.identity.split(":")[0])
+            if name == "ReceiptIdentified" and event.object == "container":
+                fault.containers[short(event.name)] = event.identity
             here = not fault.begun and fault.is_at(moment_of(event))
             if here and fault.spec["when"] == "before":
                 fault.begin()
@@ -74,6 +78,7 @@ class Fault:
         if act.startswith("SIG"):
             self.signal(signal.Signals[act], whom)
         else:
+            self.whom = whom
             getattr(self, f"do_{act}")()
 
     def signal(self, number: signal.Signals, whom: str) -> None:
@@ -88,8 +93,8 @@ class Fault:
             os.kill(self.pids[whom], number)
 
     def do_full(self) -> None:
-        """Fill the file system of the runs folder; what the journal's last page still takes is left."""
-        with (self.folder.parent / "ballast").open("wb", buffering=0) as file:
+        """Fill the file system of the folder that the cell names; what the last page still takes is left."""
+        with Path(self.spec["ballast"]).open("wb", buffering=0) as file:
             for size in (1 << 16, 1):
                 try:
                     while True:
@@ -97,6 +102,19 @@ class Fault:
                 except OSError as wrong:
                     if wrong.errno != errno.ENOSPC:
                         raise
+
+    def do_container(self) -> None:
+        """Kill a container that a receipt names, as its engine's owner would."""
+        words = ["docker", "--host", self.spec["docker"], "kill", self.containers[self.whom]]
+        subprocess.run(words, check=True, capture_output=True)
+
+    def do_daemon(self) -> None:
+        """Kill the copy's daemon, or stop it as its service would be stopped."""
+        sys.path.append(str(Path(__file__).parents[1] / "docker"))
+        from docker_engine import Engine
+
+        engine = Engine(folder=Path(self.spec["daemon"]))
+        engine.kill() if self.whom == "killed" else engine.end()
 
     def do_torn(self) -> None:
         """Die with the watchdog in the middle of a line."""
@@ -126,8 +144,9 @@ class Fault:
             file.write(line)
 
     def do_readonly(self) -> None:
-        """Make the run's scratch folder a read-only mount."""
-        place = str(self.folder / "scratch")
+        """Make the run's scratch folder, its folder or the work folder a read-only mount."""
+        places = {"": self.folder / "scratch", "run": self.folder, "work": Path(self.spec["work"])}
+        place = str(places[self.whom])
         for words in (["--bind", place, place], ["-o", "remount,ro,bind", place]):
             subprocess.run(["mount", *words], check=True)
 

@@ -2,39 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-EMBEDDED = "embedded"
-STEPS = tuple(f"C-{n:02}" for n in range(1, 14))
-
-FAIL = ("FAIL",)
-ABORTED = ("ABORTED",)
-PASS = ("PASS",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One fault. `verdicts` are those that the run may end with; `recover` says that it must need a recover."""
-
-    act: str
-    moment: str
-    when: str = "after"
-    verdicts: tuple[str, ...] = FAIL
-    recover: bool = False
-    exits: tuple[int, ...] = ()
-    words: tuple[str, ...] = ()
-    environment: str = EMBEDDED
-
-    @property
-    def needs_root(self) -> bool:
-        """Tell whether it mounts a file system of its own, or rests on users made up for the run."""
-        return self.act in ("full", "readonly", "processes")
-
-    @property
-    def name(self) -> str:
-        """Return what tests and table call it."""
-        return f"{self.act} {self.when} {self.moment}"
-
+from docker_cells import DOCKER_CELLS, DOCKER_SAMPLE
+from fault_cell import ABORTED, FAIL, KILL, PASS, READ_ONLY, STEPS, Cell
 
 FORWARD = (
     "folder WORK",
@@ -91,8 +60,14 @@ CLOSED_AT_THE_END = (
     "cluster DEMO/production/data",
     "folder DEMO",
 )
-
-KILL = "SIGKILL engine"
+FILLED_WORK = ("C-02", "C-03", "C-04", "C-05", "C-06", "C-08", "C-10", "C-11")
+HARNESSES = {
+    "a harness that floods stdout": (*PASS, *FAIL),
+    "a harness that prints garbage": FAIL,
+    "a harness that hangs": FAIL,
+    "a harness that exits 0 early": FAIL,
+    "a statement that returns 100 MB": (*PASS, *FAIL),
+}
 
 
 def _receipts() -> list[Cell]:
@@ -111,13 +86,13 @@ def _steps() -> list[Cell]:
     cells = [Cell(act=KILL, moment=f"begun {step}") for step in STEPS]
     cells += [Cell(act=KILL, moment=f"finished {step}", when="before") for step in STEPS]
     cells += [Cell(act="SIGTERM engine", moment=f"begun {step}", verdicts=ABORTED) for step in STEPS]
-    for step in ("C-01", "C-05", "C-10", "C-13"):
+    for step in STEPS:
         cells.append(Cell(act="SIGINT engine", moment=f"begun {step}", verdicts=ABORTED))
-    for step in ("C-03", "C-10"):
         cells.append(Cell(act="SIGHUP engine", moment=f"begun {step}", verdicts=PASS))
-        cells.append(Cell(act="SIGKILL console", moment=f"begun {step}", verdicts=PASS))
-        cells.append(Cell(act="SIGTERM console", moment=f"begun {step}", verdicts=PASS))
-        cells.append(Cell(act="SIGHUP console", moment=f"begun {step}", verdicts=PASS))
+        cells += [
+            Cell(act=f"{signal} console", moment=f"begun {step}", verdicts=PASS)
+            for signal in ("SIGKILL", "SIGTERM", "SIGHUP")
+        ]
         cells.append(Cell(act="SIGINT console", moment=f"begun {step}", verdicts=(*ABORTED, *PASS)))
     cells += [Cell(act="SIGKILL both", moment=f"begun {step}", recover=True) for step in STEPS]
     cells += [
@@ -131,9 +106,11 @@ def _steps() -> list[Cell]:
 
 def _others_die() -> list[Cell]:
     cells = []
-    for moment in ("begun S1", "begun S4b"):
-        cells += [Cell(act=f"{signal} harness", moment=moment) for signal in ("SIGKILL", "SIGTERM", "SIGINT")]
-        cells.append(Cell(act="SIGHUP harness", moment=moment, verdicts=PASS))
+    for moment in ("begun S1", "begun S4b", "begun S6", "begun S9", "begun S12"):
+        cells += [
+            Cell(act=f"{signal} harness", moment=moment)
+            for signal in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
+        ]
     copy = "SIGKILL postgres of the copy"
     cells += [
         Cell(act=copy, moment=f"begun {step}") for step in ("C-05", "C-06", "C-07", "C-08", "C-10", "C-11")
@@ -149,7 +126,11 @@ def _machine() -> list[Cell]:
     steps = ("C-01", "C-02", "C-03", "C-05", "C-09", "C-10", "C-12", "C-13")
     cells = [Cell(act="full", moment=f"begun {step}") for step in steps]
     cells += [Cell(act="full", moment="armed B-5", words=("--approve", "B-1,B-2,B-3,B-4"))]
-    cells += [Cell(act="readonly", moment=f"begun {step}") for step in ("C-03", "C-05", "C-08", "C-10")]
+    cells += [Cell(act="full work", moment=f"begun {step}") for step in FILLED_WORK]
+    cells.append(Cell(act="full cache", moment="begun C-01", verdicts=PASS))
+    cells.append(Cell(act="full /tmp", moment="begun C-01", verdicts=PASS))
+    for act in READ_ONLY:
+        cells += [Cell(act=act, moment=f"begun {step}") for step in ("C-03", "C-05", "C-08", "C-10")]
     for step in ("C-01", "C-03", "C-05", "C-08", "C-10", "C-11"):
         ends = (*PASS, *FAIL) if step == "C-10" else FAIL
         cells.append(Cell(act="fds", moment=f"begun {step}", verdicts=ends))
@@ -170,6 +151,11 @@ def _journals() -> list[Cell]:
     return cells
 
 
+def _subjects() -> list[Cell]:
+    """Harnesses that do not do what a harness does."""
+    return [Cell(act=act, moment="begun C-01", verdicts=ends) for act, ends in HARNESSES.items()]
+
+
 def _people() -> list[Cell]:
     return [
         Cell(act="socket", moment="armed B-3", words=("--approve", "B-1,B-2"), verdicts=ABORTED),
@@ -177,12 +163,14 @@ def _people() -> list[Cell]:
         Cell(act="two consoles", moment="armed B-3", words=("--approve", "B-1,B-2,B-4,B-5"), verdicts=PASS),
         Cell(act="two recovers", moment="armed B-4", words=("--approve", "B-1,B-2,B-3"), recover=True),
         Cell(act="a reader that never reads", moment="begun C-01", verdicts=PASS),
-        Cell(act="a statement that returns 100 MB", moment="begun C-01", verdicts=(*PASS, *FAIL)),
         Cell(act="killed recovers", moment="armed B-4", words=("--approve", "B-1,B-2,B-3"), recover=True),
     ]
 
 
-CELLS = (*_receipts(), *_steps(), *_others_die(), *_machine(), *_journals(), *_people())
+EMBEDDED_CELLS = (
+    *_receipts(), *_steps(), *_others_die(), *_machine(), *_journals(), *_subjects(), *_people(),
+)  # fmt: skip
+CELLS = (*EMBEDDED_CELLS, *DOCKER_CELLS)
 BY_NAME = {cell.name: cell for cell in CELLS}
 assert len(BY_NAME) == len(CELLS), "two cells have one name"
 
@@ -191,12 +179,13 @@ SAMPLE = (
     "SIGKILL engine after opened file WORK/source.dump",
     "SIGKILL engine before closed folder WORK/copy",
     "SIGKILL both after begun C-05",
-    "SIGKILL harness after begun S4b",
+    "SIGHUP harness after begun S4b",
     "full after begun C-05",
     "torn after identified process postgres of the copy",
     "stranger after identified process postgres of the copy",
     "fds after begun C-05",
     "socket after armed B-3",
     "two recovers after armed B-4",
+    *DOCKER_SAMPLE,
 )
 """What every test run plays; the rest is played by its own command."""

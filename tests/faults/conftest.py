@@ -16,10 +16,17 @@ from fix_runs import AT_A_TIME, Drydock
 from console.environments.programs import find_programs
 
 HERE = Path(__file__).parent
-sys.path += [str(HERE), str(HERE.parent / "e2e")]
+sys.path += [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "docker")]
 
 from cells import BY_NAME  # noqa: E402 - its folder is on the path only now
+from docker_plans import Setting  # noqa: E402
+from docker_stage import DockerStage, staged  # noqa: E402
+from fault_cell import DOCKER  # noqa: E402
 from fault_driver import Bystanders, Played, Player  # noqa: E402
+from fix_engine import engine, images, production, protected, setting  # noqa: E402
+from fix_rehearsals import neighbours  # noqa: E402
+
+__all__ = ["engine", "images", "neighbours", "production", "protected", "setting"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "faults" in config.option.markexpr:
         return
     ours = [item for item in items if item.path.parent == HERE and item.get_closest_marker("faults")]
-    whole = [item for item in ours if not item.name.startswith("test_sampled_cell")]
+    whole = [item for item in ours if not item.name.startswith("test_sampled")]
     if whole:
         config.hook.pytest_deselected(items=whole)
         items[:] = [item for item in items if item not in whole]
@@ -61,11 +68,19 @@ def bystanders(drydock: Drydock) -> Iterator[Bystanders]:
 
 
 @pytest.fixture(scope="session")
+def docker_stage(setting: Setting, neighbours: tuple[str, ...]) -> Iterator[DockerStage]:
+    """Two engines; production, protected containers and neighbours on the first."""
+    assert neighbours
+    made = staged(setting)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
 def cells_played(
     request: pytest.FixtureRequest, drydock: Drydock, bystanders: Bystanders
 ) -> Iterator[dict[str, Future[Played]]]:
     """What came of each cell that the selected tests ask for, two at a time."""
-    player = Player(drydock, bystanders)
     wanted = {
         str(item.callspec.params["cell"]): None
         for item in request.session.items
@@ -77,4 +92,7 @@ def cells_played(
     whole = "faults" in request.config.option.markexpr
     with ThreadPoolExecutor(2 * AT_A_TIME if whole else AT_A_TIME) as pool:
         playable = [BY_NAME[name] for name in wanted if os.geteuid() == 0 or not BY_NAME[name].needs_root]
+        on_docker = any(cell.environment == DOCKER for cell in playable)
+        stage = request.getfixturevalue("docker_stage") if on_docker else None
+        player = Player(drydock, bystanders, stage)
         yield {cell.name: pool.submit(player.play, cell) for cell in playable}

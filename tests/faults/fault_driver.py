@@ -5,22 +5,24 @@ Ends and unmounts what it made, by id and by path.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cells import Cell
+from docker_stage import DockerStage
+from fault_acts import Acts
+from fault_cell import DOCKER, FULL, READ_ONLY, Cell
 from fix_runs import PATIENCE_S, Drydock, Living
-from subjects import sweep_with
+from harnesses import CODE, SOON
+from subjects import changed_pack, sweep_with
 
 from console.journal import read_verified_beginning
 from console.model.run_state import RunState, fold
@@ -28,16 +30,14 @@ from console.runs import journal_is_held
 
 HERE = Path(__file__).parent
 _POLL_S = 0.05
-RUNS_BYTES = 64 << 20
-"""Room of the runs folder of a cell that fills it: G-01 asks for three times the demo's production."""
+ROOM_BYTES = {"full": 64 << 20, "full work": 400 << 20, "full cache": 1 << 20}
+"""Room of the folder that a cell fills: G-01 asks for three times the demo's production in the runs folder."""
 
-MOST_RECOVERS, FEWEST_KILLED = 40, 20
-MUCH = """
-connection = adapter._pool.acquire()
-connection.execute("SELECT repeat('x', 1000000) FROM generate_series(1, 100)").fetchall()
-connection.rollback()
-adapter._pool.release(connection)
-"""
+UNDER_NOHUP = ("nohup",)
+WITH_FULL_TMP = (
+    "unshare", "--mount", "sh", "-c",
+    'mount -t tmpfs -o size=64k tmpfs /tmp && { cat /dev/zero >/tmp/ballast 2>/dev/null || exec "$@"; }', "sh",
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -87,9 +87,10 @@ class Bystanders:
 class Player:
     """Plays cells below one root; two may be played at the same time."""
 
-    def __init__(self, drydock: Drydock, bystanders: Bystanders) -> None:
+    def __init__(self, drydock: Drydock, bystanders: Bystanders, stage: DockerStage | None) -> None:
         self._drydock = drydock
         self._bystanders = bystanders
+        self._stage = stage
         self._untouched = bystanders.digest()
         self._plan = drydock.root / "protecting.toml"
         self._plan.write_text(
@@ -100,55 +101,79 @@ class Player:
 
     def play(self, cell: Cell) -> Played:
         """Return what came of a cell; nothing of it is left but its run's folder."""
-        began = time.monotonic()
-        made = _Playing(self._drydock, cell, self._plan)
-        try:
-            played = made.play()
-        except Exception as broken:  # noqa: BLE001 - the cell's own outcome, and its test fails with it
-            told = f"{type(broken).__name__}: {broken}"
-            played = Played(cell=cell, exit_code=None, first="unknown", last="unknown", verdict="", residue=(),
-                            recovered=None, troubles=[told])  # fmt: skip
-        finally:
-            made.undo()
+        with self._stage.held() if _of_the_daemon(cell) and self._stage else contextlib.nullcontext():
+            began = time.monotonic()
+            made = _Playing(self._drydock, cell, self._plan, self._stage)
+            try:
+                played = made.play()
+            except Exception as broken:  # noqa: BLE001 - the cell's own outcome, and its test fails with it
+                told = f"{type(broken).__name__}: {broken}"
+                played = Played(cell=cell, exit_code=None, first="unknown", last="unknown", verdict="", residue=(),
+                                recovered=None, troubles=[told])  # fmt: skip
+            finally:
+                made.undo()
         if self._bystanders.digest() != self._untouched:
             played.troubles.append("a protected object has changed")
+        if cell.environment == DOCKER and self._stage is not None:
+            played.troubles += [f"a protected object has changed: {line}" for line in self._stage.changed()]
         played.seconds = round(time.monotonic() - began, 1)
         return played
 
 
 class _Playing:
-    def __init__(self, drydock: Drydock, cell: Cell, plan: Path) -> None:
-        self.cell = cell
+    def __init__(self, drydock: Drydock, cell: Cell, plan: Path, stage: DockerStage | None) -> None:
+        self.cell, self.stage, self.plan = cell, stage, plan
         place = drydock.place("cell")
         place.mkdir()
         self.spec, self.acks, self.runs = place / "spec.json", place / "acks", place / "runs"
+        self.met = Path(f"{self.acks}.met")
         self.runs.mkdir(mode=0o700)
         self.mounted: list[Path] = []
-        if cell.act == "full":
-            size = f"size={RUNS_BYTES}"
-            subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", f"{size},mode=700", "tmpfs", str(self.runs)], check=True
-            )
-            self.mounted.append(self.runs)
-        self.acts: dict[str, Callable[[Living], None]] = {
-            "socket": self._without_socket, "two engines": self._two_engines, "two consoles": self._two_consoles,
-            "two recovers": self._two_recovers, "killed recovers": self._killed_recovers,
-            "full": self._abort,
-        }  # fmt: skip
-        act = (
-            "socket"
-            if cell.act == "socket"
-            else "nothing"
-            if " " in cell.act and not self._signals
-            else cell.act
-        )
-        told = {"act": act, "moment": cell.moment, "when": cell.when, "acks": str(self.acks)}
+        self.plain, self.work = drydock, drydock.work
+        self._rooms()
+        told = {"act": self._armed_act(), "moment": cell.moment, "when": cell.when, "acks": str(self.acks),
+                "work": str(self.work), "ballast": str(self.ballast)}  # fmt: skip
+        if cell.environment == DOCKER:
+            assert stage is not None
+            engine = stage.second_engine() if _of_the_daemon(cell) else stage.engine
+            self.plan = stage.plan(place.name, on=engine)
+            told |= {"docker": engine.address, "daemon": str(engine.folder)}
         self.spec.write_text(json.dumps(told), "utf-8")
         program = (sys.executable, str(HERE / "armed_console.py"), str(self.spec))
-        self.plain = drydock
-        self.armed = dataclasses.replace(drydock, program=program)
-        self.plan = plan
+        before = {"full /tmp": WITH_FULL_TMP, "SIGHUP harness": UNDER_NOHUP}.get(cell.act, ())
+        self.armed = dataclasses.replace(self.plain, program=(*before, *program))
         self.troubles: list[str] = []
+        self.acts = Acts(self.plain, self.spec, self.runs, self.troubles)
+
+    def _rooms(self) -> None:
+        """Give the cell folders of its own where it fills one or makes it read-only."""
+        act, variables = self.cell.act, dict(self.plain.variables)
+        own = self.runs
+        if act in ("full work", "readonly work"):
+            own = self.work = self.plain.place("w")
+            variables["DRYDOCK_WORK_DIR"] = str(own)
+        elif act == "full cache":
+            own = self.plain.place("cache")
+            variables["DRYDOCK_CACHE_DIR"] = str(own)
+        own.mkdir(mode=0o755, exist_ok=True)
+        self.ballast = own / "ballast"
+        if act in ROOM_BYTES:
+            mode = "755" if act == "full work" else "700"
+            words = ["mount", "-t", "tmpfs", "-o", f"size={ROOM_BYTES[act]},mode={mode}", "tmpfs", str(own)]
+            subprocess.run(words, check=True)
+            self.mounted.append(own)
+        self.plain = dataclasses.replace(self.plain, variables=variables)
+
+    def _armed_act(self) -> str:
+        """Return what the armed engine is to do; acts of people are done from here."""
+        act = self.cell.act
+        if act.startswith("container "):
+            return act.removesuffix(" killed")
+        if act in FULL:
+            return "full" if act != "full /tmp" else "nothing"
+        if act in READ_ONLY or self._signals or act.startswith("daemon ") or " " not in act:
+            return act
+        return "nothing"
 
     @property
     def _signals(self) -> bool:
@@ -170,8 +195,10 @@ class _Playing:
 
     def _start(self) -> Living:
         words = self.cell.words or ("--approve", "all")
-        if "100 MB" in self.cell.act:
-            words = (*words, "--subject", str(sweep_with(self.plain, MUCH)))
+        if self.cell.act in CODE:
+            words = (*words, "--subject", str(sweep_with(self.plain, CODE[self.cell.act])))
+        if self.cell.act == "a harness that hangs":
+            words = (*words, "--pack", str(changed_pack(self.plain, SOON)))
         if "never reads" in self.cell.act:
             return self._start_unread(words)
         living = self.armed.start(str(self.plan), *words, "--runs-dir", str(self.runs), rows=50)
@@ -205,7 +232,10 @@ class _Playing:
 
     def _end_of(self, living: Living) -> int | None:
         """Return the command's exit code once the run has ended or nobody is left to end it."""
-        act = self.acts.get(self.cell.act)
+        act = self.acts.named(self.cell.act)
+        if _of_the_daemon(self.cell):
+            assert self.stage is not None
+            self.acts.bring_daemon_back(living, self.stage, self.met)
         if act is not None and self.cell.moment.startswith("armed"):
             living.wait_at(self.cell.moment.removeprefix("armed "))
             act(living)
@@ -221,9 +251,10 @@ class _Playing:
         return living.process.wait(PATIENCE_S)
 
     def _recover(self, folder: Path, first: RunState) -> int | None:
-        if self.cell.act == "readonly":
-            subprocess.run(["umount", str(folder / "scratch")], check=True)
-        (self.runs / "ballast").unlink(missing_ok=True)
+        if self.cell.act in READ_ONLY:
+            place = {"readonly": folder / "scratch", "readonly run": folder}.get(self.cell.act, self.work)
+            subprocess.run(["umount", str(place)], check=True)
+        self.ballast.unlink(missing_ok=True)
         ended = first.ended
         if ended is not None and ended.closure == "CLEAN" and 5 not in self.cell.exits:
             return None
@@ -233,7 +264,7 @@ class _Playing:
         self, folder: Path, first: RunState, last: RunState, code: int | None, recovered: int | None
     ) -> None:
         self._check_end(last, code, recovered, first)
-        if not Path(f"{self.acks}.met").exists():
+        if not self.met.exists():
             self.troubles.append(f"the moment never came: {last.ended.reason if last.ended else None}")
         heads = [line[9:73].decode("ascii", "replace") for line in _whole_lines(folder / "journal.jsonl")]
         for line in self.acks.read_text("ascii").splitlines():
@@ -261,81 +292,24 @@ class _Playing:
             self.troubles.append(f"exit code {code}, expected {cell.exits}")
 
     def _left(self, run: str) -> list[str]:
-        work = [str(path) for path in self.plain.work.iterdir() if run in path.name]
-        return work + [
+        left = [str(path) for path in self.work.iterdir() if run in path.name]
+        if self.cell.environment == DOCKER and self.stage is not None:
+            left += self.stage.left(run)
+        return left + [
             str(path) for path in (self.runs / run / "secrets", self.runs / run / "scratch") if path.exists()
         ]
-
-    def _abort(self, living: Living) -> None:
-        """Ask for the end of a run that can record neither the asking nor the end."""
-        self.plain.command("abort", living.folder.name, "--runs-dir", str(self.runs))
-
-    def _without_socket(self, living: Living) -> None:
-        """Nobody can answer any more; a signal still ends the run."""
-        living._until(lambda: not (living.folder / "control.sock").exists(), "removed socket")
-        said = self.plain.command("abort", living.folder.name, "--runs-dir", str(self.runs))
-        if (said.exit_code, "no engine answers" in said.stderr) != (2, True):
-            self.troubles.append(f"abort without a socket said {said}")
-        os.kill(living.engine_pid(), signal.SIGTERM)
-
-    def _two_engines(self, living: Living) -> None:
-        """A second engine on the same folder ends by itself, and the first one goes on."""
-        words = [sys.executable, "-I", "-m", "console.engine.worker", str(living.folder)]
-        second = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE_S)
-        if second.returncode == 0 or b"Traceback" in second.stderr:
-            self.troubles.append(f"a second engine ended with {second.returncode}: {second.stderr[-200:]!r}")
-        self.plain.command("abort", living.folder.name, "--runs-dir", str(self.runs))
-
-    def _two_consoles(self, living: Living) -> None:
-        """Of two shells that approve at once, exactly one is told that it did."""
-        words = living.approve_line("B-3")[1:]
-        out = [self.plain.place("said") for _ in range(2)]
-        both = [self.plain._popen(words, place) for place in out]
-        codes = sorted(process.wait(PATIENCE_S) for process in both)
-        if codes != [0, 2]:
-            self.troubles.append(f"two approvals at once ended with {codes}")
-
-    def _two_recovers(self, living: Living) -> None:
-        """Engine and watchdog die, and two recovers come at once."""
-        self._die(living)
-        out = [self.plain.place("said") for _ in range(2)]
-        words = ("recover", living.folder.name, "--runs-dir", str(self.runs))
-        both = [self.plain._popen(words, place) for place in out]
-        codes = sorted(process.wait(PATIENCE_S) for process in both)
-        if codes not in ([0, 1], [1, 1], [1, 2], [1, 4]):
-            self.troubles.append(f"two recovers at once ended with {codes}")
-        for place in out:
-            if "Traceback" in (place / "stderr").read_text("utf-8"):
-                self.troubles.append("a traceback of a recover")
-
-    def _killed_recovers(self, living: Living) -> None:
-        """Each recover is killed when it has removed one object, before or after it says so, until nothing is left."""
-        self._die(living)
-        told = json.loads(self.spec.read_text("utf-8")) | {"act": "SIGKILL engine", "moment": "closed *"}
-        arms = str(HERE / "armed_engine.py")
-        words = [sys.executable, "-I", arms, "recover", str(self.spec), str(living.folder)]
-        killed = 0
-        for when in ("before", "after") * MOST_RECOVERS:
-            self.spec.write_text(json.dumps({**told, "when": when}), "utf-8")
-            done = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE_S)
-            killed += done.returncode == -signal.SIGKILL
-            if done.returncode != -signal.SIGKILL:
-                break
-        if killed < FEWEST_KILLED:
-            self.troubles.append(f"only {killed} recovers were killed: {done.stderr[-300:]!r}")
-
-    def _die(self, living: Living) -> None:
-        pid, watchdog = living.engine_pid(), living.watchdog_pid()
-        os.kill(watchdog, signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
-        living.process.wait(PATIENCE_S)
 
     def undo(self) -> None:
         """Unmount what was mounted."""
         for path in self.mounted:
-            kept = path.with_name("kept")
-            subprocess.run(["cp", "-a", str(path), str(kept)], check=True)
+            if path == self.runs:
+                subprocess.run(["cp", "-a", str(path), str(path.with_name("kept"))], check=True)
             subprocess.run(["umount", str(path)], check=True)
+
+
+def _of_the_daemon(cell: Cell) -> bool:
+    """Tell whether a cell plays with a daemon, which nobody else's containers may run under meanwhile."""
+    return cell.act.startswith("daemon ")
 
 
 def _read(folder: Path) -> RunState:

@@ -56,10 +56,14 @@ def page(played: Iterable[Played]) -> str:
 
 
 def replaced(played: Iterable[Played]) -> str:
-    """Return the committed page with the rows of some cells made anew."""
-    anew = {tuple(row.split(" | ")[:3]): row for row in rows(played)[2:]}
-    lines = PAGE.read_text("utf-8").splitlines()
-    return "\n".join(anew.get(tuple(line.split(" | ")[:3]), line) for line in lines) + "\n"
+    """Return the committed page with the rows of some cells made anew; a cell that nobody played yet says so."""
+    known = {tuple(row.split(" | ")[:3]): row for row in PAGE.read_text("utf-8").splitlines()}
+    known |= {tuple(row.split(" | ")[:3]): row for row in rows(played)[2:]}
+    table = rows(())
+    for cell in CELLS:
+        named = f"| {cell.act} | {cell.when} {cell.moment} | {cell.environment}"
+        table.append(known.get(tuple(named.split(" | ")), f"{named} | not played | | | | |"))
+    return HEAD + BEGIN + "\n\n" + "\n".join(table) + "\n"
 
 
 def named_in_page() -> list[tuple[str, str, str]]:

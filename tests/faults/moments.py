@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 _WORK = re.compile(r".*/drydock-\d{8}-\d{6}-[0-9a-f]{4}-[0-9a-f]+(-demo)?")
+_DOCKER = re.compile(r"^drydock-\d{8}-\d{6}-[0-9a-f]{4}-[0-9a-f]+-")
 _RUN = re.compile(r".*/\d{8}-\d{6}-[0-9a-f]{4}(?=/)")
 _NUMBERS = re.compile(r" \d+-\d+$")
 _VERBS = {"ReceiptOpened": "opened", "ReceiptIdentified": "identified", "ReceiptClosed": "closed"}
@@ -17,7 +18,7 @@ _VERBS = {"ReceiptOpened": "opened", "ReceiptIdentified": "identified", "Receipt
 def short(name: str) -> str:
     """Return an object's name without the run's id, the clock and the place of the test."""
     name = _WORK.sub(lambda found: "DEMO" if found[1] else "WORK", name)
-    return _NUMBERS.sub("", _RUN.sub("RUN", name))
+    return _NUMBERS.sub("", _RUN.sub("RUN", _DOCKER.sub("", name)))
 
 
 def moment_of(event: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 
 import pytest
 from cells import CELLS, SAMPLE
+from docker_stage import DockerStage
 from fault_driver import Played
 from fault_table import PAGE, expected_names, named_in_page, page, replaced
 
@@ -28,6 +30,16 @@ def test_sampled_cell(cells_played: dict[str, Future[Played]], cell: str) -> Non
         pytest.skip("mounts a file system of its own: run it as root")
     played = cells_played[cell].result()
     assert played.troubles == [], f"{played}"
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(os.geteuid() != 0, reason="starts a docker engine: run it as root")
+def test_sampled_engines_are_as_they_were(
+    cells_played: dict[str, Future[Played]], docker_stage: DockerStage
+) -> None:
+    """After all cells nothing on the engine is new, gone or changed, and no session of a run is in production."""
+    assert [played.result().cell.name for played in cells_played.values()]
+    assert docker_stage.everything_changed() == []
 
 
 @pytest.mark.faults
