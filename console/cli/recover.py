@@ -1,4 +1,4 @@
-"""`drydock recover`: finish what a dead engine or an UNCLEAN end left, from receipts, exact names and ids."""
+"""`drydock recover`: finish what a dead engine, an UNCLEAN end or a failed seal left, from receipts and exact names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
+from console.evidence.seal import is_sealed
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
 
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Take over each dead or UNCLEAN run and return the worst of their exit codes, 0 when there is none."""
-    from console.engine.rehearse import take_over
+    """Take over each dead or UNCLEAN run, seal each unsealed one; return the worst exit code, 0 for none."""
+    from console.engine.rehearse import seal_unsealed, take_over
 
     runs = runs_folder(options)
     named = [find_run(runs, options.run, tolerant=True)] if options.run else list_runs(runs)
@@ -40,14 +41,18 @@ def main(options: argparse.Namespace) -> int:
             continue
         ended = found.state.ended
         whole = not found.broken
-        if whole and (found.state.created is None or (ended is not None and ended.closure == "CLEAN")):
+        clean = ended is not None and ended.closure == "CLEAN"
+        if whole and (found.state.created is None or (clean and is_sealed(found.path))):
             continue
         if found.alive:
             if options.run:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
         try:
-            codes.append(take_over(found.path, by="drydock recover"))
+            if whole and ended is not None and clean:
+                codes.append(seal_unsealed(found.path, ended.exit_code))
+            else:
+                codes.append(take_over(found.path, by="drydock recover"))
         except BlockingIOError:
             sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
             codes.append(EXIT_UNCLEAN)
