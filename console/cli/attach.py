@@ -86,18 +86,23 @@ def open_screen(
     prepared = prepared or prepare_screen()
     from console.tui.app import LiveApp
 
-    names = {"dark": "drydock-dark", "light": "drydock-light", "ansi": "ansi-dark"}
-    shown_in = names.get(theme or "", prepared.theme)
+    shown_in = theme_name(theme, prepared)
     app = LiveApp(folder, decider(folder), observe=observe, theme=shown_in, keymap=prepared.keymap)
     app.run(mouse=mouse)
-    _let_the_terminal_go()
+    let_the_terminal_go()
     if app.return_code:
         sys.stderr.write(f"drydock: the screen failed, the run did not; next: drydock attach {folder.name}\n")
         return EXIT_SCREEN_FAILED
     return code_of(folder)
 
 
-def _let_the_terminal_go() -> None:
+def theme_name(theme: str | None, prepared: Prepared) -> str:
+    """Return the name of the theme that was asked for, or of the one that fits the terminal."""
+    names = {"dark": "drydock-dark", "light": "drydock-light", "ansi": "ansi-dark"}
+    return names.get(theme or "", prepared.theme)
+
+
+def let_the_terminal_go() -> None:
     """Forget what could not be written to a terminal that is gone, so that the exit code is ours."""
     try:
         sys.stderr.flush()
