@@ -100,8 +100,9 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def _poll(self) -> None:
         """Draw what is being unpacked."""
-        if isinstance(self.screen, StatementsScreen):
-            self.screen.look()
+        for screen in self.screen_stack[-1:]:  # none is left while the application ends
+            if isinstance(screen, StatementsScreen):
+                screen.look()
 
     def on_resize(self, event: events.Resize) -> None:
         """Put one message before everything while the terminal is too small."""

@@ -37,7 +37,6 @@ class ComparedScreen(ListScreen):
 
     def on_mount(self) -> None:
         """Compare, beside everything else."""
-        super().on_mount()
         apart(self._compare, self._ended)
 
     def _compare(self) -> None:

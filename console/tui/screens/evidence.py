@@ -31,6 +31,7 @@ class EvidenceScreen(ListScreen):
 
     BINDINGS = browse_bindings("evidence")
     name_of_keys = "evidence"
+    has_tabs = True
 
     def __init__(self, evidence: Evidence, run: OpenRun, desk: Desk, keymap: Mapping[str, str]) -> None:
         super().__init__(keymap)
@@ -61,8 +62,6 @@ class EvidenceScreen(ListScreen):
 
     def on_mount(self) -> None:
         """Begin with the gates, at the one that failed, and verify beside."""
-        super().on_mount()
-        self._tabs.display = True
         self.checklist.show(self.run_open.state)
         self.rows["decisions"].show(kept_rows.decisions(self.run_open.state))
         self._show_times()

@@ -40,7 +40,6 @@ class FoundScreen(ListScreen):
 
     def on_mount(self) -> None:
         """Search in slices between keys."""
-        super().on_mount()
         self._working = self.set_interval(_WORK_EVERY_S, self.work)
         self.work()
 

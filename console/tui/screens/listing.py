@@ -49,6 +49,7 @@ class ListScreen(Screen[None]):
 
     AUTO_FOCUS = ""
     name_of_keys = ""
+    has_tabs = False
 
     def __init__(self, keymap: Mapping[str, str]) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class ListScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin in the list."""
         self._prompt.display = False
-        self._tabs.display = False
+        self._tabs.display = self.has_tabs
         self.lay_out()
         self.set_focus(self.pane)
         self.draw()

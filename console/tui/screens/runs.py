@@ -17,7 +17,7 @@ from console.tui.widgets.lines import Lines
 
 _WORK_EVERY_S, _WORK_FOR_S = 0.03, 0.015
 _RUN_COLUMNS, _END_COLUMNS, _CLOSURE_COLUMNS, _WHERE_COLUMNS, _TOOK_COLUMNS = 21, 11, 9, 6, 10
-_SEAL_COLUMNS = 24
+_SEAL_COLUMNS, _WIDE_COLUMNS = 20, 92
 
 
 def end_words(head: RunHead) -> tuple[str, str]:
@@ -132,13 +132,15 @@ class RunsPane(Lines):
         took = duration(head.duration_s) if head.duration_s is not None else ""
         checking = self.checks.get(head.run)
         seal, seal_role = checking.words if checking else _seal(head)
-        room = max(0, width - 63 - _SEAL_COLUMNS)
+        beside = _SEAL_COLUMNS if width >= _WIDE_COLUMNS else 2
+        room = max(0, width - 60 - beside)
         return (
             ("»" if head.run == self.marked else " ", "wait"),
             (cell(head.run, _RUN_COLUMNS), "name"), (cell(words, _END_COLUMNS), role),
             (cell(head.closure, _CLOSURE_COLUMNS), unclean), (cell(one_line(head.where), _WHERE_COLUMNS), "plain"),
             (cell_right(took, _TOOK_COLUMNS), "dim"), ("  ", "plain"),
-            (cell(_end_of_path(head.subject, room), room), "plain"), (f" {seal}", seal_role),
+            (cell(_end_of_path(head.subject, room), room), "plain"), (" ", "plain"),
+            (cell(seal, beside - 1) if beside > 2 else seal[:1] if seal[:1] in "✓✗▶" else " ", seal_role),
         )  # fmt: skip
 
     def title(self, width: int) -> str:
