@@ -13,6 +13,7 @@ from console.cli.approve import ssh, tty
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
+from console.evidence.seal import code_once_sealed
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
 from console.settings import default_config_folder
 from console.tui.terminal import prepare
@@ -85,18 +86,23 @@ def open_screen(
     prepared = prepared or prepare_screen()
     from console.tui.app import LiveApp
 
-    names = {"dark": "drydock-dark", "light": "drydock-light", "ansi": "ansi-dark"}
-    shown_in = names.get(theme or "", prepared.theme)
+    shown_in = theme_name(theme, prepared)
     app = LiveApp(folder, decider(folder), observe=observe, theme=shown_in, keymap=prepared.keymap)
     app.run(mouse=mouse)
-    _let_the_terminal_go()
+    let_the_terminal_go()
     if app.return_code:
         sys.stderr.write(f"drydock: the screen failed, the run did not; next: drydock attach {folder.name}\n")
         return EXIT_SCREEN_FAILED
     return code_of(folder)
 
 
-def _let_the_terminal_go() -> None:
+def theme_name(theme: str | None, prepared: Prepared) -> str:
+    """Return the name of the theme that was asked for, or of the one that fits the terminal."""
+    names = {"dark": "drydock-dark", "light": "drydock-light", "ansi": "ansi-dark"}
+    return names.get(theme or "", prepared.theme)
+
+
+def let_the_terminal_go() -> None:
     """Forget what could not be written to a terminal that is gone, so that the exit code is ours."""
     try:
         sys.stderr.flush()
@@ -137,6 +143,7 @@ def code_of(folder: Path) -> int:
         ended = read_run(folder.parent, folder.name).state.ended
     except JournalBroken:
         return os.EX_DATAERR
+    held = journal_is_held(folder / JOURNAL_FILE)
     if ended is not None:
-        return ended.exit_code
-    return 0 if journal_is_held(folder / JOURNAL_FILE) else EXIT_NOT_TORN_DOWN
+        return ended.exit_code if held else code_once_sealed(folder, ended)
+    return 0 if held else EXIT_NOT_TORN_DOWN

@@ -1,35 +1,52 @@
-"""`drydock browse`: a finished run in the same screen; nothing can be answered or changed there."""
+"""`drydock browse`: the evidence of all runs, or of one; nothing can be answered or changed there."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
-from console.cli.attach import open_screen
+from console.cli.attach import EXIT_SCREEN_FAILED, let_the_terminal_go, prepare_screen, theme_name
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.errors import UsageError
-from console.evidence.unpacking import unpacked
-from console.runs import find_run
+from console.runs import find_run, run_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's words."""
-    parser.add_argument(
-        "run", metavar="RUN", nargs="?", help="the run's id or its beginning (none: the newest)"
-    )
+    what = "the run's id or its beginning (none: the list of all runs)"
+    parser.add_argument("run", metavar="RUN", nargs="?", help=what)
     add_screen_options(parser)
     add_runs_dir(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Open a run's evidence; 0 when the screen was left, whatever the run's verdict.
+    """Show evidence until the operator leaves; 0 then, whatever any run's verdict.
 
-    Raises UsageError for a run that goes on: attach is for those.
+    Raises UsageError without a terminal, for a folder without runs, and for a named run that goes on.
     """
-    found = find_run(runs_folder(options), options.run)
-    if found.state.ended is None and found.alive:
+    runs = runs_folder(options)
+    run = ""
+    if options.run is not None:
+        found = find_run(runs, options.run, tolerant=True)
+        run = found.run
+        if found.state.ended is None and found.alive:
+            raise UsageError(
+                f"the run {run} goes on", remedy=f"look at it with drydock attach {run} --observe"
+            )
+    elif not run_names(runs):
         raise UsageError(
-            f"the run {found.run} goes on", remedy=f"look at it with drydock attach {found.run} --observe"
+            f"there is no run in {runs}", remedy="start one with drydock run, or name --runs-dir"
         )
-    with unpacked(found.path) as folder:
-        code = open_screen(folder, observe=True, theme=options.theme, mouse=not options.no_mouse)
-    return code if code >= 64 else 0
+    prepared = prepare_screen()
+    from console.cli.verify import outside_here
+    from console.evidence.shelf import Shelf
+    from console.tui.browse import BrowseApp
+
+    theme = theme_name(options.theme, prepared)
+    app = BrowseApp(Shelf(runs, outside_here), run, theme=theme, keymap=prepared.keymap)
+    app.run(mouse=not options.no_mouse)
+    let_the_terminal_go()
+    if app.return_code:
+        sys.stderr.write("drydock: the screen failed; drydock verify and drydock report read the same\n")
+        return EXIT_SCREEN_FAILED
+    return 0

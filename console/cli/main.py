@@ -32,7 +32,7 @@ class Command:
 COMMANDS = (
     Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
     Command(name="attach", help="the live screen of a run that goes on", module="attach"),
-    Command(name="browse", help="the same screen over a run that has ended", module="browse"),
+    Command(name="browse", help="the evidence of all runs, or of one, on the screen", module="browse"),
     Command(name="approve", help="let a waiting run go on", module="approve"),
     Command(name="abort", help="end a run; the teardown follows", module="abort"),
     Command(name="status", help="what a run does now, and the digest that it asks about", module="status"),

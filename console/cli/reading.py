@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 
 from console.cli.options import runs_folder
+from console.engine.worker import LOG_FILE
 from console.errors import RunsFolderError
+from console.evidence.seal import is_sealed
+from console.model.text import one_line
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs, read_run
 from console.settings import default_runs_folder
 
@@ -93,6 +97,23 @@ def the_recover_line(found: RunFolder, options: argparse.Namespace) -> str:
     if runs != default_runs_folder().absolute():
         words += ["--runs-dir", str(runs)]
     return shlex.join(words)
+
+
+def is_unsealed(found: RunFolder) -> bool:
+    """Tell whether a run has ended, nobody is at it any more, and its evidence has no seal."""
+    return found.state.ended is not None and not found.alive and not is_sealed(found.path)
+
+
+def unsealed_words(folder: Path) -> str:
+    """Return the sentence about a run that was not sealed, with the engine's own reason where it gave one."""
+    try:
+        told = (folder / LOG_FILE).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        told = []
+    said = [line.removeprefix("drydock: ") for line in told if "could not be sealed: " in line]
+    if said:
+        return one_line(said[-1], limit_chars=600)
+    return f"the evidence of {folder.name} was not sealed and does not verify; next: drydock recover {folder.name}"
 
 
 def elapsed_s(found: RunFolder) -> float | None:

@@ -1,4 +1,4 @@
-"""`drydock recover`: finish what a dead engine or an UNCLEAN end left, from receipts, exact names and ids."""
+"""`drydock recover`: finish what a dead engine, an UNCLEAN end or a failed seal left, from receipts and exact names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from console.cli.asking import asked, registry_of
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
+from console.evidence.seal import is_sealed
 from console.model.run_state import RunState
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
@@ -29,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Take over each dead or UNCLEAN run and return the worst of their exit codes, 0 when there is none."""
-    from console.engine.rehearse import take_over
+    """Take over each dead or UNCLEAN run, seal each unsealed one; return the worst exit code, 0 for none."""
     from console.environments.process import take_no_signals_over
 
     take_no_signals_over()
@@ -44,16 +44,14 @@ def main(options: argparse.Namespace) -> int:
         if stranger:
             sys.stderr.write(f"drydock: {visible(stranger)}\n")
             continue
-        ended = found.state.ended
-        whole = not found.broken
-        if whole and (found.state.created is None or (ended is not None and ended.closure == "CLEAN")):
+        if not found.broken and (found.state.created is None or (_is_clean(found) and is_sealed(found.path))):
             continue
         if found.alive:
             if options.run:
                 raise UsageError(f"the run {found.run} is alive", remedy="end it with drydock abort")
             continue
         try:
-            codes.append(take_over(found.path, by="drydock recover", registry=_typed_again(found.state)))
+            codes.append(_finish(found))
         except BlockingIOError:
             sys.stderr.write(f"drydock: {found.run} is being finished by another process\n")
             codes.append(EXIT_UNCLEAN)
@@ -67,6 +65,20 @@ def main(options: argparse.Namespace) -> int:
             continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
     return max(codes)
+
+
+def _is_clean(found: RunFolder) -> bool:
+    return found.state.ended is not None and found.state.ended.closure == "CLEAN"
+
+
+def _finish(found: RunFolder) -> int:
+    """Seal a run that ended CLEAN and was not, take any other over; return its exit code."""
+    from console.engine.rehearse import seal_unsealed, take_over
+
+    ended = found.state.ended
+    if ended is not None and not found.broken and _is_clean(found):
+        return seal_unsealed(found.path, ended.exit_code)
+    return take_over(found.path, by="drydock recover", registry=_typed_again(found.state))
 
 
 def _typed_again(state: RunState) -> SecretRegistry:

@@ -20,6 +20,7 @@ from console.cli.approvers import approvers_gid
 from console.cli.asking import asked, names_to_ask
 from console.cli.following import POLL_S, View, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
+from console.cli.reading import unsealed_words
 from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
@@ -27,6 +28,7 @@ from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
 from console.errors import DrydockError, PlanError, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
+from console.evidence.seal import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
 from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
 from console.model.run_state import RunState, fold
@@ -358,5 +360,15 @@ def _end(folder: Path, state: RunState, options: argparse.Namespace, *, unrecord
 
         told = summary(state, evidence=str(folder))
         del told["condition"]  # a run that ended is always "ended": it is for those who ask meanwhile
+        told["sealed"] = is_sealed(folder)
         print_json(told)
-    return state.ended.exit_code if state.ended is not None else EXIT_DIED
+    return _code(folder, state)
+
+
+def _code(folder: Path, state: RunState) -> int:
+    """Return the exit code, and say it where the evidence of a run that ended has no seal."""
+    if state.ended is None:
+        return EXIT_DIED
+    if not is_sealed(folder):
+        sys.stderr.write(f"drydock: {visible(unsealed_words(folder))}\n")
+    return code_once_sealed(folder, state.ended)

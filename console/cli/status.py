@@ -14,12 +14,15 @@ from console.cli.reading import (
     died_unborn,
     duration,
     elapsed_s,
+    is_unsealed,
     recover_line,
     the_run,
+    unsealed_words,
 )
 from console.engine.control import Request, ask_as_approver
 from console.errors import ControlRefused, RunNotFound, RunsFolderError
 from console.evidence.recorded import place_of_end
+from console.evidence.seal import code_once_sealed, is_sealed
 from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
 from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
 from console.model.run_state import RunState, needed_words
@@ -72,9 +75,10 @@ def _as_approver(options: argparse.Namespace) -> int:
 
 
 def exit_code(found: RunFolder) -> int:
-    """Return the run's own code, 0 while it is alive or starting; a dead run is UNCLEAN until recovered."""
-    if found.state.ended is not None:
-        return found.state.ended.exit_code
+    """Return the run's own code, 5 where it has no seal, 0 while it is alive; a dead run is UNCLEAN."""
+    ended = found.state.ended
+    if ended is not None:
+        return code_once_sealed(found.path, ended) if is_unsealed(found) else ended.exit_code
     return EXIT_UNCLEAN if condition_of(found) == "dead" else 0
 
 
@@ -92,6 +96,7 @@ def _as_json(found: RunFolder, options: argparse.Namespace, code: int) -> dict[s
         "boundary": _boundary(found, waits) if waits else None,
         "recover": recover_line(found, options),
         "exit_code": code,
+        "sealed": is_sealed(found.path) if state.ended is not None else None,
     }
 
 
@@ -132,6 +137,7 @@ def _pairs(found: RunFolder, options: argparse.Namespace) -> list[tuple[str, str
         ("scenarios", _counted(list(scenario_verdicts(state).values()))),
         ("elapsed", duration(elapsed_s(found))),
         ("evidence", str(found.path)),
+        *([("seal", unsealed_words(found.path))] if is_unsealed(found) else []),
     ]
 
 

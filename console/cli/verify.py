@@ -69,6 +69,14 @@ def _is_folder(named: str) -> bool:
     return os.sep in named or Path(named, "journal.jsonl").exists()
 
 
+def outside_here() -> Outside:
+    """Return what this user knows besides any pack: ledger, believed keys, what a plan leaves out.
+
+    Raises UsageError and JournalBroken for a ledger that cannot be used.
+    """
+    return _outside(argparse.Namespace(run=None, ledger=None, key=[]))
+
+
 def _outside(options: argparse.Namespace) -> Outside:
     state = default_state_folder()
     elsewhere = bool(options.run) and _is_folder(options.run)

@@ -41,13 +41,13 @@ from console.engine.rehearsal import (
 )
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
-from console.engine.unrecorded import dying_unwritten, say, say_unrecorded
+from console.engine.unrecorded import dying_unwritten, say_unrecorded, say_unsealed
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
 from console.evidence.bundle import seal_run
-from console.evidence.seal import FINAL_SEAL
+from console.evidence.seal import is_sealed
 from console.journal import read_journal
 from console.model.event import (
     AbortAsked,
@@ -257,9 +257,11 @@ def _close(recorder: Recorder, folder: Path, state_folder: Path) -> int:
         _require_end(folder / JOURNAL_FILE, state)
         seal_run(folder, state_folder, state, head=recorder.head, secrets=recorder.registry.values())
     except JournalBroken as broken:
+        if broken.path != str(folder / JOURNAL_FILE):
+            return say_unsealed(folder, broken, state.ended)
         return say_unrecorded(folder, broken, state, _own_folders(folder))
     except (DrydockError, OSError) as wrong:
-        say(f"the evidence of {folder.name} could not be sealed: {wrong}")
+        return say_unsealed(folder, wrong, state.ended)
     finally:
         recorder.close()
     return state.ended.exit_code
@@ -293,12 +295,16 @@ def has_ended(folder: Path) -> int | None:
     return state.ended.exit_code if state.ended is not None else None
 
 
-def seal_unsealed(folder: Path) -> None:
-    """Seal a run that has ended and whose engine died before it could: the journal says all that is needed."""
-    if not (folder / FINAL_SEAL).exists():
-        registry = SecretRegistry()
-        _learn_secrets(folder, registry)
-        _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
+def seal_unsealed(folder: Path, exit_code: int) -> int:
+    """Seal a run that has ended and whose engine died before it could: the journal says all that is needed.
+
+    Returns the run's own exit code, or the one of a run that could not be sealed.
+    """
+    if is_sealed(folder):
+        return exit_code
+    registry = SecretRegistry()
+    _learn_secrets(folder, registry)
+    return _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
 
 
 def take_over(folder: Path, *, by: str, registry: SecretRegistry | None = None) -> int:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.engine.conclude import EXIT_UNCLEAN
-from console.errors import JournalBroken
+from console.errors import JournalBroken, UsageError
+from console.evidence.seal import EXIT_NOT_VERIFIED, code_once_sealed, unseal
+from console.model.event import RunEnded
 from console.model.run_state import RunState
 from console.model.text import visible
 
-EXIT_NOT_VERIFIED = 5
 EXIT_CANNOT_WRITE = 74
 """Of an engine that could not write its journal (EX_IOERR in sysexits.h); its watchdog takes the run over."""
 
@@ -48,6 +49,17 @@ def say_unrecorded(folder: Path, why: Exception, state: RunState, beyond: tuple[
         f"make room, then: drydock recover {folder.name}"
     )
     return EXIT_UNCLEAN
+
+
+def say_unsealed(folder: Path, why: Exception, ended: RunEnded) -> int:
+    """Say that a run's evidence has no seal and verifies nowhere; return the exit code, 4 before 5."""
+    unseal(folder)
+    reason = why.what if isinstance(why, UsageError) else str(why)
+    say(
+        f"the evidence of {folder.name} could not be sealed: {reason}; whatever its verdict, it does not verify; "
+        f"mend that, then: drydock recover {folder.name}"
+    )
+    return code_once_sealed(folder, ended)
 
 
 def cannot_write(wrong: BaseException) -> bool:

@@ -134,8 +134,7 @@ def _watch(folder: Path, child: int, registry: SecretRegistry) -> int:
 
     exit_code = has_ended(folder)
     if exit_code is not None:
-        seal_unsealed(folder)
-        return exit_code
+        return seal_unsealed(folder, exit_code)
     from console.engine.unrecorded import EXIT_CANNOT_WRITE, say
 
     why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"

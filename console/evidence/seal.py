@@ -6,6 +6,7 @@ openssl can check it. The final one covers the manifest, which covers the first 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from console.evidence.keys import public_of, public_pem
 from console.evidence.storage import replacing, write_document
+from console.model.event import RunEnded
 
 FIRST_SEAL = "seal-first.json"
 FINAL_SEAL = "seal.json"
 PUBLIC_KEY_FILE = "seal.pub.pem"
+EXIT_NOT_VERIFIED = 5
 
 
 class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,3 +86,23 @@ def write_seal(path: Path, seal: FirstSeal | FinalSeal, key: Ed25519PrivateKey) 
     with replacing(signature_of(path)) as file:
         file.write(key.sign(content))
     return hashlib.sha256(content).hexdigest()
+
+
+def is_sealed(folder: Path) -> bool:
+    """Tell whether a pack has its final seal with a signature beside it; `verify` says whether they are good."""
+    final = folder / FINAL_SEAL
+    return final.exists() and signature_of(final).exists()
+
+
+def unseal(folder: Path) -> None:
+    """Take a final seal away that the ledger never heard of, so that the pack is seen to be unfinished."""
+    for path in (folder / FINAL_SEAL, signature_of(folder / FINAL_SEAL)):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def code_once_sealed(folder: Path, ended: RunEnded) -> int:
+    """Return an ended run's exit code as it stands: 5 without its seal, while UNCLEAN stays what it is."""
+    if is_sealed(folder) or ended.closure == "UNCLEAN":
+        return ended.exit_code
+    return EXIT_NOT_VERIFIED

@@ -21,6 +21,9 @@ import zstandard
 LARGE_BYTES = 1 << 20
 """What is larger is compressed; a small file stays readable with a pager."""
 
+LARGEST_DOCUMENT_BYTES = 64 << 20
+"""No manifest and no seal is larger; what is would only fill the memory of whoever checks it."""
+
 MANIFEST_FILE = "manifest.json"
 SUFFIX = ".zst"
 _LEVEL = 6
@@ -91,6 +94,14 @@ def open_regular(path: Path) -> BufferedReader:
         os.close(descriptor)
         raise OSError(22, "it is no regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def read_document(path: Path) -> bytes:
+    """Return the bytes of a document. Raises OSError for a link, a special file, and one above 64 MB."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_DOCUMENT_BYTES:
+            raise OSError(27, f"it is larger than {LARGEST_DOCUMENT_BYTES} bytes", str(path))
+        return file.read(LARGEST_DOCUMENT_BYTES)
 
 
 @contextlib.contextmanager

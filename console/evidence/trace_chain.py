@@ -15,7 +15,7 @@ from console.errors import JournalBroken
 from console.model.trace import BlockSeal
 from console.trace_log import GENESIS
 
-_MARK = b'{"w":"seal",'
+SEAL_MARK = b'{"w":"seal",'
 _PIECE_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 64 << 20
 _encoder = msgspec.json.Encoder()
@@ -52,11 +52,11 @@ class _Walk:
         data = self._rest + piece
         view, at, end = memoryview(data), 0, data.rfind(b"\n") + 1
         while at < end:
-            if data.startswith(_MARK, at):
+            if data.startswith(SEAL_MARK, at):
                 after = data.index(b"\n", at) + 1
                 self._seal(data[at:after])
             else:
-                found = data.find(b"\n" + _MARK, at, end)
+                found = data.find(b"\n" + SEAL_MARK, at, end)
                 after = end if found < 0 else found + 1
                 self._block.update(view[at:after])
                 self._count(data.count(b"\n", at, after))

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from console.evidence.storage import SUFFIX, open_kept
+from console.evidence.storage import open_kept
+
+_PIECE_BYTES = 1 << 20
 
 
-@contextlib.contextmanager
-def unpacked(folder: Path) -> Iterator[Path]:
-    """Yield a folder of the same name in which journal and trace are plain files: the pack's own where they are."""
-    if not any((folder / f"{name}{SUFFIX}").exists() for name in ("trace.jsonl", "trace.idx")):
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="drydock-browse-") as made:
-        shown = Path(made) / folder.name
-        shown.mkdir(mode=0o700)
-        for name in ("journal.jsonl", "trace.jsonl", "trace.idx"):
-            with open_kept(folder / name) as kept, (shown / name).open("xb") as plain:
-                shutil.copyfileobj(kept, plain, 1 << 20)
-        yield shown
+def unpack_trace(folder: Path, into: Path, stopped: Callable[[], bool]) -> None:
+    """Write trace and index of a pack as plain files, a piece at a time, until `stopped` says so.
+
+    The index comes last: a record is only counted when its line is there. Raises OSError or ZstdError.
+    """
+    for name in ("trace.jsonl", "trace.idx"):
+        with open_kept(folder / name) as kept, (into / name).open("xb") as plain:
+            while not stopped() and (piece := kept.read(_PIECE_BYTES)):
+                plain.write(piece)

@@ -68,11 +68,16 @@ class _Look:
         self.checks.append(Check(name=name, state=state, words=words))
 
 
-def verify(folder: Path, outside: Outside) -> Verification:
-    """Return every check of the pack in `folder`; what cannot be read is a finding, not an exception."""
+def verify(folder: Path, outside: Outside, *, tell: Callable[[Check], None] | None = None) -> Verification:
+    """Return every check of the pack in `folder`; what cannot be read is a finding, not an exception.
+
+    `tell` hears each answer as soon as it is known.
+    """
     look = _Look(folder=folder, outside=outside)
     for name, question in QUESTIONS:
         look.ask(name, question)
+        if tell is not None:
+            tell(look.checks[-1])
     return Verification(
         run=look.state.run or folder.name, checks=tuple(look.checks), findings=tuple(look.findings)
     )

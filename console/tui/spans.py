@@ -54,7 +54,7 @@ def wrapped(text: str, width: int) -> list[str]:
         shown = visible(line.replace("\t", "    "))
         if cell_len(shown) <= width:
             lines.append(shown)
-        elif shown.isascii():
+        elif all(cell_len(character) == 1 for character in set(shown)):
             lines += textwrap.wrap(
                 shown, max(1, width), break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False
             )

@@ -16,7 +16,7 @@ from console.errors import JournalBroken, SecretUnavailable
 from console.evidence.keys import KEY_FILE, load_key, make_key, public_of, signed_by, trust, trusted
 from console.evidence.ledger import LedgerLine, append, read_ledger, vanished
 from console.evidence.storage import compress_large, size_bytes_of
-from console.evidence.unpacking import unpacked
+from console.evidence.unpacking import unpack_trace
 from console.evidence.verification import Outside
 from console.evidence.verify import verify
 
@@ -89,14 +89,13 @@ def test_a_compressed_pack_still_verifies_and_is_small(packs: Packs, tmp_path: P
     listed = {one["path"]: one for one in json.loads((folder / "manifest.json").read_bytes())["files"]}
     log = listed["artefacts/server.jsonl.zst"]
     assert log["size_bytes"] * 5 < log["unpacked"]["size_bytes"]
-    with unpacked(folder) as same:
-        assert same == folder
     copied = Path(shutil.copytree(folder, tmp_path / folder.name))
     compress_large(copied, larger_than_bytes=100_000)
-    with unpacked(copied) as shown:
-        assert (shown / "trace.jsonl").read_bytes() == (folder / "trace.jsonl").read_bytes()
-        assert shown.name == folder.name
-    assert not shown.exists()
+    for name, stopped in (("whole", False), ("stopped", True)):
+        (tmp_path / name).mkdir()
+        unpack_trace(copied, tmp_path / name, lambda stopped=stopped: stopped)
+    assert (tmp_path / "whole" / "trace.jsonl").read_bytes() == (folder / "trace.jsonl").read_bytes()
+    assert (tmp_path / "stopped" / "trace.jsonl").read_bytes() == b""
     told = {one.check: one for one in verify(copied, Outside()).findings}
     assert set(told) == {"manifest"}
 

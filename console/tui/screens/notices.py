@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from rich.text import Text
@@ -22,15 +22,15 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS = [("escape,question_mark,q,enter,f1", "dismiss", "back")]
 
-    def __init__(self, keymap: Mapping[str, str]) -> None:
+    def __init__(self, keymap: Mapping[str, str], lines: Iterable[tuple[str, str]] | None = None) -> None:
         super().__init__()
-        self._keymap = keymap
+        self._lines = lines if lines is not None else help_lines(keymap)
 
     def compose(self) -> ComposeResult:
         """One scrolling text for each place; what does not fit on a line goes on below its own column."""
         with VerticalScroll(id="help"):
             yield Static(Text("Keys (Esc goes back)", style="bold"))
-            for key, does in help_lines(self._keymap):
+            for key, does in self._lines:
                 if not key:
                     table = Table.grid(padding=(0, 0, 0, 2))
                     table.add_column(min_width=_KEY_COLUMNS)
