@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import os
 import resource
 import signal
@@ -96,13 +97,18 @@ def _harden() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the watchdog and, as its child, the engine of one run; the exit code is the run's."""
+    """Run the watchdog and, as its child, the engine of one run; the exit code is the run's.
+
+    Both have all their code before they part: it is loaded once, and an installation that changes during the
+    run changes neither.
+    """
     folder = Path(arguments[0])
     _harden()
     take_no_signals_over()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         stay(number)
     registry = _typed(arguments)
+    importlib.import_module("console.engine.rehearse")
     child = os.fork()
     if child == 0:
         os._exit(_engine_process(folder, registry))
