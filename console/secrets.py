@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,7 @@ class SecretRegistry:
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
         self._needles: list[tuple[str, str, str]] = []
+        self._shortest_chars = sys.maxsize
         self._redactions: list[Redaction] = []
 
     def learn(self, name: str, value: str) -> None:
@@ -102,6 +104,7 @@ class SecretRegistry:
                 known.add(text)
                 self._needles.append((form, text, name))
         self._needles.sort(key=lambda needle: -len(needle[1]))
+        self._shortest_chars = len(self._needles[-1][1])
 
     def value(self, name: str) -> str:
         """Return a known value by name (KeyError when it was never learnt)."""
@@ -138,6 +141,8 @@ class SecretRegistry:
 
     def _found_in(self, text: str) -> list[tuple[int, int, str, str]]:
         """Return (start, end, form, name) of every find, in order; finds that overlap are one per secret."""
+        if len(text) < self._shortest_chars:
+            return []  # most texts are names and numbers, shorter than any secret's shortest form
         found: list[tuple[int, int, str, str]] = []
         for form, needle, name in self._needles:
             start = text.find(needle)

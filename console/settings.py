@@ -5,6 +5,7 @@ Never holds a secret and never creates a folder.
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ DESTROY_TIMEOUT_S = 15 * 60
 """How long B-5 waits before the copy is destroyed (design section 4)."""
 
 
+@functools.cache
 def data_folder(name: str) -> Path:
     """Return the folder of shipped data (`sql` or `scenarios`), in a checkout or in a wheel."""
     checkout = PACKAGE_FOLDER.parent
