@@ -14,6 +14,7 @@ from engine_objects import Objects, changes, look_at_engine
 from fix_runs import Drydock, Ended, played_together
 from subjects import KNOWN_BAD, random_copy
 
+from console.evidence.storage import open_kept
 from console.journal import read_journal
 from console.model.event import ReceiptClosed, ReceiptIdentified, ReceiptOpened
 from console.subjects import read_patch
@@ -117,7 +118,8 @@ def test_both_witnesses_spoke(passed: Passed) -> None:
     witnesses = passed.ended.state.facts["witnesses"]
     assert witnesses["client_statements"] > 100
     assert witnesses["server_statements"] > 100
-    assert (passed.ended.folder / "artefacts" / "server.jsonl").stat().st_size > 10_000
+    with open_kept(passed.ended.folder / "artefacts" / "server.jsonl") as log:
+        assert len(log.read()) > 10_000
 
 
 def test_the_source_was_not_left_with_anything(passed: Passed, production: ContainerProduction) -> None:
@@ -155,6 +157,22 @@ def test_each_defect_is_caught_as_on_embedded(caught: dict[str, Ended], name: st
     found = ended.summary
     assert (found["failed_scenario"] or found["failed_gate"]) == expected["place"]
     assert expected["says"] in ended.said.stderr
+
+
+def test_the_sealed_pack_verifies(passed: Passed, drydock: Drydock) -> None:
+    """The evidence of a docker run is sealed, every gate holds again from its facts, and a report can be made of it."""
+    assert drydock.command("verify", str(passed.ended.folder)).exit_code == 0
+    for form in ("md", "html", "json", "junit"):
+        said = drydock.command(
+            "report",
+            passed.ended.folder.name,
+            "--runs-dir",
+            str(passed.ended.folder.parent),
+            "--format",
+            form,
+        )
+        assert said.exit_code == 0, said.stderr
+        assert said.stdout
 
 
 def test_the_journal_verifies(passed: Passed) -> None:
