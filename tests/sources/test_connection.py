@@ -17,6 +17,7 @@ from console.environments.cluster import PORT
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.model.catalogue import Manifest
+from console.model.config import RunConfig
 from console.model.protocols import NeverAborted, NoReceipts
 from console.sources.connection import ConnectionSource, Target
 from console.sql import run
@@ -147,7 +148,7 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_an_extension_that_the_environment_lacks_points_at_docker() -> None:
     """A source with an extension that cannot be restored here is dumped first."""
-    rehearsal: Any = SimpleNamespace(programs=find_programs(16))
+    rehearsal: Any = SimpleNamespace(programs=find_programs(16), config=RunConfig())
     dump_copying.require_extensions(rehearsal, msgspec.structs.replace(EMPTY, extensions=("plpgsql 1.0",)))
     with pytest.raises(
         StepFailed, match=r"needs the extension citext, and .* has only plpgsql, vector"
