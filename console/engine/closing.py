@@ -24,7 +24,8 @@ from console.engine.verifying import scan_once_more, seal_before_teardown
 from console.environments.owner import hold_uid, remove_things, things_of
 from console.environments.process import end_process
 from console.errors import StepFailed
-from console.model.facts import Left, SourceIdentity, Starts, StepEnd, SubjectState
+from console.model.fact import StepEnd
+from console.model.facts import Left, SourceIdentity, Starts, SubjectState
 from console.model.run_state import Receipt
 from console.packs import tree_sha256
 from console.repository import read_repository

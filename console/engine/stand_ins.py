@@ -12,7 +12,8 @@ from pathlib import Path
 from console.engine.protecting import look_at_clusters
 from console.engine.recorder import Recorder
 from console.environments.process import is_of_this_boot
-from console.model.facts import Starts, StepEnd
+from console.model.fact import StepEnd
+from console.model.facts import Starts
 from console.model.run_state import Receipt, RunState
 
 SOURCE = "source"

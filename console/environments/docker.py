@@ -43,7 +43,7 @@ from console.environments.process import Finished
 from console.environments.programs import Programs
 from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
-from console.model.facts import Isolation
+from console.model.isolation_facts import Isolation
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
 from console.settings import SOCKET_PATH_LIMIT_BYTES

@@ -35,7 +35,7 @@ from console.errors import StepFailed
 from console.gates.checks_copy import docker_ways_in
 from console.gates.sentences import said
 from console.model.config import EnvironmentConfig
-from console.model.facts import DockerIsolation, Isolation
+from console.model.isolation_facts import DockerIsolation, Isolation
 from console.model.text import one_line
 from console.secrets import scram_verifier
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from console.environments.docker_objects import DockerObjects, name_of
 from console.errors import StepFailed
-from console.model.facts import DockerContainer, DockerIsolation
+from console.model.isolation_facts import DockerContainer, DockerIsolation
 
 PORTS = (5432, 22, 80, 443, 2375)
 PROBE_PATIENCE_S = 1.5

@@ -37,7 +37,7 @@ from console.environments.process import Finished, is_alive, process_identity, r
 from console.environments.programs import Programs
 from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS
 from console.errors import StepFailed
-from console.model.facts import EmbeddedIsolation, Isolation
+from console.model.isolation_facts import EmbeddedIsolation, Isolation
 from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file

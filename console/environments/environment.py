@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from console.environments.harness_talk import HarnessTalk
 from console.environments.process import Finished
 from console.environments.programs import Programs
-from console.model.facts import Isolation
+from console.model.isolation_facts import Isolation
 from console.model.protocols import Abort
 from console.sql import EngineConnection
 from console.witness.client import ClientTrace

@@ -22,7 +22,7 @@ from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
 from console.errors import StepFailed
-from console.model.facts import DockerContainer, DockerIsolation, Isolation
+from console.model.isolation_facts import DockerContainer, DockerIsolation, Isolation
 from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.sql import EngineConnection

@@ -11,16 +11,9 @@ import msgspec
 
 from console.gates.sentences import said, unequal, unlisted
 from console.model.catalogue import Inventory, Manifest, Table
-from console.model.facts import (
-    DockerIsolation,
-    EmbeddedIsolation,
-    Identifier,
-    Isolation,
-    Restore,
-    RestoreError,
-    SourceIdentity,
-)
+from console.model.facts import Identifier, Restore, RestoreError, SourceIdentity
 from console.model.gate import Facts
+from console.model.isolation_facts import DockerIsolation, EmbeddedIsolation, Isolation
 
 SOCKET_FOLDER_MODE = 0o700
 

@@ -5,24 +5,14 @@ no gate looks at. Names that end in a dot are completed by a scenario's id (desi
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from console.model.catalogue import Inventory, Manifest, Privileges
-
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Some = Annotated[int, msgspec.Meta(gt=0)]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-StepEnd = Literal["not begun", "not finished", "finished"]
+from console.model.fact import Count, Fact, Sha256, Some, StepEnd, Text
+from console.model.isolation_facts import Isolation
 
 
-class _Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of every fact."""
-
-
-class Disk(_Fact, frozen=True, kw_only=True):
+class Disk(Fact, frozen=True, kw_only=True):
     """C-01, G-01: free bytes of each folder written to; limit: max(floor, times_source * source)."""
 
     free_bytes: dict[str, Count]
@@ -31,13 +21,13 @@ class Disk(_Fact, frozen=True, kw_only=True):
     times_source: Some = 3
 
 
-class Names(_Fact, frozen=True, kw_only=True):
+class Names(Fact, frozen=True, kw_only=True):
     """C-01, G-02: for each exact name to be used, as "kind name", whether an object of that name exists."""
 
     exists: dict[str, bool]
 
 
-class ProtectedObject(_Fact, frozen=True, kw_only=True):
+class ProtectedObject(Fact, frozen=True, kw_only=True):
     """Which object it is, since when it runs ("" where it does not), and what else of it must stay."""
 
     id: Text
@@ -45,13 +35,13 @@ class ProtectedObject(_Fact, frozen=True, kw_only=True):
     details: dict[str, str] = {}
 
 
-class Protected(_Fact, frozen=True, kw_only=True):
+class Protected(Fact, frozen=True, kw_only=True):
     """C-01, C-08 and C-13: each object that the plan protects, by name; null when it was not found."""
 
     objects: dict[str, ProtectedObject | None]
 
 
-class SecretFolder(_Fact, frozen=True, kw_only=True):
+class SecretFolder(Fact, frozen=True, kw_only=True):
     """One path from lstat: `mode` are the permission bits, `real_path` has every link resolved.
 
     `git_index` is the work tree whose index lists the path or something below it, "" for none.
@@ -70,7 +60,7 @@ class SecretFile(SecretFolder, frozen=True, kw_only=True):
     links: int
 
 
-class SecretPlaces(_Fact, frozen=True, kw_only=True):
+class SecretPlaces(Fact, frozen=True, kw_only=True):
     """C-02, G-04: secrets files and their folders by path.
 
     `registered` counts the registry; `printed`: where one was about to be shown by the engine itself.
@@ -83,14 +73,14 @@ class SecretPlaces(_Fact, frozen=True, kw_only=True):
     printed: tuple[str, ...]
 
 
-class SourceQuery(_Fact, frozen=True, kw_only=True):
+class SourceQuery(Fact, frozen=True, kw_only=True):
     """One statement of the engine's own on the source: the text sent and the file shipped."""
 
     sent_sha256: Sha256
     shipped_sha256: Sha256
 
 
-class SourceReading(_Fact, frozen=True, kw_only=True):
+class SourceReading(Fact, frozen=True, kw_only=True):
     """C-03, G-05: how the source was read.
 
     `read_only` and `isolation` are transaction_read_only and transaction_isolation of the engine's
@@ -109,13 +99,13 @@ class SourceReading(_Fact, frozen=True, kw_only=True):
     staged: tuple[str, ...]
 
 
-class Identifier(_Fact, frozen=True, kw_only=True):
+class Identifier(Fact, frozen=True, kw_only=True):
     """G-06: the plan file's, "" for none. G-10: the copy's, by its control file (C-04) and by SQL (C-07)."""
 
     system_identifier: str
 
 
-class SourceIdentity(_Fact, frozen=True, kw_only=True):
+class SourceIdentity(Fact, frozen=True, kw_only=True):
     """C-03, C-11 and C-13: which server the source is, read in a session that was read-only.
 
     `started_at` is "" when it was looked at and did not run.
@@ -126,46 +116,7 @@ class SourceIdentity(_Fact, frozen=True, kw_only=True):
     read_only: bool
 
 
-class EmbeddedIsolation(_Fact, frozen=True, kw_only=True):
-    """What we made, and what the running server says (`..._asked`) or postmaster.pid has (`..._found`)."""
-
-    listen_addresses_asked: str
-    socket_folder: Text
-    socket_folder_asked: str
-    socket_folder_mode: int
-    socket_folder_owner_uid: int
-    server_uid: int
-    data_folder: Text
-    data_folder_asked: str
-    postmaster_started: Text
-    postmaster_found: str
-
-
-class DockerContainer(_Fact, frozen=True, kw_only=True):
-    """One container from inspect: HostConfig.PortBindings, NetworkSettings.Ports and network ids."""
-
-    port_bindings: dict[str, tuple[str, ...] | None]
-    ports: dict[str, tuple[str, ...] | None]
-    networks: tuple[str, ...]
-
-
-class DockerIsolation(_Fact, frozen=True, kw_only=True):
-    """`reached` are the probes from inside the harness's place, by what was tried."""
-
-    network: Text
-    network_internal: bool
-    containers: dict[str, DockerContainer]
-    reached: dict[str, bool]
-
-
-class Isolation(_Fact, frozen=True, kw_only=True):
-    """C-04, G-07: exactly one of the two, by the environment's kind."""
-
-    embedded: EmbeddedIsolation | None = None
-    docker: DockerIsolation | None = None
-
-
-class RestoreError(_Fact, frozen=True, kw_only=True):
+class RestoreError(Fact, frozen=True, kw_only=True):
     """One error in the server's log, and the allow-list's row for the same object ("" for none)."""
 
     sqlstate: str
@@ -174,7 +125,7 @@ class RestoreError(_Fact, frozen=True, kw_only=True):
     allowed_object: str
 
 
-class Restore(_Fact, frozen=True, kw_only=True):
+class Restore(Fact, frozen=True, kw_only=True):
     """C-05, G-08: the dump's sha256 as it left the source and as the restoring client read it.
 
     `trailer` tells whether the dump has its last line (or a whole table of contents); `log_lines`
@@ -192,7 +143,7 @@ class Restore(_Fact, frozen=True, kw_only=True):
     unknown_grantees: tuple[str, ...] = ()
 
 
-class Probe(_Fact, frozen=True, kw_only=True):
+class Probe(Fact, frozen=True, kw_only=True):
     """One ungranted cell that was tried and rolled back; `sqlstate` "" when the server let it through."""
 
     role: str
@@ -202,14 +153,14 @@ class Probe(_Fact, frozen=True, kw_only=True):
     sqlstate: str
 
 
-class Probes(_Fact, frozen=True, kw_only=True):
+class Probes(Fact, frozen=True, kw_only=True):
     """C-06 and C-11, G-09 and G-18: the cells of witness.privileges.ungranted_cells, each once."""
 
     schema: str
     cells: tuple[Probe, ...]
 
 
-class Digests(_Fact, frozen=True, kw_only=True):
+class Digests(Fact, frozen=True, kw_only=True):
     """sha256 by place: each site-packages of the host and of protected objects (C-01, C-08, G-11).
 
     Or of exactly harness, pack and subject, as the plan has them and as found in place (C-09, G-13).
@@ -218,7 +169,7 @@ class Digests(_Fact, frozen=True, kw_only=True):
     digests: dict[str, Sha256]
 
 
-class ScenariosPlanned(_Fact, frozen=True, kw_only=True):
+class ScenariosPlanned(Fact, frozen=True, kw_only=True):
     """C-09, G-15 to G-19: the row-count changes (absent: 0) of each scenario of the pack, in order.
 
     `tables` are the pack's; `change_nothing` its negative and replay scenarios (G-17).
@@ -229,14 +180,14 @@ class ScenariosPlanned(_Fact, frozen=True, kw_only=True):
     change_nothing: tuple[Text, ...]
 
 
-class ScenarioRows(_Fact, frozen=True, kw_only=True):
+class ScenarioRows(Fact, frozen=True, kw_only=True):
     """C-10, once a scenario, G-15 and G-17: exact counts of the pack's tables before and after it."""
 
     before: dict[str, Count]
     after: dict[str, Count]
 
 
-class ScenarioSurface(_Fact, frozen=True, kw_only=True):
+class ScenarioSurface(Fact, frozen=True, kw_only=True):
     """C-10, once a scenario, G-19: statements in the trace, how many were judged, which were refused.
 
     `unpaired` names transactions whose control statements do not pair up.
@@ -248,7 +199,7 @@ class ScenarioSurface(_Fact, frozen=True, kw_only=True):
     unpaired: tuple[str, ...]
 
 
-class Baseline(_Fact, frozen=True, kw_only=True):
+class Baseline(Fact, frozen=True, kw_only=True):
     """C-11, G-16: which scenarios ran, in order; rows of each table as the pack expects and as counted."""
 
     ran: tuple[Text, ...]
@@ -256,7 +207,7 @@ class Baseline(_Fact, frozen=True, kw_only=True):
     found: dict[str, Count]
 
 
-class Witnesses(_Fact, frozen=True, kw_only=True):
+class Witnesses(Fact, frozen=True, kw_only=True):
     """C-11, G-20: the two witnesses reconciled, statement by statement, over the whole of C-10.
 
     `errors_expected` and `errors_raised`: SQLSTATEs in order by "scenario attempt", where there are any;
@@ -274,7 +225,7 @@ class Witnesses(_Fact, frozen=True, kw_only=True):
     errors_raised: dict[str, tuple[str, ...]]
 
 
-class Effects(_Fact, frozen=True, kw_only=True):
+class Effects(Fact, frozen=True, kw_only=True):
     """Before C-10 and after it, G-20: n_tup_del by schema.table, a digest of each catalogue table.
 
     `elsewhere`: n_tup_ins and n_tup_upd of tables that are not the pack's; `sequences`:
@@ -288,7 +239,7 @@ class Effects(_Fact, frozen=True, kw_only=True):
     catalogue: dict[str, str]
 
 
-class Scan(_Fact, frozen=True, kw_only=True):
+class Scan(Fact, frozen=True, kw_only=True):
     """C-11 (journal, trace, logs: G-22), C-12 (artefacts: G-23): a search for known secrets.
 
     `secrets_known` counts the registry, `secrets_searched` the secrets whose forms were searched for;
@@ -304,7 +255,7 @@ class Scan(_Fact, frozen=True, kw_only=True):
     findings: tuple[str, ...]
 
 
-class Redactions(_Fact, frozen=True, kw_only=True):
+class Redactions(Fact, frozen=True, kw_only=True):
     """C-11, G-22: redactions so far as "origin form position", by where the text had come from."""
 
     subject: tuple[str, ...]
@@ -312,7 +263,7 @@ class Redactions(_Fact, frozen=True, kw_only=True):
     tool: tuple[str, ...]
 
 
-class Left(_Fact, frozen=True, kw_only=True):
+class Left(Fact, frozen=True, kw_only=True):
     """C-13, N-1 to N-4 and N-7: every receipt of some kinds, and whether its object still exists.
 
     `exists` by "kind name identity", looked up by exact name and identity; `receipts` counts them in
@@ -327,7 +278,7 @@ class Left(_Fact, frozen=True, kw_only=True):
     not_removed: dict[str, str] = {}
 
 
-class SubjectState(_Fact, frozen=True, kw_only=True):
+class SubjectState(Fact, frozen=True, kw_only=True):
     """Before B-1 and in C-13, N-5: the subject's tree hash, and its repository's state where it has one."""
 
     tree_sha256: Sha256
@@ -336,7 +287,7 @@ class SubjectState(_Fact, frozen=True, kw_only=True):
     status: str
 
 
-class Starts(_Fact, frozen=True, kw_only=True):
+class Starts(Fact, frozen=True, kw_only=True):
     """C-13, N-6: since when each protected object and the source run, as first seen in this run and now.
 
     `maker`: the end of the step that sees the first of them (C-01; C-03 where only the source is seen).

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import msgspec
 
-from console.model.facts import Count, Sha256, Some, Text, _Fact
+from console.model.fact import Count, Fact, Sha256, Some, Text
 
 
-class Switch(_Fact, frozen=True, kw_only=True):
+class Switch(Fact, frozen=True, kw_only=True):
     """C-02 and C-06, P-1 and P-9: what the module assigns to the kill-switch, in order; `claimed` is its value."""
 
     assigned: tuple[str, ...]
     claimed: str
 
 
-class Refusals(_Fact, frozen=True, kw_only=True):
+class Refusals(Fact, frozen=True, kw_only=True):
     """C-02, P-2: by method, the first call in its body and the exception that the harness claims.
 
     `provider_calls` is claimed, `sessions` counts the client witness's, `password_given` tells whether anybody
@@ -35,7 +35,7 @@ class Refusals(_Fact, frozen=True, kw_only=True):
     password_given: bool
 
 
-class Acceptance(_Fact, frozen=True, kw_only=True):
+class Acceptance(Fact, frozen=True, kw_only=True):
     """C-02, P-3: what the harness claims of the real adapter and of each look-alike ("" for accepted)."""
 
     same: bool
@@ -44,7 +44,7 @@ class Acceptance(_Fact, frozen=True, kw_only=True):
     claimed: dict[str, str]
 
 
-class SeamSession(_Fact, frozen=True, kw_only=True):
+class SeamSession(Fact, frozen=True, kw_only=True):
     """One session as the server has it; `attributes` are those of its role that no such role may have."""
 
     user: str
@@ -52,7 +52,7 @@ class SeamSession(_Fact, frozen=True, kw_only=True):
     attributes: tuple[str, ...]
 
 
-class Seam(_Fact, frozen=True, kw_only=True):
+class Seam(Fact, frozen=True, kw_only=True):
     """C-03, P-4: by principal, the session that the adapter's seam opened for it."""
 
     principals: tuple[Text, ...]
@@ -60,7 +60,7 @@ class Seam(_Fact, frozen=True, kw_only=True):
     sessions: dict[str, SeamSession]
 
 
-class FoundHazards(_Fact, frozen=True, kw_only=True):
+class FoundHazards(Fact, frozen=True, kw_only=True):
     """C-04, H-1: how many statements were analysed and functions reached; hazards that the plan does not accept."""
 
     statements: Some
@@ -68,7 +68,7 @@ class FoundHazards(_Fact, frozen=True, kw_only=True):
     unaccepted: tuple[str, ...]
 
 
-class RolledBack(_Fact, frozen=True, kw_only=True):
+class RolledBack(Fact, frozen=True, kw_only=True):
     """C-05, P-5 and P-6: one transaction of the harness's.
 
     `expected` and `sent` are the texts; `sessions` the users of the sessions that the client witness saw opened,
@@ -93,7 +93,7 @@ class RolledBack(_Fact, frozen=True, kw_only=True):
     looked_inside: bool
 
 
-class Locks(_Fact, frozen=True, kw_only=True):
+class Locks(Fact, frozen=True, kw_only=True):
     """C-05, L-1: for how long, in ms, the two transactions were open and held locks on users' tables.
 
     `open_ms` by proof, from BEGIN to ROLLBACK by the client witness's clock. `looks` of an independent session saw
@@ -110,7 +110,7 @@ class Locks(_Fact, frozen=True, kw_only=True):
     waited_ms: Count
 
 
-class Counts(_Fact, frozen=True, kw_only=True):
+class Counts(Fact, frozen=True, kw_only=True):
     """C-03 to C-06, P-7, P-8 and A-1: the tables as an independent session counted them, all in one snapshot.
 
     `deleted` are the server's own counters of deleted rows. "" as `snapshot`: counted by somebody else.
@@ -121,14 +121,14 @@ class Counts(_Fact, frozen=True, kw_only=True):
     deleted: dict[str, int]
 
 
-class Others(_Fact, frozen=True, kw_only=True):
+class Others(Fact, frozen=True, kw_only=True):
     """C-06, P-7 and P-8: by table whose count moved, new rows, and how many another transaction committed."""
 
     new_rows: dict[str, Count]
     of_others: dict[str, Count]
 
 
-class Certificate(_Fact, frozen=True, kw_only=True):
+class Certificate(Fact, frozen=True, kw_only=True):
     """C-06, A-1: what the server says, over a session of the engine's own, after the transactions' end.
 
     `statuses` by transaction id, those of subtransactions that were open included; `rows` by table that one of
@@ -154,7 +154,7 @@ class Certificate(_Fact, frozen=True, kw_only=True):
     unmade: str = ""
 
 
-class Contents(_Fact, frozen=True, kw_only=True):
+class Contents(Fact, frozen=True, kw_only=True):
     """C-06, P-9: the sha256 of the subject in place, as it was before it ran and as it is after."""
 
     before: Sha256

@@ -41,6 +41,9 @@ container's questions on to it even from an internal network (CVE-2024-29018).""
 
 PATIENCE_S = 60.0
 
+Door = socket.socket
+"""A name of its own: in the class below `socket` is the engine's path."""
+
 _CHILDREN: dict[Path, list[subprocess.Popen[bytes]]] = {}
 """By engine, what this process started and must reap; another process may end an engine than started it."""
 
@@ -205,7 +208,7 @@ class Engine:
                 raise EngineMissing(f"no namespaces can be made here:\n{end_of(self.folder / 'host.log')}")
         (self.folder / "host.pid").write_text(str(_child_of(process.pid)))
 
-    def start(self, *more: str, door: socket.socket | None = None) -> None:
+    def start(self, *more: str, door: Door | None = None) -> None:
         """Start dockerd and return when it says that it is ready; `more` are options of its own.
 
         `door` is a listening socket of this machine's network, which dockerd takes over with `--host=fd://`.

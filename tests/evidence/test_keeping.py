@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_compressed_pack_still_verifies_and_is_small(packs: Packs, tmp_path: P
     compress_large(copied, larger_than_bytes=100_000)
     for name, stopped in (("whole", False), ("stopped", True)):
         (tmp_path / name).mkdir()
-        unpack_trace(copied, tmp_path / name, lambda stopped=stopped: stopped)
+        unpack_trace(copied, tmp_path / name, partial(bool, stopped))
     assert (tmp_path / "whole" / "trace.jsonl").read_bytes() == (folder / "trace.jsonl").read_bytes()
     assert (tmp_path / "stopped" / "trace.jsonl").read_bytes() == b""
     told = {one.check: one for one in verify(copied, Outside()).findings}

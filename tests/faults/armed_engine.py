@@ -24,6 +24,7 @@ from moments import moment_of, short
 from console import journal as journal_module
 from console.engine import worker
 from console.journal import JournalWriter
+from console.secrets import SecretRegistry
 
 HALF = b'{"hash":"' + b"0" * 40
 STRANGE = b'{"hash":"' + b"0" * 64 + b'","n":1}\n'
@@ -202,9 +203,9 @@ def main(which: str, spec: Path, folder: Path) -> int:
         return take_over(folder, by="drydock recover")
     whole = worker._engine_process
 
-    def armed(place: Path) -> int:
+    def armed(place: Path, registry: SecretRegistry) -> int:
         fault().arm()
-        return whole(place)
+        return whole(place, registry)
 
     vars(worker)["_engine_process"] = armed
     return worker.main([str(folder)])

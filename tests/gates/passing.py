@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from console.model import facts as shapes
+from console.model import isolation_facts as isolation_shapes
 from console.model.catalogue import Column, Grant, Inventory, Manifest, Privileges, Role, Table
 from console.witness.privileges import ungranted_cells
 
@@ -207,9 +208,9 @@ def _copy(environment: Environment) -> dict[str, object]:
     }
 
 
-def _embedded() -> shapes.Isolation:
-    return shapes.Isolation(
-        embedded=shapes.EmbeddedIsolation(
+def _embedded() -> isolation_shapes.Isolation:
+    return isolation_shapes.Isolation(
+        embedded=isolation_shapes.EmbeddedIsolation(
             listen_addresses_asked="",
             socket_folder=f"{RUN}/socket",
             socket_folder_asked=f"{RUN}/socket",
@@ -224,12 +225,12 @@ def _embedded() -> shapes.Isolation:
     )
 
 
-def _docker() -> shapes.Isolation:
-    container = shapes.DockerContainer(
+def _docker() -> isolation_shapes.Isolation:
+    container = isolation_shapes.DockerContainer(
         port_bindings={}, ports={"5432/tcp": None, "9/udp": ()}, networks=("net1",)
     )
-    return shapes.Isolation(
-        docker=shapes.DockerIsolation(
+    return isolation_shapes.Isolation(
+        docker=isolation_shapes.DockerIsolation(
             network="net1",
             network_internal=True,
             containers={"postgres": container},

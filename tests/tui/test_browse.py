@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from console.evidence.verification import Outside
 from console.heads import read_head
 from console.model.browsing import Checked, Hit, Tell
 from console.model.event import RunCreated
+from console.trace_log import Record
 from console.tui.browse import BrowseApp
 from console.tui.screens.evidence import EvidenceScreen
 from console.tui.screens.found import FoundScreen
@@ -28,7 +30,7 @@ from console.tui.screens.statements import StatementsScreen
 
 SMALL, LARGE = (80, 24), (160, 48)
 FAILED, BROKEN, DEAD = "20261121-034513-aaaa", "20261121-034514-bbbb", "20261121-034515-cccc"
-RECORDS = [
+RECORDS: list[Record] = [
     *(statement(n) for n in range(1, 60)),
     statement(60, sql="SET TRANSACTION ISOLATION LEVEL READ COMMITTED", sqlstate="25001",
               message="must be called before any query"),
@@ -85,6 +87,10 @@ def text_of(app: BrowseApp) -> str:
 def told_by(app: BrowseApp) -> str:
     """Return what was told in passing."""
     return " ".join(str(one.message) for one in app._notifications)
+
+
+def _says(app: BrowseApp, words: str) -> bool:
+    return words in text_of(app)
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
@@ -225,7 +231,7 @@ async def test_verification_never_holds_a_key_up(runs: Path) -> None:
             ("q", "Runs:"),
         ):
             await pilot.press(key)
-            await until(pilot, lambda words=words: words in text_of(app))
+            await until(pilot, partial(_says, app, words))
         shelf.go_on.set()
         await pilot.press("enter", "7")
         await until(pilot, lambda: "✗ ledger" in text_of(app))
