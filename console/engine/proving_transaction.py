@@ -168,7 +168,7 @@ def _rolled_back(
         expected=watch.expected,
         sent=tuple(one.sql for one in sent),
         sessions=tuple(session.principal for session in sessions),
-        strangers=tuple(f"backend {pid} of {user}" for pid, user in watch.strangers.items()),
+        strangers=tuple(f"backend {pid} of {user}" for pid, user in watch.unwitnessed().items()),
         user=users.pop() if len(users) == 1 else "",
         writes=tuple(sorted(watch.seen.writes)),
         expected_writes=expected_writes,

@@ -81,6 +81,11 @@ class Watch:
         self.locks.saw(look, began=began, ended=time.monotonic())
         self._limit_locks(own)
 
+    def unwitnessed(self) -> dict[int, str]:
+        """Return sessions that the client witness never opened; the server may show one before the driver tells."""
+        drain(self.run)
+        return {pid: user for pid, user in self.strangers.items() if pid not in self.pids()}
+
     def settle(self) -> None:
         """Look until nothing is held any more, for a while: only then is it known when the locks were gone."""
         deadline = time.monotonic() + _SETTLED_PATIENCE_S
