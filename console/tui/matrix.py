@@ -72,7 +72,7 @@ def matrix(state: RunState) -> Matrix:
         return Matrix()
     words = state.created.scenarios
     counted = [state.rows.get(one.id) for one in words]
-    befores = [state.rows.get(""), *counted[:-1]]
+    befores = [state.rows.get(""), *counted][: len(words)]
     cells = tuple(
         tuple(
             Cell(

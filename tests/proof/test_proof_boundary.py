@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fix_runs import Drydock
+from functions import SEQUENCE, planted
 from targets import Target, a_subject, another
 
 from console.cli.run import approvals
@@ -65,3 +66,22 @@ def test_all_does_not_cover_it_and_only_the_name_answers(drydock: Drydock, templ
         assert not [
             path for path in ended.folder.rglob("*") if path.is_file() and password in path.read_bytes()
         ]
+
+
+def test_what_changes_while_b2_waits_is_read_again(drydock: Drydock, newest: Target) -> None:
+    """A function that was replaced between the hazard analysis and the operator's word runs all the same."""
+    target = another(newest, "changed", tuple(SEQUENCE.split("; ")))
+    subject = str(a_subject(drydock, ""))
+    living = drydock.start(str(target.plan()), "--approve", "B-1,B-3", "--subject", subject)
+    assert living.wait_at("B-2").gates["H-1"].verdict == "PASS"
+    with target.connect() as connection:
+        connection.execute(planted("PERFORM nextval('public.unit_number');").encode())
+    before = target.digest()
+    words = living.approve_line("B-2")[1:]
+    words[words.index("--typed") + 1] = "changed"
+    assert drydock.command(*words).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome == (1, "FAIL", "CLEAN", "subject"), ended.said.stderr
+    assert (ended.summary["failed_gate"], "moves a sequence" in ended.summary["reason"]) == ("H-1", True)
+    assert target.digest() == before
+    assert drydock.command("verify", str(ended.folder)).exit_code == 0
