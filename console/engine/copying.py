@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
 
 import msgspec
 from psycopg import sql
 
 from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
+from console.engine.long_steps import WatchedRestore, tell_of_dump
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
@@ -59,6 +61,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
     staged_before = _staging_names(run)
     with source.snapshot() as (connection, snapshot):
         _require_room(run, snapshot)
+        run.source_bytes = snapshot.database_bytes
         [(read_only, isolation)] = run_sql(connection, "source/session_mode")
         require_the_configured_one(run, source)
         manifest = read_manifest(connection)
@@ -71,7 +74,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         recorder.opening("file", str(run.places.dump))
         dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,
-            progress=lambda done: recorder.progress("C-03", done=done, total=0, unit="bytes"),
+            progress=partial(tell_of_dump, recorder, manifest.rows),
         )  # fmt: skip
         recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
         if not dumped.returncode:
@@ -182,10 +185,12 @@ def restore(run: Rehearsal) -> None:
     _make_owner_and_database(run)
     run.server.read()
     restored_sha256 = file_sha256(run.places.dump)
-    done = environment.restore(
-        run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=run.recorder,
-        timeout_s=run.config.limits.step_timeout_s,
-    )  # fmt: skip
+    with environment.connect(options=OUTSIDE_LOG) as looking:
+        watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
+        done = environment.restore(
+            run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched,
+            timeout_s=run.config.limits.step_timeout_s,
+        )  # fmt: skip
     lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
     fact = Restore(

@@ -119,6 +119,7 @@ class Rehearsal:
     source: ConnectionSource | DumpFileSource | None = None
     environment: Environment | None = None
     dumped: Dumped | CopiedDump | None = None
+    source_bytes: int = 0
     source_queries: dict[str, str] = field(default_factory=dict)
     harness_place: HarnessPlace | None = None
     client: ClientTrace | None = None

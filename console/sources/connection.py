@@ -29,11 +29,13 @@ from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.model.text import one_line
 from console.secrets import destroy_file, write_secret_file
+from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran, run
 from console.witness.catalogue import read_identity
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, list[str]], None]
+"""Told about once a second: bytes of the dump so far, and the tables whose contents were begun, in order."""
 
 READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
 _CHUNK_BYTES = 1 << 20
@@ -41,7 +43,7 @@ _POLL_S = 0.2
 _WORDS_CHARS = 500
 TLS_MODES = ("require", "verify-ca", "verify-full")
 DUMP_ARGUMENTS = (
-    "--format=custom", "--compress=1", "--no-password", "--no-publications", "--no-subscriptions",
+    "--format=custom", "--compress=1", "--verbose", "--no-password", "--no-publications", "--no-subscriptions",
 )  # fmt: skip
 
 
@@ -161,7 +163,7 @@ class ConnectionSource:
         arguments = (*DUMP_ARGUMENTS, f"--snapshot={snapshot.name}")
         words = self._scratch / "pg_dump.words"
         try:
-            with words.open("wb") as spoken:
+            with words.open("wb") as spoken, words.open("rb") as heard:
                 child = spawn(
                     [self._programs.path("pg_dump"), *arguments, f"--dbname={self._conninfo(passfile)}"],
                     name=f"pg_dump of {self._target.database}", receipts=receipts,
@@ -169,7 +171,9 @@ class ConnectionSource:
                 )  # fmt: skip
                 assert child.process.stdout is not None
                 try:
-                    digest, size_bytes = _stream(child.process.stdout, into, abort=abort, progress=progress)
+                    digest, size_bytes = _stream(
+                        child.process.stdout, into, heard=heard, abort=abort, progress=progress
+                    )
                 except BaseException:
                     end_process(child.identity, ask=signal.SIGTERM, patience_s=5.0)
                     raise
@@ -177,9 +181,11 @@ class ConnectionSource:
                     child.process.stdout.close()
                     child.process.wait()
                     close_ended(child)
+            said = Narration()
+            said.hear(words.read_bytes())
             return Dumped(
                 sha256=digest, size_bytes=size_bytes, returncode=child.process.returncode,
-                words=words.read_text("utf-8", "replace")[-4000:], arguments=arguments,
+                words=said.complaints().decode("utf-8", "replace"), arguments=arguments,
             )  # fmt: skip
         finally:
             destroy_file(passfile)
@@ -220,8 +226,10 @@ def _escaped(field: str) -> str:
     return field.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _stream(pipe: IO[bytes], into: Path, *, abort: Abort, progress: Progress) -> tuple[str, int]:
-    total, size_bytes, told_at = hashlib.sha256(), 0, time.monotonic()
+def _stream(
+    pipe: IO[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
+) -> tuple[str, int]:
+    total, size_bytes, told_at, said = hashlib.sha256(), 0, time.monotonic(), Narration()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(into, flags, 0o600), "wb") as file, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -236,7 +244,8 @@ def _stream(pipe: IO[bytes], into: Path, *, abort: Abort, progress: Progress) ->
             total.update(chunk)
             size_bytes += len(chunk)
             if time.monotonic() - told_at >= 1.0:
-                progress(size_bytes)
+                said.hear(heard.read())
+                progress(size_bytes, said.begun)
                 told_at = time.monotonic()
         file.flush()
         os.fsync(file.fileno())

@@ -31,11 +31,11 @@ from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
 from console.sources.connection import DUMP_ARGUMENTS, READ_ONLY, ConnectionSource, Progress, Target
 from console.sources.container_programs import DUMP, RELAY
+from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran
 
 _CHUNK_BYTES = 1 << 16
-_MOST_WORDS_BYTES = 1 << 16
 _POLL_S = 0.2
 _END_PATIENCE_S = 15.0
 
@@ -181,7 +181,7 @@ class ContainerSource(ConnectionSource):
                 objects, ["sh", "-c", DUMP, "drydock", *arguments, f"--dbname={conninfo}"]
             )
             writing = _Writing(into, progress)
-            stream = AttachedStream(given, stdout=writing.take, stderr=writing.listen)
+            stream = AttachedStream(given, stdout=writing.take, stderr=writing.said.hear)
             try:
                 stream.write(f"{password}\n".encode())
                 while not stream.wait_for_end(_POLL_S):
@@ -196,7 +196,8 @@ class ContainerSource(ConnectionSource):
                 digest, size_bytes = writing.end()
             with objects.said("the end of pg_dump's exec"):
                 code = _exit_code(objects, exec_id)
-        words = self._registry.redact(bytes(writing.words[-4000:]).decode("utf-8", "replace"), origin="tool")
+        complaints = writing.said.complaints().decode("utf-8", "replace")
+        words = self._registry.redact(complaints, origin="tool")
         return Dumped(
             sha256=digest, size_bytes=size_bytes, returncode=code, words=words or writing.trouble,
             arguments=arguments,
@@ -233,7 +234,7 @@ class _Writing:
         self._progress = progress
         self._told_at = time.monotonic()
         self._wrong: OSError | None = None
-        self.words = bytearray()
+        self.said = Narration()
         self.trouble = ""
 
     def take(self, data: bytes) -> None:
@@ -248,13 +249,8 @@ class _Writing:
         self._total.update(data)
         self._size_bytes += len(data)
         if time.monotonic() - self._told_at >= 1.0:
-            self._progress(self._size_bytes)
+            self._progress(self._size_bytes, self.said.begun)
             self._told_at = time.monotonic()
-
-    def listen(self, data: bytes) -> None:
-        """Keep the end of what pg_dump says."""
-        self.words += data
-        del self.words[:-_MOST_WORDS_BYTES]
 
     def end(self) -> tuple[str, int]:
         """Make the file durable; return its sha256 and size. Raises StepFailed where it could not be written."""

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from console.model.event import GateJudged, ScenarioFinished, StepWords
+from rich.filesize import decimal
+
+from console.model.event import GateJudged, ProgressReported, ScenarioFinished, StepWords
 from console.model.run_state import RunState
 from console.model.text import one_line
 from console.tui.spans import GLYPHS, VERDICT_ROLES, Spans, duration
@@ -124,9 +126,16 @@ def progress_words(state: RunState, now: datetime | None = None) -> str:
         return told + _left(began, len(state.scenarios), _planned(state), now)
     if progress is None or progress.step != step:
         return ""
+    return _amount(progress) + _left(state.steps_started.get(step, ""), progress.done, progress.total, now)
+
+
+def _amount(progress: ProgressReported) -> str:
+    """Return how much is done, of how much where that is known, in words for people."""
+    if progress.unit == "bytes":
+        of = f" of {decimal(progress.total)}" if progress.total else ""
+        return f"{decimal(progress.done)}{of}"
     of = f" of {progress.total:,}" if progress.total else ""
-    told = f"{progress.done:,}{of} {one_line(progress.unit, limit_chars=20)}"
-    return told + _left(state.steps_started.get(step, ""), progress.done, progress.total, now)
+    return f"{progress.done:,}{of} {one_line(progress.unit, limit_chars=20)}"
 
 
 def _planned(state: RunState) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TextIO
 
 from rich.console import Console
-from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,7 +21,7 @@ from rich.text import Text
 
 from console.model.event import Entry, RunEnded
 from console.model.run_state import RunState
-from console.model.text import one_line
+from console.tui.checklist import progress_words
 from console.tui.plain import lines_of
 
 _INDENT_CHARS = 6
@@ -66,14 +65,5 @@ def doing(state: RunState) -> str:
         return f"{state.armed.boundary} waits for you"
     step = state.current_step
     running = [scenario for scenario in state.scenarios_started if scenario not in state.scenarios]
-    if running:
-        return f"{step} {running[-1]}"
-    progress = state.progress
-    if progress is not None and progress.step == step:
-        amount = (
-            decimal(progress.done)
-            if progress.unit == "bytes"
-            else f"{progress.done} {one_line(progress.unit)}"
-        )
-        return f"{step} {amount}"
-    return step or "…"
+    told = [step, running[-1] if running else "", progress_words(state)]
+    return " ".join(word for word in told if word) or "…"

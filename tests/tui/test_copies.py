@@ -77,10 +77,12 @@ def test_a_notification_only_where_the_terminal_has_one(variables: dict[str, str
 def test_the_time_that_is_left() -> None:
     """A half-done dump of 10 s takes about 10 s more; two of thirteen scenarios in 4 s leave about 22 s."""
     dump = begun().add(
-        StepStarted(step="C-03"), ProgressReported(step="C-03", done=50, total=100, unit="bytes")
+        StepStarted(step="C-03"), ProgressReported(step="C-03", done=50_000, total=100_000, unit="bytes")
     )
     began = datetime.fromisoformat(dump.state.steps_started["C-03"])
-    assert progress_words(dump.state, began + timedelta(seconds=10)) == "50 of 100 bytes, about 10.0 s left"
+    assert (
+        progress_words(dump.state, began + timedelta(seconds=10)) == "50.0 kB of 100.0 kB, about 10.0 s left"
+    )
     scenarios = begun().add(StepStarted(step="C-10"))
     for name in ("S1", "S2"):
         done = ScenarioFinished(scenario=name, verdict="PASS", duration_ms=1)

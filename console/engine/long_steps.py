@@ -1,0 +1,68 @@
+"""How far dump and restore are, told about once a second and only where it changed. Never judged, never waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import psycopg
+
+from console.engine.recorder import Recorder
+from console.sources.narration import rows_dumped
+from console.sql import EngineConnection
+from console.sql import run as run_sql
+
+_EVERY_S = 1.0
+
+
+def tell_of_dump(recorder: Recorder, rows: Mapping[str, int], size_bytes: int, begun: list[str]) -> None:
+    """Say how far the dump is, in rows of the tables that are through; before there is one, in bytes so far."""
+    done = rows_dumped(begun, rows)
+    if done:
+        recorder.progress("C-03", done=done, total=sum(rows.values()), unit="rows")
+    else:
+        recorder.progress("C-03", done=size_bytes, total=0, unit="bytes")
+
+
+class WatchedRestore:
+    """Stands where a restore asks whether to go on, and looks at the copy's size meanwhile.
+
+    `source_bytes` is the size of the source's database, 0 where nobody knows it; what the empty copy takes
+    is taken off both. A look that fails is the last one: the restore itself tells what is wrong.
+    """
+
+    def __init__(
+        self, recorder: Recorder, connection: EngineConnection, database: str, *, source_bytes: int
+    ) -> None:
+        self._recorder = recorder
+        self._connection = connection
+        self._database = database
+        self._looks = True
+        self._empty_bytes = self._size_bytes() or 0
+        self._total_bytes = max(0, source_bytes - self._empty_bytes)
+        self._told_bytes = 0
+        self._looked_at = time.monotonic()
+
+    def raise_if_requested(self) -> None:
+        """Raise AbortRequested when the end was asked for; look, where a second has passed."""
+        self._recorder.raise_if_requested()
+        if self._looks and time.monotonic() - self._looked_at >= _EVERY_S:
+            self._looked_at = time.monotonic()
+            self._tell()
+
+    def _tell(self) -> None:
+        found = self._size_bytes()
+        done = 0 if found is None else found - self._empty_bytes
+        if done > self._told_bytes:
+            self._told_bytes = done
+            self._recorder.progress("C-05", done=done, total=self._total_bytes, unit="bytes")
+
+    def _size_bytes(self) -> int | None:
+        try:
+            [(size_bytes,)] = run_sql(
+                self._connection, "environment/database_size", {"database": self._database}
+            )
+        except psycopg.Error:
+            self._looks = False
+            return None
+        return int(size_bytes)
