@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from functools import partial
 
 import msgspec
 from psycopg import sql
 
 from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
-from console.engine.long_steps import WatchedRestore, tell_of_dump
+from console.engine.long_steps import DumpProgress, WatchedRestore
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
@@ -74,7 +73,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         recorder.opening("file", str(run.places.dump))
         dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,
-            progress=partial(tell_of_dump, recorder, manifest.rows),
+            progress=DumpProgress(recorder, manifest.rows),
         )  # fmt: skip
         recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
         if not dumped.returncode:

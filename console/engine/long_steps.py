@@ -15,13 +15,30 @@ from console.sql import run as run_sql
 _EVERY_S = 1.0
 
 
-def tell_of_dump(recorder: Recorder, rows: Mapping[str, int], size_bytes: int, begun: list[str]) -> None:
-    """Say how far the dump is, in rows of the tables that are through; before there is one, in bytes so far."""
-    done = rows_dumped(begun, rows)
-    if done:
-        recorder.progress("C-03", done=done, total=sum(rows.values()), unit="rows")
-    else:
-        recorder.progress("C-03", done=size_bytes, total=0, unit="bytes")
+class DumpProgress:
+    """Tells of a dump in rows: those of the tables that are through, and of the running one by their pace.
+
+    Before a table is through there is no pace, and the bytes so far are told without a whole.
+    """
+
+    def __init__(self, recorder: Recorder, rows: Mapping[str, int]) -> None:
+        self._recorder = recorder
+        self._rows = rows
+        self._tables = self._bytes_before = self._told = 0
+
+    def __call__(self, size_bytes: int, begun: list[str]) -> None:
+        """Say how far it is, where that has changed."""
+        if len(begun) != self._tables:
+            self._tables, self._bytes_before = len(begun), size_bytes
+        through = rows_dumped(begun, self._rows)
+        if not through:
+            self._recorder.progress("C-03", done=size_bytes, total=0, unit="bytes")
+            return
+        more = through * (size_bytes - self._bytes_before) // max(1, self._bytes_before)
+        done = through + min(more, self._rows.get(begun[-1], 0))
+        if done != self._told:
+            self._told = done
+            self._recorder.progress("C-03", done=done, total=sum(self._rows.values()), unit="rows")
 
 
 class WatchedRestore:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.engine import long_steps
-from console.engine.long_steps import WatchedRestore, tell_of_dump
+from console.engine.long_steps import DumpProgress, WatchedRestore
 from console.errors import AbortRequested
 
 
@@ -56,9 +56,14 @@ def test_a_growing_copy_is_told_once_for_each_size(production: Any, monkeypatch:
 
 
 def test_a_dump_is_told_in_rows_once_a_table_is_through() -> None:
-    """Before a table is through nobody can tell how much is left; afterwards rows do."""
+    """Before a table is through nobody can tell how much is left; afterwards its pace tells, and never too much."""
     told: Any = Told()
-    rows = {"public.big": 1_000, "public.small": 5}
-    tell_of_dump(told, rows, 4_096, ["public.big"])
-    tell_of_dump(told, rows, 9_000, ["public.big", "public.small"])
-    assert told.progressed == [("C-03", 4_096, 0, "bytes"), ("C-03", 1_000, 1_005, "rows")]
+    tell = DumpProgress(told, {"public.big": 1_000, "public.next": 500, "public.last": 5})
+    tell(4_000, ["public.big"])
+    for size_bytes in (10_000, 10_000, 12_000, 90_000):
+        tell(size_bytes, ["public.big", "public.next"])
+    tell(90_000, ["public.big", "public.next", "public.last"])
+    assert told.progressed[0] == ("C-03", 4_000, 0, "bytes")
+    assert [(done, total, unit) for _step, done, total, unit in told.progressed[1:]] == [
+        (1_000, 1_505, "rows"), (1_200, 1_505, "rows"), (1_500, 1_505, "rows")
+    ]  # fmt: skip
