@@ -26,17 +26,31 @@ KINDS: tuple[Kind, ...] = ("container", "volume", "network")
 RUN_LABEL, NONCE_LABEL, VOLUME_LABEL = "drydock.run", "drydock.nonce", "drydock.volume"
 REQUEST_PATIENCE_S = 60
 _WORDS_CHARS = 400
+_MOST_CAUSES = 20
 
 
 class Taken(DrydockError):
     """Another object stands where the receipt's should; it is left alone."""
 
 
+def _system_words(wrong: BaseException) -> str:
+    """Return what the system said at the bottom of the SDK's exceptions, which stand in each other's arguments."""
+    waiting, seen = [wrong], 0
+    while waiting and seen < _MOST_CAUSES:
+        one, seen = waiting.pop(0), seen + 1
+        if isinstance(one, OSError) and one.strerror:
+            return one.strerror
+        inner = [one.__cause__, one.__context__, *one.args]
+        inner += [part for arg in one.args if isinstance(arg, tuple) for part in arg]
+        waiting += [part for part in inner if isinstance(part, BaseException)]
+    return ""
+
+
 class EngineUnreachable(StepFailed):
     """The docker engine does not answer."""
 
     def __init__(self, label: str, wrong: Exception) -> None:
-        words = one_line(str(wrong), limit_chars=_WORDS_CHARS)
+        words = one_line(_system_words(wrong) or str(wrong), limit_chars=_WORDS_CHARS)
         super().__init__(f"the docker engine {label} does not answer: {words}", cause="environment")
 
 

@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 from console.environments.owner import FIRST_UID, LAST_UID
-from console.journal import read_journal
+from console.errors import JournalBroken
+from console.journal import read_journal, read_verified_beginning
 from console.model.run_state import fold
 
 PATIENCE_S = 5.0
@@ -88,10 +89,15 @@ def tenures_of_runs(root: Path) -> list[Tenure]:
     for journal in root.rglob("2*/journal.jsonl"):
         if not os.access(journal, os.R_OK):
             continue
-        entries = read_journal(journal)
+        try:
+            entries, whole = read_journal(journal), True
+        except JournalBroken:  # a fault cell's: nobody writes it any more
+            entries, whole = read_verified_beginning(journal), False
+        if not entries:
+            continue
         state = fold(entries)
         times = [datetime.fromisoformat(entry.at).timestamp() for entry in entries]
-        end = times[-1] if state.ended is not None else math.inf
+        end = math.inf if whole and state.ended is None else times[-1]
         noted = state.notes.get("uids", {})
         found += [Tenure(uid=uid, begin=times[0], end=end) for uid in noted.values() if uid is not None]
     return found

@@ -99,7 +99,10 @@ CASES: dict[str, tuple[Words, str, str]] = {
     "wrong programs": (lambda _d, p: ["--pg-programs", str(p)], "there is no bin/postgres in", "bin/"),
     "no rows": (lambda _d, _p: ["--demo-rows", "0"], "--demo-rows 0 is not between 1 and", "mend the number"),
     "rows in words": (lambda _d, _p: ["--demo-rows", "many"], "invalid int value: 'many'", "--help"),
-    "docker": (lambda _d, _p: ["--environment", "docker"], "docker", "embedded"),
+    "no engine": (
+        lambda _d, p: ["--environment", "docker", "--endpoint", f"unix://{p}/none.sock"],
+        "none.sock does not answer: No such file or directory", "--environment embedded",
+    ),
 }  # fmt: skip
 
 
