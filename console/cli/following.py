@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from console.cli.approve import ssh, tty
 from console.engine.control import Request, ask
 from console.engine.worker import LOG_FILE
+from console.environments.process import is_alive
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.journal import JournalTail
 from console.model.event import Entry
@@ -63,6 +64,7 @@ def _followed(
             view.show(entry, state)
         if state.ended is not None:
             engine.wait()
+            _await_seal(state)
             return state
         if gone:
             if state.created is None:
@@ -74,6 +76,12 @@ def _followed(
         else:
             prompt.turn(state)
             prompt.rest(POLL_S)
+
+
+def _await_seal(state: RunState) -> None:
+    """Return when the engine itself has ended: it seals after its last event, and its watchdog may be gone."""
+    while state.engine is not None and is_alive(state.engine.identity):
+        time.sleep(POLL_S)
 
 
 def _read_on(tail: JournalTail, folder: Path, engine: subprocess.Popen[bytes]) -> list[Entry]:

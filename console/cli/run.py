@@ -226,7 +226,7 @@ def _require_images(config: RunConfig) -> None:
     try:
         image_ids(config.environment, folder=folder)
     except StepFailed as wrong:
-        remedy = "start the engine, pull the image by hand, name another under [environment], or take --environment embedded"
+        remedy = "start the engine, pull the image by hand, name another one, or take --environment embedded"
         raise PlanError(wrong.reason, remedy=remedy) from wrong
 
 

@@ -85,7 +85,7 @@ def test_the_password_reaches_pg_dump_through_a_file_only(production: Production
             tmp_path / "copy.dump",
             receipts=Watching(),
             abort=NeverAborted(),
-            progress=lambda _done: None,
+            progress=lambda _bytes, _begun: None,
         )
     assert dumped.returncode == 0, dumped.words
     assert seen
@@ -105,7 +105,7 @@ def test_a_password_with_signs_of_the_passfile_is_taken(production: Production, 
             tmp_path / "copy.dump",
             receipts=NoReceipts(),
             abort=NeverAborted(),
-            progress=lambda _done: None,
+            progress=lambda _bytes, _begun: None,
         )
     assert dumped.returncode == 0, dumped.words
 
