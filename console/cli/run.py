@@ -24,7 +24,7 @@ from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.programs import find_programs
-from console.errors import DrydockError, PlanError, StepFailed, SubjectError
+from console.errors import DrydockError, PlanError, SecretUnavailable, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.evidence.seal import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
@@ -110,7 +110,13 @@ def ready_key(state_folder: Path) -> None:
     if has_key(state_folder):
         load_key(state_folder)
         return
-    public = make_key(state_folder)
+    try:
+        public = make_key(state_folder)
+    except SecretUnavailable:
+        if not has_key(state_folder):
+            raise
+        load_key(state_folder)  # another first run made it in this moment
+        return
     sys.stderr.write(f"made the sealing key {public[:16]} in {visible(str(state_folder))}; see drydock key\n")
 
 

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -80,6 +81,11 @@ def text_of(app: BrowseApp) -> str:
     """Return what the whole screen shows, line by line."""
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+def shows(app: BrowseApp, words: str) -> bool:
+    """Tell whether the screen has some words."""
+    return words in text_of(app)
 
 
 def told_by(app: BrowseApp) -> str:
@@ -225,7 +231,7 @@ async def test_verification_never_holds_a_key_up(runs: Path) -> None:
             ("q", "Runs:"),
         ):
             await pilot.press(key)
-            await until(pilot, lambda words=words: words in text_of(app))
+            await until(pilot, partial(shows, app, words))
         shelf.go_on.set()
         await pilot.press("enter", "7")
         await until(pilot, lambda: "✗ ledger" in text_of(app))
