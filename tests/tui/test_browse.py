@@ -26,10 +26,11 @@ from console.tui.screens.evidence import EvidenceScreen
 from console.tui.screens.found import FoundScreen
 from console.tui.screens.runs import RunsScreen
 from console.tui.screens.statements import StatementsScreen
+from console.tui.trace_file import Record
 
 SMALL, LARGE = (80, 24), (160, 48)
 FAILED, BROKEN, DEAD = "20261121-034513-aaaa", "20261121-034514-bbbb", "20261121-034515-cccc"
-RECORDS = [
+RECORDS: list[Record] = [
     *(statement(n) for n in range(1, 60)),
     statement(60, sql="SET TRANSACTION ISOLATION LEVEL READ COMMITTED", sqlstate="25001",
               message="must be called before any query"),
