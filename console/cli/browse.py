@@ -7,7 +7,7 @@ import sys
 
 from console.cli.attach import EXIT_SCREEN_FAILED, let_the_terminal_go, prepare_screen, theme_name
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
-from console.errors import UsageError
+from console.errors import JournalBroken, UsageError
 from console.runs import find_run, run_names
 
 
@@ -27,7 +27,10 @@ def main(options: argparse.Namespace) -> int:
     runs = runs_folder(options)
     run = ""
     if options.run is not None:
-        found = find_run(runs, options.run, tolerant=True)
+        try:
+            found = find_run(runs, options.run)
+        except JournalBroken:  # its verified beginning is shown, and where it breaks off
+            found = find_run(runs, options.run, tolerant=True)
         run = found.run
         if found.state.ended is None and found.alive:
             raise UsageError(

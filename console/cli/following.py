@@ -64,7 +64,7 @@ def _followed(
             view.show(entry, state)
         if state.ended is not None:
             engine.wait()
-            _await_seal(state)
+            await_seal(state)
             return state
         if gone:
             if state.created is None:
@@ -78,7 +78,7 @@ def _followed(
             prompt.rest(POLL_S)
 
 
-def _await_seal(state: RunState) -> None:
+def await_seal(state: RunState) -> None:
     """Return when the engine itself has ended: it seals after its last event, and its watchdog may be gone."""
     while state.engine is not None and is_alive(state.engine.identity):
         time.sleep(POLL_S)

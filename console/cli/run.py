@@ -18,7 +18,7 @@ import msgspec
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
 from console.cli.asking import asked, names_to_ask
-from console.cli.following import POLL_S, View, died_unborn, follow
+from console.cli.following import POLL_S, View, await_seal, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.cli.reading import unsealed_words
 from console.engine.control import account_name
@@ -26,7 +26,7 @@ from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
-from console.errors import DrydockError, PlanError, StepFailed, SubjectError
+from console.errors import DrydockError, PlanError, SecretUnavailable, StepFailed, SubjectError
 from console.evidence.keys import has_key, load_key, make_key
 from console.evidence.seal import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
@@ -115,7 +115,13 @@ def ready_key(state_folder: Path) -> None:
     if has_key(state_folder):
         load_key(state_folder)
         return
-    public = make_key(state_folder)
+    try:
+        public = make_key(state_folder)
+    except SecretUnavailable:
+        if not has_key(state_folder):
+            raise
+        load_key(state_folder)  # another first run made it in this moment
+        return
     sys.stderr.write(f"made the sealing key {public[:16]} in {visible(str(state_folder))}; see drydock key\n")
 
 
@@ -319,6 +325,7 @@ def _on_screen(
         sys.stderr.write(f"the run {folder.name} goes on; back to it: drydock attach {folder.name}\n")
         return code
     engine.wait()
+    await_seal(state)
     sys.stderr.write("\n".join(lines_of(entries[-1], state)) + "\n")
     return _end(folder, state, options)
 

@@ -23,6 +23,8 @@ LONGEST_VERIFIER_BYTES = 512
 MOST_ITERATIONS = 1_000_000
 MOST_VERIFIERS = 1000
 _SCRAM_PREFIX = b"SCRAM-SHA-256$"
+_MARKS = (GZIP_MAGIC, ZSTD_MAGIC, _SCRAM_PREFIX)
+"""Searched for apart from the needles: three bytes among them would cost the vector prefilter its fourth."""
 _VERIFIER = re.compile(
     rb"SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]{4,88})\$([A-Za-z0-9+/]{43}=):[A-Za-z0-9+/]{43}="
 )
@@ -40,11 +42,11 @@ class Needles:
         self._secrets = dict(secrets)
         self._needles = _distinct(secrets)
         texts = sorted({needle for needle, _form, _name in self._needles})
-        self._texts = [*texts, GZIP_MAGIC, ZSTD_MAGIC, _SCRAM_PREFIX]
         self._automaton = BytesAhoCorasick(
-            self._texts, matchkind=MatchKind.LeftmostFirst,
-            implementation=Implementation.DFA if len(self._texts) > MOST_PREFILTERED else None,
+            texts, matchkind=MatchKind.LeftmostFirst,
+            implementation=Implementation.DFA if len(texts) > MOST_PREFILTERED else None,
         )  # fmt: skip
+        self._marks = BytesAhoCorasick(_MARKS, matchkind=MatchKind.LeftmostFirst)
         self._longest = max((len(text) for text in texts), default=1)
         self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
         self._verifiers: dict[bytes, list[str]] = {}
@@ -54,14 +56,14 @@ class Needles:
         places: list[tuple[int, int]] = []
         members: list[tuple[int, bytes]] = []
         verifiers = False
-        for number, begin, end in self._automaton.find_matches_as_indexes(window):
-            found = self._texts[number]
-            if found in (GZIP_MAGIC, ZSTD_MAGIC):
-                members.append((begin, found))
-            elif found == _SCRAM_PREFIX:
-                verifiers = True
+        for _number, begin, end in self._automaton.find_matches_as_indexes(window):
             places.append((begin, end))
-        if not places:
+        for number, begin, _end in self._marks.find_matches_as_indexes(window):
+            if _MARKS[number] == _SCRAM_PREFIX:
+                verifiers = True
+            else:
+                members.append((begin, _MARKS[number]))
+        if not places and not verifiers:
             return [], members, []
         hits = self._exactly(window, places)
         limits: list[str] = []

@@ -21,12 +21,12 @@ from console.evidence.verification import Outside
 from console.heads import read_head
 from console.model.browsing import Checked, Hit, Tell
 from console.model.event import RunCreated
-from console.trace_log import Record
 from console.tui.browse import BrowseApp
 from console.tui.screens.evidence import EvidenceScreen
 from console.tui.screens.found import FoundScreen
 from console.tui.screens.runs import RunsScreen
 from console.tui.screens.statements import StatementsScreen
+from console.tui.trace_file import Record
 
 SMALL, LARGE = (80, 24), (160, 48)
 FAILED, BROKEN, DEAD = "20261121-034513-aaaa", "20261121-034514-bbbb", "20261121-034515-cccc"
@@ -84,13 +84,14 @@ def text_of(app: BrowseApp) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
 
 
+def shows(app: BrowseApp, words: str) -> bool:
+    """Tell whether the screen has some words."""
+    return words in text_of(app)
+
+
 def told_by(app: BrowseApp) -> str:
     """Return what was told in passing."""
     return " ".join(str(one.message) for one in app._notifications)
-
-
-def _says(app: BrowseApp, words: str) -> bool:
-    return words in text_of(app)
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
@@ -231,7 +232,7 @@ async def test_verification_never_holds_a_key_up(runs: Path) -> None:
             ("q", "Runs:"),
         ):
             await pilot.press(key)
-            await until(pilot, partial(_says, app, words))
+            await until(pilot, partial(shows, app, words))
         shelf.go_on.set()
         await pilot.press("enter", "7")
         await until(pilot, lambda: "✗ ledger" in text_of(app))
