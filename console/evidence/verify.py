@@ -6,10 +6,12 @@ repairs, and says what it could not check instead of passing over it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import msgspec
@@ -29,6 +31,7 @@ from console.evidence.storage import (
     content_of,
     kept_files,
     open_kept,
+    read_document,
     unpacked_content_of,
 )
 from console.evidence.trace_chain import TraceChain, verify_blocks
@@ -87,7 +90,10 @@ def _journal(look: _Look, name: str) -> str:
     """The journal's chain; what verified before a break is still used."""
     path = look.folder / "journal.jsonl"
     try:
-        size_bytes = path.lstat().st_size
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        size_bytes = found.st_size
         for entry, head, end in read_verified(path):
             look.entries.append(entry)
             look.heads.append(head)
@@ -138,8 +144,8 @@ def _read_seal(
 ) -> FirstSeal | FinalSeal | None:
     path = look.folder / file
     try:
-        content = path.read_bytes()
-        signature = signature_of(path).read_bytes()
+        content = read_document(path)
+        signature = read_document(signature_of(path))
     except OSError as wrong:
         look.differs(name, Path(str(wrong.filename)).name, f"cannot be read: {wrong.strerror}")
         return None
@@ -198,7 +204,7 @@ def _first_seal(look: _Look, name: str) -> str:
     if not isinstance(seal, FirstSeal):
         return ""
     look.first = seal
-    if wanted != hashlib.sha256((look.folder / FIRST_SEAL).read_bytes()).hexdigest():
+    if wanted != hashlib.sha256(read_document(look.folder / FIRST_SEAL)).hexdigest():
         look.differs(name, FIRST_SEAL, f"is not the one that {FINAL_SEAL} names")
     _journal_head(look, name, FIRST_SEAL, seal)
     return f"{_artefacts(look, name, seal)} artefacts as they were before the teardown"
@@ -208,7 +214,7 @@ def _artefacts(look: _Look, name: str, seal: FirstSeal) -> int:
     """Compare each artefact, unpacked, with the manifest of the first seal."""
     path = look.folder / ARTEFACTS / ARTEFACTS_MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_document(path)
         listed = msgspec.json.decode(content, type=dict[str, str])
     except (OSError, msgspec.DecodeError) as wrong:
         look.differs(name, f"{ARTEFACTS}/{ARTEFACTS_MANIFEST}", f"cannot be read: {wrong}")
@@ -216,6 +222,9 @@ def _artefacts(look: _Look, name: str, seal: FirstSeal) -> int:
     if hashlib.sha256(content).hexdigest() != seal.artefacts:
         look.differs(name, f"{ARTEFACTS}/{ARTEFACTS_MANIFEST}", f"is not the one that {FIRST_SEAL} names")
     for file, sha256 in listed.items():
+        if not _is_inside(file):
+            look.differs(name, file, "is no name of a file in the pack")
+            continue
         try:
             with open_kept(look.folder / file) as opened:
                 digest = hashlib.sha256()
@@ -233,7 +242,7 @@ def _manifest(look: _Look, name: str) -> str:
     """Every file that is listed is there and the same, and nothing else is there."""
     path = look.folder / MANIFEST_FILE
     try:
-        content = path.read_bytes()
+        content = read_document(path)
         manifest = msgspec.json.decode(content, type=Manifest)
     except (OSError, msgspec.DecodeError) as wrong:
         look.differs(name, MANIFEST_FILE, f"cannot be read: {wrong}")
@@ -244,7 +253,12 @@ def _manifest(look: _Look, name: str) -> str:
     listed = {one.path: one for one in manifest.files}
     for extra in sorted(there - listed.keys()):
         look.differs(name, extra, "is not in the manifest")
+    if len(listed) != len(manifest.files):
+        look.differs(name, MANIFEST_FILE, "lists a file twice")
     for file, kept in listed.items():
+        if not _is_inside(file):
+            look.differs(name, file, "is no name of a file in the pack")
+            continue
         try:
             found = content_of(look.folder / file)
             if (found.size_bytes, found.sha256) != (kept.size_bytes, kept.sha256):
@@ -258,6 +272,12 @@ def _manifest(look: _Look, name: str) -> str:
         except (OSError, zstandard.ZstdError) as wrong:
             look.differs(name, file, f"cannot be read: {getattr(wrong, 'strerror', None) or wrong}")
     return f"{len(listed)} files, size and sha256"
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a listed name is a plain path below the pack: whoever wrote it may want another file read."""
+    path = PurePosixPath(name)
+    return bool(name) and str(path) == name and not path.is_absolute() and ".." not in path.parts
 
 
 def _unpacks_to_other(path: Path, kept: KeptFile) -> bool:
@@ -324,7 +344,7 @@ def _ledger(look: _Look, name: str) -> str:
     line = finals[-1]
     place = f"ledger, line {line.n}"
     try:
-        sha256 = hashlib.sha256((look.folder / FINAL_SEAL).read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(read_document(look.folder / FINAL_SEAL)).hexdigest()
     except OSError:
         look.differs(name, place, f"knows a final seal of {line.at}; {FINAL_SEAL} is gone")
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -73,6 +74,34 @@ def test_without_ledger_and_key_it_says_what_it_could_not_check(packs: Packs) ->
     found = verify(packs.passed.folder, Outside())
     assert (found.holds, by_check(found)["ledger"]) == (True, "not checked")
     assert any("whose it is, nobody told" in check.words for check in found.checks)
+
+
+def test_a_pack_that_wants_other_files_read(packs: Packs, copy_of: Copy) -> None:
+    """A manifest that names a file outside, or one twice, is told so, and what it names is not opened."""
+    folder = copy_of(packs.passed)
+    path = folder / "manifest.json"
+    told = json.loads(path.read_bytes())
+    outside = dict(told["files"][0], path="../outside")
+    told["files"] += [outside, dict(told["files"][0])]
+    path.write_bytes(json.dumps(told).encode())
+    os.mkfifo(folder.parent / "outside")
+    found = {(one.place, one.what) for one in verify(folder, Outside()).findings}
+    assert ("../outside", "is no name of a file in the pack") in found
+    assert ("manifest.json", "lists a file twice") in found
+
+
+@pytest.mark.parametrize("file", ["journal.jsonl", "manifest.json", "seal.json", "seal.sig"])
+@pytest.mark.parametrize("how", ["link", "pipe"])
+def test_a_file_that_is_none(packs: Packs, copy_of: Copy, file: str, how: str) -> None:
+    """A link to the very bytes, or a pipe that never ends, in the place of a file is told and not followed."""
+    folder = copy_of(packs.passed)
+    if how == "link":
+        (folder / file).rename(folder.parent / "elsewhere")
+        (folder / file).symlink_to(folder.parent / "elsewhere")
+    else:
+        (folder / file).unlink()
+        os.mkfifo(folder / file)
+    assert any(file in place for place in places(verify(folder, Outside())))
 
 
 @pytest.mark.parametrize("line", [1, 40, -1])
