@@ -12,6 +12,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+DECOY = "drydock-20260101-000000-ffff-00000000"
+"""A folder with a name like a run's that stands beside the runs of the fault matrix: nobody may touch or count it."""
+
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 8_000_000_000
 """Above gate G-01's floor of 5 GB, with room for what two test processes hold at a time."""

@@ -16,7 +16,7 @@ from expected import assert_fails
 from props import interpreter_of_ones_own, pack, programs, stop_server, wheel
 
 from console.environments.cluster import read_postmaster_file
-from console.environments.process import process_identity
+from console.environments.process import process_identity, process_uid
 
 UNWRITTEN = "nothing may be written"
 
@@ -246,8 +246,8 @@ def test_harness_processes_are_gone(scene: Stage) -> None:
 
     def look(waiting: Waiting) -> None:
         uid = waiting.state.notes["uids"]["harness"]
-        owned = [path for path in Path("/proc").glob("[0-9]*") if path.stat().st_uid == uid]
-        found.extend(int(path.name) for path in owned)
+        pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+        found.extend(pid for pid in pids if process_uid(pid) == uid)
 
     module = scene.subject() / "cutter_agent" / "pool.py"
     module.write_text(module.read_text("utf-8") + daemon, "utf-8")

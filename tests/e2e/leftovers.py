@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from fix_places import DECOY
+
 from console.environments.owner import FIRST_UID, LAST_UID
 from console.errors import JournalBroken
 from console.journal import read_journal, read_verified_beginning
@@ -114,7 +116,7 @@ def look(root: Path) -> Machine:
         accounts=(Path("/etc/passwd").read_bytes(), Path("/etc/group").read_bytes()),
         modes={str(path): stat.S_IMODE(path.stat().st_mode) for path in (*_SHARED_FOLDERS, root, root / "w")},
         shared=frozenset(_ours_in_shared_folders(root)),
-        below_work=frozenset(entry.name for entry in (root / "w").iterdir()),
+        below_work=frozenset(entry.name for entry in (root / "w").iterdir() if entry.name != DECOY),
         processes=frozenset(_our_processes(root)),
         sockets=frozenset(
             line for line in Path("/proc/net/unix").read_text().splitlines() if str(root) in line

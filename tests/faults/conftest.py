@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fix_places import DECOY
 from fix_runs import AT_A_TIME, Drydock
 
 from console.environments.programs import find_programs
@@ -57,7 +58,7 @@ def bystanders(drydock: Drydock) -> Iterator[Bystanders]:
     drydock.root.chmod(0o777)
     subprocess.run(words, capture_output=True, check=True, cwd="/", **who)  # type: ignore[call-overload]
     drydock.root.chmod(0o755)
-    decoy = drydock.work / "drydock-20260101-000000-ffff-00000000"
+    decoy = drydock.work / DECOY
     decoy.mkdir(mode=0o700)
     (decoy / "source.dump").write_bytes(b"somebody else's")
     process = subprocess.Popen(["/bin/sleep", "7200"], env={"DRYDOCK_RUN": "somebody else's"})
