@@ -93,6 +93,15 @@ def _short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def remove_left_socket(folder: Path) -> None:
+    """Remove the socket that a killed engine left; for who holds the run's journal, so that nobody listens there.
+
+    One that cannot be removed stays: it answers nobody, and a teardown has more to do.
+    """
+    with contextlib.suppress(OSError):
+        (folder / SOCKET_NAME).unlink()
+
+
 def account_name(uid: int) -> str:
     """Return the account's name, or the number where there is no account."""
     try:

@@ -20,7 +20,7 @@ import psycopg
 
 from console import __version__
 from console.engine.closing import subject_state, tear_down
-from console.engine.control import ControlServer
+from console.engine.control import ControlServer, remove_left_socket
 from console.engine.copying import copy_source, provision, restore
 from console.engine.decisions import Decisions
 from console.engine.digest import whole_digest
@@ -329,6 +329,7 @@ def take_over(folder: Path, *, by: str, registry: SecretRegistry | None = None) 
         )
     if isinstance(run.recorder.unrecorded, JournalBroken):
         return _take_over_alone(run.recorder, folder, by=by, reason=str(run.recorder.unrecorded))
+    remove_left_socket(folder)
     run.taken_over = True
     if run.recorder.state.created is None:
         return 2
@@ -351,6 +352,7 @@ def _note_untouched_subject(run: Rehearsal) -> None:
 
 
 def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) -> int:
+    remove_left_socket(folder)
     if recorder.state.created is None:
         broken = recorder.unrecorded
         recorder.close()

@@ -167,6 +167,12 @@ def test_nothing_new_is_begun_after_the_death(played: Died) -> None:
     assert played.at.open_receipts != []
 
 
+@pytest.mark.parametrize("played", ["at B-4", "in C-13", "with its watchdog"], indirect=True)
+def test_no_socket_is_left(played: Died) -> None:
+    """Whoever finishes a killed engine's run removes the socket on which nobody listens any more."""
+    assert not (played.ended.folder / "control.sock").exists()
+
+
 @pytest.mark.parametrize("played", ["with its watchdog"], indirect=True)
 def test_dead_run_is_said_to_be_dead(played: Died) -> None:
     """With engine and watchdog gone, the command, `runs` and `status` say so, and how to finish the run."""

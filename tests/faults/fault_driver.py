@@ -295,9 +295,8 @@ class _Playing:
         left = [str(path) for path in self.work.iterdir() if run in path.name]
         if self.cell.environment == DOCKER and self.stage is not None:
             left += self.stage.left(run)
-        return left + [
-            str(path) for path in (self.runs / run / "secrets", self.runs / run / "scratch") if path.exists()
-        ]
+        passing = (self.runs / run / name for name in ("secrets", "scratch", "control.sock"))
+        return left + [str(path) for path in passing if path.exists()]
 
     def undo(self) -> None:
         """Unmount what was mounted."""
