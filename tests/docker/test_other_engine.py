@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from docker_images import Images, load_images
 from docker_plans import Setting
 from engine_objects import changes, look_at_engine
 from fix_runs import PATIENCE_S, Drydock
+from fix_sshd import NO_SSHD, SSHD, sshd_in
 from tls_files import make_tls
 
 
@@ -62,6 +64,26 @@ def test_over_tls(drydock: Drydock, setting: Setting, other: Other) -> None:
     assert ended.summary["rows_total"] == 15
     after = look_at_engine(here, busy=[PRODUCTION_VOLUME]), look_at_engine(there)
     assert (changes(before[0], after[0]), changes(before[1], after[1])) == ([], [])
+
+
+@pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
+def test_over_ssh(drydock: Drydock, setting: Setting, other: Other) -> None:
+    """A rehearsal on an engine behind ssh fails, leaves a tunnel, or one without the key is not told so."""
+    before = look_at_engine(other.engine)
+    with sshd_in(drydock.place("ssh")) as link:
+        plan = setting.plan("ssh", endpoint=f"ssh://root@127.0.0.1:{link.port}{other.engine.socket}")
+        stranger = drydock.run(str(plan))
+        known = dataclasses.replace(drydock, program=(*link.at_home(), *drydock.program))
+        ended = known.run(str(plan))
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
+    assert ended.summary["rows_total"] == 15
+    tunnels = [
+        it for it in ended.state.receipts.values() if it.kind == "process" and it.name.startswith("ssh to ")
+    ]
+    assert tunnels and all(it.closed for it in tunnels)
+    assert changes(before, look_at_engine(other.engine)) == []
+    assert stranger.said.exit_code == 2
+    assert "Host key verification failed" in stranger.said.stderr
 
 
 def test_a_stranger_is_not_spoken_to(
