@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import msgspec
 from psycopg import sql
 
+from console.engine.nested_witness import watch_nested_statements
 from console.engine.rehearsal import Rehearsal
 from console.engine.statements import lost_with_its_session, scenario_of, surface_of, verbs_of
 from console.engine.strays import strays
@@ -46,6 +47,7 @@ SURVIVOR_GRACE_S, SURVIVOR_PATIENCE_S = 2.0, 10.0
 
 def prepare_scenarios(run: Rehearsal) -> None:
     """Open the engine's own session, count once, and keep what must not change."""
+    watch_nested_statements(run)
     closing = ExitStack()
     connection = closing.enter_context(run.the_environment().connect(run.database))
     connection.observer = lambda ran: run.observe("copy", ran)

