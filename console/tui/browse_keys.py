@@ -71,7 +71,9 @@ FOOTER = {
 _SHORT = {"open": "open", "leave": "back"}
 
 
-def _table() -> list[Key]:
+def browse_table() -> list[Key]:
+    """Return every key that works in evidence: the shared ones, its own, those of lists."""
+    """Return every key that works in evidence: the shared ones, its own, those of lists."""
     shared = [key for key in KEYS if key.id in _SHARED]
     lists = [key for key in KEYS if key.place == "list" and key.id != "end"]
     return [*shared, *BROWSE_KEYS, *lists]
@@ -79,7 +81,7 @@ def _table() -> list[Key]:
 
 def browse_bindings(*places: str) -> list[BindingType]:
     """Return the bindings that all evidence screens share, and those of some places."""
-    keys = [key for key in _table() if key.id in _SHARED or key.place in ("anywhere", *places)]
+    keys = [key for key in browse_table() if key.id in _SHARED or key.place in ("anywhere", *places)]
     return [
         Binding(key.keys, key.action, key.does, show=False, id=key.id, priority=key.ahead)
         for key in keys if key.place != "list"
@@ -88,7 +90,7 @@ def browse_bindings(*places: str) -> list[BindingType]:
 
 def browse_footer(screen: str, keymap: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (key, word) for the footer of a screen, the most wanted first."""
-    by_id = {key.id: key for key in _table()}
+    by_id = {key.id: key for key in browse_table()}
     return [
         (shown_key(keymap, name, by_id[name].shown), _SHORT.get(name) or by_id[name].short)
         for name in FOOTER[screen]
@@ -99,7 +101,7 @@ def browse_help(keymap: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Yield (key, what it does), and ("", heading) before each place."""
     for place, heading in PLACES.items():
         yield "", heading
-        for key in _table():
+        for key in browse_table():
             at = "anywhere" if key.id in _SHARED else key.place
             if at == place:
                 yield shown_key(keymap, key.id, key.shown), _DOES.get(key.id, key.does)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from console.errors import UsageError
 from console.model.text import one_line
-from console.tui.keys import KEYS, PLACES
+from console.tui.browse_keys import BROWSE_KEYS, browse_table
+from console.tui.browse_keys import PLACES as BROWSE_PLACES
+from console.tui.keys import KEYS, PLACES, Key
 
 FILE = "keymap.toml"
 ALWAYS_LEAVES = "ctrl+c"
@@ -47,7 +49,7 @@ def read_keymap(folder: Path) -> dict[str, str]:
 
 
 def _checked(path: Path, name: str, value: object) -> str:
-    by_id = {key.id: key for key in KEYS if key.action}
+    by_id = {key.id: key for key in (*KEYS, *BROWSE_KEYS) if key.action}
     if name not in by_id:
         raise KeymapWrong(f"{path}: there is no key {one_line(name, limit_chars=40)!r}", remedy=_REMEDY)
     words = [word.strip() for word in value.split(",")] if isinstance(value, str) else [""]
@@ -62,17 +64,20 @@ def _checked(path: Path, name: str, value: object) -> str:
 
 
 def clashes(keymap: Mapping[str, str]) -> list[str]:
-    """Return one sentence for each key that would do two things in one place."""
-    found, used = [], dict[tuple[str, str], str]()
-    for key in KEYS:
-        for word in keymap.get(key.id, key.keys).split(",") if key.action else ():
-            for place in PLACES if key.place == "screen" else (key.place,):
+    """Return one sentence for each key that would do two things in one place, beside a run or in its evidence."""
+    lists = ("trace", "checklist", "matrix")
+    beside = [(key, PLACES if key.place == "screen" else (key.place,)) for key in KEYS if key.action]
+    beside += [(key, lists) for key in KEYS if key.action and key.place == "list"]
+    screens = tuple(place for place in BROWSE_PLACES if place in ("runs", "evidence"))
+    evidence = [(key, (key.place,) if key.place in screens else screens) for key in browse_table() if key.action]
+    return list(dict.fromkeys([*_clashing(keymap, beside), *_clashing(keymap, evidence)]))
+
+
+def _clashing(keymap: Mapping[str, str], keys: Iterable[tuple[Key, Iterable[str]]]) -> Iterator[str]:
+    used = dict[tuple[str, str], str]()
+    for key, places in keys:
+        for word in keymap.get(key.id, key.keys).split(","):
+            for place in places:
                 before = used.setdefault((place, word), key.id)
                 if before != key.id:
-                    found.append(f"{word} would be both {before} and {key.id}")
-            if key.place == "list":
-                for place in ("trace", "checklist", "matrix"):
-                    before = used.setdefault((place, word), key.id)
-                    if before != key.id:
-                        found.append(f"{word} would be both {before} and {key.id}")
-    return found
+                    yield f"{word} would be both {before} and {key.id}"

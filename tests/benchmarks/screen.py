@@ -106,14 +106,15 @@ def key_times(screen: Pty, until: Callable[[], bool]) -> list[float]:
     found: list[float] = []
     while not until():
         for key, title in ((b"1", "▌1 Gates"), (b"2", "▌2 Trace")):
+            screen.forget()
             pressed = screen.press(key)
             found.append((screen.wait_for(title, since=pressed) - pressed) * 1000)
             time.sleep(KEYS_EVERY_S)
     return found
 
 
-def flood_once(count: int) -> dict[str, float]:
-    """Watch one run at 160x48 while `count` statements come (0: a quiet run for as long)."""
+def flood_once(count: int) -> tuple[list[float], dict[str, float]]:
+    """Watch one run at 160x48 while `count` statements come (0: a quiet run for as long): keys in ms, and the rest."""
     with tempfile.TemporaryDirectory(prefix="drydock-bench-") as made:
         folder, let_go = new_run(Path(made), ended=False)
         screen = screen_on(folder, LARGE)
@@ -125,30 +126,33 @@ def flood_once(count: int) -> dict[str, float]:
                 producer.start()
             times = key_times(screen, lambda: time.monotonic() - began > FLOOD_S and not producer.is_alive())
             took_s, written = time.monotonic() - began, screen.written_bytes - before
-            found = {
-                "key_to_paint_p50_ms": statistics.median(times),
-                "key_to_paint_p99_ms": sorted(times)[int(len(times) * 0.99)],
-                "keys": len(times),
-                "terminal_kb_s": written / took_s / 1000,
-                "memory_mb": screen.peak_mb,
-            }
+            found = {"terminal_kb_s": written / took_s / 1000, "memory_mb": screen.peak_mb}
             if count:
                 screen.wait_for(f"of {count:,}")
                 whole = sum(1 for _record in read_trace(folder / "trace.jsonl"))
                 found |= {"rate_s": count / producer.took_s, "missing": count - whole}
-            return found
+            return times, found
         finally:
             screen.close()
             let_go()
 
 
 def flood(runs: int) -> dict[str, dict[str, float]]:
-    """Return medians with and without the producer."""
-    count = int(RATE * FLOOD_S)
-    return {
-        "flood": medians(lambda: flood_once(count), runs),
-        "quiet run": medians(lambda: flood_once(0), runs),
-    }
+    """Return medians with and without the producer, in turn; the keys of all runs are one sample."""
+    keys: dict[str, list[float]] = {"flood": [], "quiet run": []}
+    rest: dict[str, list[dict[str, float]]] = {"flood": [], "quiet run": []}
+    for _run in range(runs):
+        for name, count in (("flood", int(RATE * FLOOD_S)), ("quiet run", 0)):
+            times, found = flood_once(count)
+            keys[name] += times
+            rest[name].append(found)
+    return {name: _of_keys(keys[name]) | _medians(rest[name]) for name in keys}
+
+
+def _of_keys(times: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    at = {f"key_to_paint_p{percent}_ms": round(cuts[percent - 1], 1) for percent in (50, 95, 99)}
+    return at | {"keys": len(times)}
 
 
 def million_once(count: int) -> dict[str, float]:
@@ -220,7 +224,10 @@ def start(runs: int) -> dict[str, dict[str, float]]:
 
 def medians(measure: Callable[[], dict[str, float]], runs: int) -> dict[str, float]:
     """Return the median of each figure over some runs."""
-    found = [measure() for _run in range(runs)]
+    return _medians([measure() for _run in range(runs)])
+
+
+def _medians(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(one[name] for one in found), 1) for name in found[0]}
 
 

@@ -22,6 +22,7 @@ class Pty:
 
     def __init__(self, argv: list[str], size: tuple[int, int]) -> None:
         self._parts: list[tuple[float, bytes]] = []
+        self._forgotten_bytes = 0
         self._grew = threading.Condition()
         self.began = time.monotonic()
         self.pid, self._master = pty.fork()
@@ -57,7 +58,7 @@ class Pty:
     def written_bytes(self) -> int:
         """Return how much the program has written so far."""
         with self._grew:
-            return sum(len(part) for _at, part in self._parts)
+            return self._forgotten_bytes + sum(len(part) for _at, part in self._parts)
 
     def wait_for(self, wanted: str, since: float = 0.0) -> float:
         """Return when `wanted` first stood in what came after `since`. Raises TimeoutError."""
@@ -77,6 +78,7 @@ class Pty:
     def forget(self) -> None:
         """Drop what came so far, so that looking stays cheap."""
         with self._grew:
+            self._forgotten_bytes += sum(len(part) for _at, part in self._parts)
             self._parts.clear()
 
     @property

@@ -127,6 +127,22 @@ async def test_the_list_is_filtered_by_what_its_lines_say(runs: Path) -> None:
         await until(pilot, lambda: "of 4" in text_of(app))
 
 
+async def test_a_changed_key_works_in_evidence(runs: Path) -> None:
+    """A key of the operator's own opens the filter there and stands in the footer; the old one does nothing."""
+    shelf = Shelf(runs, Outside)
+    keymap = {"browse-filter": "ctrl+f"}
+    app = BrowseApp(shelf, theme="drydock-dark", keep_in=runs.parent, keymap=keymap)
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "ctrl+f filter" in text_of(app))
+        await pilot.press("f", *"fail", "enter")
+        await pilot.pause(0.2)
+        assert "of 1" not in text_of(app)
+        while len(app.screen_stack) > 2:
+            await pilot.press("q")
+        await pilot.press("ctrl+f", *"fail", "enter")
+        await until(pilot, lambda: "Runs: 1 of 1" in text_of(app))
+
+
 async def test_thousands_of_runs_are_there_at_once(runs: Path) -> None:
     """Three thousand more runs: the list stands with the first paint, and the last run is reached by one key."""
     journal = (runs / RUN / "journal.jsonl").read_bytes()

@@ -37,6 +37,8 @@ def test_without_a_file_the_table_holds(tmp_path: Path) -> None:
         ('[keys]\nsearch = "ctrl+c"\n', "'ctrl+c' is kept"),
         ('[keys]\nsearch = "q"\n', "q would be both leave and search"),
         ('[keys]\nletter = "x"\n', "there is no key 'letter'"),
+        ('[keys]\nbrowse-mark = "d"\n', "d would be both browse-mark and browse-compare"),
+        ('[keys]\nhelp = "v"\n', "v would be both help and browse-check"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
