@@ -1,7 +1,7 @@
 """What a leak scan looks for: every form of every known secret, and SCRAM verifiers that a known secret fits.
 
-One automaton finds candidates at the speed of memory; each is then looked at exactly, so that forms and
-secrets that overlap are all told. Never shows a value.
+Hyperscan finds candidates at the speed of memory, however many needles there are; each is then looked at exactly,
+so that forms and secrets that overlap are all told. Never shows a value.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+import hyperscan
 
 from console.secrets import forms_of
 
@@ -24,13 +24,9 @@ MOST_ITERATIONS = 1_000_000
 MOST_VERIFIERS = 1000
 _SCRAM_PREFIX = b"SCRAM-SHA-256$"
 _MARKS = (GZIP_MAGIC, ZSTD_MAGIC, _SCRAM_PREFIX)
-"""Searched for apart from the needles: three bytes among them would cost the vector prefilter its fourth."""
 _VERIFIER = re.compile(
     rb"SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]{4,88})\$([A-Za-z0-9+/]{43}=):[A-Za-z0-9+/]{43}="
 )
-MOST_PREFILTERED = 60
-"""More needles than this, and the library's vector prefilter is lost: a DFA then is two to ten times faster."""
-
 Hit = tuple[int, int, str, str]
 """Begin and end in what was searched, form, and the secret's name."""
 
@@ -42,11 +38,8 @@ class Needles:
         self._secrets = dict(secrets)
         self._needles = _distinct(secrets)
         texts = sorted({needle for needle, _form, _name in self._needles})
-        self._automaton = BytesAhoCorasick(
-            texts, matchkind=MatchKind.LeftmostFirst,
-            implementation=Implementation.DFA if len(texts) > MOST_PREFILTERED else None,
-        )  # fmt: skip
-        self._marks = BytesAhoCorasick(_MARKS, matchkind=MatchKind.LeftmostFirst)
+        self._texts = (*_MARKS, *texts)
+        self._database = _compiled(self._texts)
         self._longest = max((len(text) for text in texts), default=1)
         self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
         self._verifiers: dict[bytes, list[str]] = {}
@@ -56,13 +49,14 @@ class Needles:
         places: list[tuple[int, int]] = []
         members: list[tuple[int, bytes]] = []
         verifiers = False
-        for _number, begin, end in self._automaton.find_matches_as_indexes(window):
-            places.append((begin, end))
-        for number, begin, _end in self._marks.find_matches_as_indexes(window):
-            if _MARKS[number] == _SCRAM_PREFIX:
+        for number, end in self._candidates(window):
+            text = self._texts[number]
+            if number >= len(_MARKS):
+                places.append((end - len(text), end))
+            elif text == _SCRAM_PREFIX:
                 verifiers = True
             else:
-                members.append((begin, _MARKS[number]))
+                members.append((end - len(text), text))
         if not places and not verifiers:
             return [], members, []
         hits = self._exactly(window, places)
@@ -71,6 +65,16 @@ class Needles:
             fitting, limits = self._fitting_verifiers(window)
             hits += fitting
         return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
+
+    def _candidates(self, window: bytes) -> list[tuple[int, int]]:
+        """Return number and end of every text, in the order of their ends."""
+        found: list[tuple[int, int]] = []
+
+        def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            found.append((number, end))
+
+        self._database.scan(window, match_event_handler=note)
+        return found
 
     def _exactly(self, window: bytes, places: Iterable[tuple[int, int]]) -> list[Hit]:
         """Return every needle at or around the places that an automaton named; forms of one text once."""
@@ -107,6 +111,12 @@ class Needles:
             name for name, value in self._secrets.items()
             if hmac.compare_digest(_stored_key(value, salt, int(match[1])), stored)
         ]  # fmt: skip
+
+
+def _compiled(texts: Sequence[bytes]) -> hyperscan.Database:
+    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    made.compile(expressions=texts, ids=range(len(texts)), elements=len(texts), flags=0, literal=True)
+    return made
 
 
 def _stored_key(value: str, salt: bytes, iterations: int) -> bytes:
