@@ -28,8 +28,11 @@ prepare()
 from textual import events  # noqa: E402
 from textual.pilot import Pilot  # noqa: E402
 
+from console.cli.verify import outside_here  # noqa: E402
+from console.evidence.shelf import Shelf  # noqa: E402
 from console.runs import find_run  # noqa: E402
 from console.tui.app import LiveApp  # noqa: E402
+from console.tui.browse import BrowseApp  # noqa: E402
 from console.tui.challenge import Phase  # noqa: E402
 from console.tui.decision import Answer, Said  # noqa: E402
 from console.tui.picture import without_links  # noqa: E402
@@ -43,7 +46,8 @@ BOUNDARIES = ("B-1", "B-2", "B-3", "B-4", "B-5")
 _PATIENCE_S = 300.0
 _LARGE_PX, _LARGE_SCALE = 1500, 0.7
 
-Play = Callable[[LiveApp, Pilot[None]], Awaitable[None]]
+Screen = LiveApp | BrowseApp
+Play = Callable[[Screen, Pilot[None]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,20 +77,30 @@ def refuse(answer: Answer) -> Said:
     return Said(accepted=False, says=f"a picture does not {answer.verb}")
 
 
-async def take(picture: Picture, folder: Path) -> None:
-    """Open a run, play some keys and keep what the screen shows."""
-    app = LiveApp(folder, refuse, observe=False, theme=picture.theme)
+async def take(picture: Picture, app: Screen, title: str) -> None:
+    """Play some keys and keep what the screen shows."""
     async with app.run_test(size=picture.size) as pilot:
         await pilot.pause(0.5)
         await picture.play(app, pilot)
         await pilot.pause(0.5)
         app.call_later(app.refresh)
         await pilot.pause(0.3)
-        svg = without_links(app.export_screenshot(title=f"drydock {folder.name}"))
+        svg = without_links(app.export_screenshot(title=f"drydock {title}"))
     outside = [link for link in re.findall(r"https?://[^\"')\s]+", svg) if "w3.org" not in link]
     assert not outside, outside
     picture.file.write_text(svg, encoding="utf-8")
     print(picture.file.name)
+
+
+def live(picture: Picture, folder: Path) -> None:
+    """Take a picture of the screen of one run."""
+    app = LiveApp(folder, refuse, observe=False, theme=picture.theme)
+    asyncio.run(take(picture, app, folder.name))
+
+
+def evidence(picture: Picture, runs: Path, run: str = "") -> None:
+    """Take a picture of the evidence of all runs, or of one."""
+    asyncio.run(take(picture, BrowseApp(Shelf(runs, outside_here), run, theme=picture.theme), "browse"))
 
 
 def wait_at(runs: Path, boundary: str) -> Path:
@@ -109,18 +123,18 @@ def approve(folder: Path, boundary: str) -> None:
     subprocess.run([DRYDOCK, "approve", *words], check=True, stderr=subprocess.DEVNULL)
 
 
-async def nothing(app: LiveApp, pilot: Pilot[None]) -> None:
+async def nothing(app: Screen, pilot: Pilot[None]) -> None:
     """What stands there without a key."""
 
 
-async def armed(app: LiveApp, pilot: Pilot[None]) -> None:
+async def armed(app: Screen, pilot: Pilot[None]) -> None:
     """Play the terminal that answers each fence, until the letters stand."""
     while not (isinstance(app.screen, QuestionScreen) and app.screen.challenge.phase is Phase.ARMED):
         app.post_message(events.CursorPosition(0, 0))
         await pilot.pause(0.1)
 
 
-async def leaving(app: LiveApp, pilot: Pilot[None]) -> None:
+async def leaving(app: Screen, pilot: Pilot[None]) -> None:
     """Put the boundary's question aside and ask to leave."""
     await armed(app, pilot)
     assert isinstance(app.screen, QuestionScreen)
@@ -133,7 +147,7 @@ async def leaving(app: LiveApp, pilot: Pilot[None]) -> None:
 def keys(*pressed: str) -> Play:
     """Return a play of plain keys."""
 
-    async def play(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def play(app: Screen, pilot: Pilot[None]) -> None:
         del app
         await pilot.press(*pressed)
 
@@ -143,6 +157,18 @@ def keys(*pressed: str) -> Play:
 def typed(text: str) -> list[str]:
     """Return the keys of a text."""
     return [{" ": "space", ":": "colon", "_": "underscore"}.get(char, char) for char in text]
+
+
+def slowly(*pressed: str) -> Play:
+    """Return a play that waits after each key for what it opens: evidence is read beside the keys."""
+
+    async def play(app: Screen, pilot: Pilot[None]) -> None:
+        del app
+        for key in pressed:
+            await pilot.press(key)
+            await pilot.pause(1.0)
+
+    return play
 
 
 FILTER = typed("from:client table:decision_backlog_entry")
@@ -169,6 +195,23 @@ OF_FAIL = [
     Picture(name="fail", play=FAILING, size=LARGE),
     Picture(name="fail", play=FAILING, size=LARGE, theme=LIGHT),
     Picture(name="fail", play=nothing),
+]
+VERIFIED = slowly("v", "down", "v", "up")
+COMPARED = slowly("end", "m", "home", "d")
+OF_ALL = [
+    Picture(name="browse-runs", play=VERIFIED),
+    Picture(name="browse-runs", play=VERIFIED, size=LARGE),
+    Picture(name="browse-compare", play=COMPARED, size=LARGE),
+    Picture(name="browse-compare", play=COMPARED),
+    Picture(name="browse-search", play=slowly("slash", *typed("read_committed"), "enter")),
+]
+OF_ONE = [
+    Picture(name="browse-gates", play=slowly("end", "home")),
+    Picture(name="browse-gates", play=slowly("end", "home"), size=LARGE, theme=LIGHT),
+    Picture(name="browse-times", play=slowly("4"), size=LARGE),
+    Picture(name="browse-files", play=slowly("5", "down", "down")),
+    Picture(name="browse-decisions", play=slowly("6", "down")),
+    Picture(name="browse-verify", play=slowly("7")),
 ]
 
 
@@ -206,13 +249,19 @@ def main() -> None:
         for boundary in BOUNDARIES:
             folder = wait_at(passing, boundary)
             for one in AT_BOUNDARIES[boundary]:
-                asyncio.run(take(one, folder))
+                live(one, folder)
             approve(folder, boundary)
         passes.wait()
         fails.wait()
         for pictures, runs in ((OF_PASS, passing), (OF_FAIL, failing)):
             for one in pictures:
-                asyncio.run(take(one, find_run(runs, None).path))
+                live(one, find_run(runs, None).path)
+        kept = find_run(failing, None).path
+        kept.rename(passing / kept.name)
+        for one in OF_ALL:
+            evidence(one, passing)
+        for one in OF_ONE:
+            evidence(one, passing, kept.name)
     if "--no-png" not in sys.argv:
         for svg in sorted(HERE.glob("*.svg")):
             png(svg)

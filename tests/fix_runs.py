@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -243,8 +243,13 @@ Play = Callable[[Drydock], Any]
 
 def played_together(drydock: Drydock, plays: Mapping[str, Play]) -> dict[str, Future[Any]]:
     """Return what came of each play, two at a time; what one raised, its future raises."""
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return {name: pool.submit(play, drydock) for name, play in plays.items()}
+    pool = ThreadPoolExecutor(AT_A_TIME)
+    try:
+        done = {name: pool.submit(play, drydock) for name, play in plays.items()}
+        wait(done.values())
+        return done
+    finally:  # who interrupts the suite waits for what runs, and for nothing that has not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def names_played(request: pytest.FixtureRequest, fixture: str) -> list[str]:

@@ -66,10 +66,14 @@ def _checked(path: Path, name: str, value: object) -> str:
 def clashes(keymap: Mapping[str, str]) -> list[str]:
     """Return one sentence for each key that would do two things in one place, beside a run or in its evidence."""
     lists = ("trace", "checklist", "matrix")
-    beside = [(key, PLACES if key.place == "screen" else (key.place,)) for key in KEYS if key.action]
+    beside: list[tuple[Key, Iterable[str]]] = [
+        (key, PLACES if key.place == "screen" else (key.place,)) for key in KEYS if key.action
+    ]
     beside += [(key, lists) for key in KEYS if key.action and key.place == "list"]
     screens = tuple(place for place in BROWSE_PLACES if place in ("runs", "evidence"))
-    evidence = [(key, (key.place,) if key.place in screens else screens) for key in browse_table() if key.action]
+    evidence = [
+        (key, (key.place,) if key.place in screens else screens) for key in browse_table() if key.action
+    ]
     return list(dict.fromkeys([*_clashing(keymap, beside), *_clashing(keymap, evidence)]))
 
 

@@ -91,9 +91,12 @@ def cells_played(
         and "cell" in item.callspec.params
     }
     whole = "faults" in request.config.option.markexpr
-    with ThreadPoolExecutor(2 * AT_A_TIME if whole else AT_A_TIME) as pool:
+    pool = ThreadPoolExecutor(2 * AT_A_TIME if whole else AT_A_TIME)
+    try:
         playable = [BY_NAME[name] for name in wanted if os.geteuid() == 0 or not BY_NAME[name].needs_root]
         on_docker = any(cell.environment == DOCKER for cell in playable)
         stage = request.getfixturevalue("docker_stage") if on_docker else None
         player = Player(drydock, bystanders, stage)
         yield {cell.name: pool.submit(player.play, cell) for cell in playable}
+    finally:
+        pool.shutdown(cancel_futures=True)

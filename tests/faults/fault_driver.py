@@ -33,6 +33,9 @@ _POLL_S = 0.05
 ROOM_BYTES = {"full": 64 << 20, "full work": 400 << 20, "full cache": 1 << 20}
 """Room of the folder that a cell fills: G-01 asks for three times the demo's production in the runs folder."""
 
+NO_CACHE = "/proc/no-cache"
+"""Where nothing can be kept: every cluster is made by initdb."""
+
 UNDER_NOHUP = ("nohup",)
 WITH_FULL_TMP = (
     "unshare", "--mount", "sh", "-c",
@@ -155,6 +158,8 @@ class _Playing:
         elif act == "full cache":
             own = self.plain.place("cache")
             variables["DRYDOCK_CACHE_DIR"] = str(own)
+        elif "initdb" in self.cell.moment:
+            variables["DRYDOCK_CACHE_DIR"] = NO_CACHE
         own.mkdir(mode=0o755, exist_ok=True)
         self.ballast = own / "ballast"
         if act in ROOM_BYTES:
