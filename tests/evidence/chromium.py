@@ -1,9 +1,4 @@
-"""The HTML report in headless Chromium with no network: console silent, keyboard works, it prints.
-
-``python tests/evidence/html_in_chromium.py REPORT.html`` needs Debian's `chromium` and is run by hand or in a CI
-that has it; tests/evidence/test_machine_reports.py checks the page's structure everywhere. Speaks the
-browser's DevTools protocol over a pipe, so that no port is opened.
-"""
+"""Headless Chromium with no network, led over DevTools by a pair of pipes, so that no port is opened."""
 
 from __future__ import annotations
 
@@ -12,30 +7,27 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NO_CHROMIUM = "needs a browser: apt-get install chromium"
 
 
 class Browser:
     """Chromium behind a pair of pipes (--remote-debugging-pipe), in a network namespace of its own where it may."""
 
     def __init__(self, profile: Path) -> None:
-        program = (
-            shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        )
-        if program is None:
-            sys.exit("chromium is not installed: apt-get install chromium")
+        assert CHROMIUM is not None
         to_read, self._send = os.pipe()
         self._receive, to_write = os.pipe()
-        words = ["unshare", "-n", program] if os.geteuid() == 0 else [program]
+        words = ["unshare", "-n", CHROMIUM] if os.geteuid() == 0 else [CHROMIUM]
         words += [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run",
             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "about:blank",
         ]  # fmt: skip
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *words],
+            ["bash", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "bash", *words],
             pass_fds=(to_read, to_write), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)
@@ -104,7 +96,7 @@ class Browser:
         self.process.wait(20)
 
 
-def findings(browser: Browser, page: Path, shot: Path | None) -> list[str]:
+def findings(browser: Browser, page: Path) -> list[str]:
     """Return what is wrong with a page; empty is well."""
     browser.open(page)
     found = []
@@ -125,8 +117,6 @@ def findings(browser: Browser, page: Path, shot: Path | None) -> list[str]:
     browser.key("Enter", "\r")
     if not browser.value("document.querySelector('#gates details').open"):
         found.append("Enter does not open a fact")
-    if shot is not None:
-        shot.write_bytes(base64.b64decode(browser.ask("Page.captureScreenshot", format="png")["data"]))
     pdf = base64.b64decode(browser.ask("Page.printToPDF", printBackground=True)["data"])
     if not pdf.startswith(b"%PDF") or len(pdf) < 20_000:
         found.append("it does not print")
@@ -141,23 +131,3 @@ def findings(browser: Browser, page: Path, shot: Path | None) -> list[str]:
         ):
             found.append(f"it asks for {params['request']['url']}")
     return found
-
-
-def main(pages: list[str]) -> int:
-    """Check each page; 1 when something is wrong with one."""
-    code = 0
-    for name in pages:
-        page = Path(name).resolve()
-        with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-            browser = Browser(Path(profile))
-            try:
-                wrong = findings(browser, page, page.with_suffix(".png") if os.environ.get("SHOT") else None)
-            finally:
-                browser.end()
-        print(f"{name}: {'; '.join(wrong) or 'no console error, no request, keyboard and print work'}")
-        code = code or int(bool(wrong))
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
