@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,28 +161,54 @@ class SecretRegistry:
         return merged
 
     def redact_value(self, value: Any, *, origin: str) -> Any:
-        """Return a value with every string in it (keys too, a struct's own field names not) redacted."""
+        """Return a value with every string in it (keys too, a struct's own field names not) redacted.
+
+        All its strings are searched at once, and one by one only where that finds something.
+        """
+        if self.secret_in("\0".join(_strings_in(value))) is None:
+            return value
+        return self._redacted(value, origin=origin)
+
+    def _redacted(self, value: Any, *, origin: str) -> Any:
         if isinstance(value, str):
             return self.redact(value, origin=origin)
         if isinstance(value, msgspec.Struct):
             fields = {name: getattr(value, name) for name in value.__struct_fields__}
-            clean = {name: self.redact_value(field, origin=origin) for name, field in fields.items()}
+            clean = {name: self._redacted(field, origin=origin) for name, field in fields.items()}
             return msgspec.structs.replace(value, **clean)
         if isinstance(value, dict):
             return {
-                self.redact_value(key, origin=origin): self.redact_value(item, origin=origin)
+                self._redacted(key, origin=origin): self._redacted(item, origin=origin)
                 for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self.redact_value(item, origin=origin) for item in value]
+            return [self._redacted(item, origin=origin) for item in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
-        return self.redact_value(msgspec.to_builtins(value), origin=origin)
+        return self._redacted(msgspec.to_builtins(value), origin=origin)
 
     def take_redactions(self) -> list[Redaction]:
         """Return the redactions since the last call and forget them."""
         taken, self._redactions = self._redactions, []
         return taken
+
+
+def _strings_in(value: Any) -> Iterator[str]:
+    """Yield every string that `SecretRegistry.redact_value` would redact."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _strings_in(getattr(value, name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings_in(key)
+            yield from _strings_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings_in(item)
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        yield from _strings_in(msgspec.to_builtins(value))
 
 
 def _replaced(text: str, found: list[tuple[int, int, str, str]], mark: str) -> str:

@@ -16,6 +16,7 @@ from console.evidence.storage import exists_kept
 from console.model.event import SecretRedacted
 
 MOST_KEPT_BYTES = 64 << 20
+_PIECE_BYTES = 256 << 10
 _LINE_BYTES = 1 << 20
 _CUT = "\n[drydock: the rest was not kept: the file is larger than {limit} bytes]\n"
 
@@ -76,13 +77,16 @@ def _keep(run: Rehearsal, source: Path, target: Path, origin: str) -> str:
 
 
 def _copy_redacted(run: Rehearsal, given: BinaryIO, target: Path, origin: str) -> None:
-    """Copy line by line; a secret that a very long line cuts in two is found by the scan of the artefacts."""
+    """Copy some lines at a time; a secret that a very long line cuts in two is found by the scan of the artefacts."""
     kept_bytes = 0
     with target.open("x", encoding="utf-8") as kept:
         os.fchmod(kept.fileno(), 0o600)
-        while line := given.readline(_LINE_BYTES):
-            kept_bytes += len(line)
+        while lines := given.read(_PIECE_BYTES) + given.readline(_LINE_BYTES):
+            kept_bytes += len(lines)
             if kept_bytes > MOST_KEPT_BYTES:
                 kept.write(_CUT.format(limit=MOST_KEPT_BYTES))
                 break
-            kept.write(run.registry.redact(line.decode("utf-8", "replace"), origin=origin))
+            text = lines.decode("utf-8", "replace")
+            if run.registry.secret_in(text) is not None:
+                text = "\n".join(run.registry.redact(line, origin=origin) for line in text.split("\n"))
+            kept.write(text)

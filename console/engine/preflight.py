@@ -9,6 +9,7 @@ import site
 import stat
 import sys
 import sysconfig
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -112,7 +113,7 @@ def _folder_digest(folder: Path) -> str:
     while waiting:
         path = waiting.pop()
         try:
-            inside = sorted(os.scandir(path), key=_by_name)
+            inside = sorted(os.scandir(path), key=attrgetter("name"))
         except OSError:
             continue
         seen = [path]
@@ -125,10 +126,6 @@ def _folder_digest(folder: Path) -> str:
             seen.append(f"{entry.name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}")
         total.update("\n".join(seen).encode(errors="surrogateescape") + b"\0\n")
     return total.hexdigest()
-
-
-def _by_name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def _versions(run: Rehearsal) -> dict[str, str]:

@@ -9,6 +9,7 @@ interpreter's standard library is copied as well.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -20,6 +21,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from console.environments.owner import lend, make_folder
 from console.errors import StepFailed
@@ -57,8 +59,9 @@ def driver_sha256() -> str:
     return total.hexdigest()
 
 
+@functools.cache
 def _driver_files(name: str) -> list[tuple[str, Path]]:
-    """Return the files of an installed distribution as (name, path), caches and scripts left out."""
+    """Return the files of an installed distribution as (name, path), caches and scripts left out; listed once."""
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError as missing:
@@ -128,20 +131,27 @@ def _copy_interpreter(into: Path) -> tuple[Path, dict[str, str]]:
 
 def _archive_modules(stdlib: Path, into: Path) -> None:
     """Write the standard library's modules, compiled where they are compiled already."""
+    top = str(stdlib)
     with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
-        for root, folders, files in os.walk(stdlib):
+        for root, folders, files in os.walk(top):
             folders[:] = sorted(
                 name for name in folders if name not in _LEFT_OUT and not name.startswith("config-")
             )
+            inside = "" if root == top else f"{root[len(top) + 1 :]}/"
             for name in sorted(files):
-                path = Path(root, name)
-                if path.suffix == ".py":
-                    compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
-                    inside = path.relative_to(stdlib)
-                    if compiled.exists():
-                        archive.write(compiled, inside.with_suffix(".pyc"))
-                    else:
-                        archive.write(path, inside)
+                if not name.endswith(".py"):
+                    continue
+                stem = name.removesuffix(".py")
+                try:
+                    content = _content(f"{root}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc")
+                    archive.writestr(zipfile.ZipInfo(f"{inside}{stem}.pyc"), content)
+                except FileNotFoundError:
+                    archive.writestr(zipfile.ZipInfo(f"{inside}{name}"), _content(f"{root}/{name}"))
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _make_venv(home: Path, base: Path) -> None:
@@ -167,13 +177,17 @@ def _copy_driver(name: str, site: Path) -> None:
         target.chmod(modes[relative] & 0o755)
 
 
+@functools.cache
+def _recorded_hashes(name: str) -> dict[str, Any]:
+    return {entry.as_posix(): entry.hash for entry in importlib.metadata.distribution(name).files or []}
+
+
 def checked_driver_files(name: str) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of an installed distribution's files.
 
     Raises StepFailed (environment) for one that is not what the distribution recorded.
     """
-    distribution = importlib.metadata.distribution(name)
-    recorded = {entry.as_posix(): entry.hash for entry in distribution.files or []}
+    recorded = _recorded_hashes(name)
     for relative, path in _driver_files(name):
         content = path.read_bytes()
         expected = recorded[relative]

@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import msgspec
 
@@ -99,9 +100,23 @@ def find_template(folder: Path, programs: Programs) -> Template | None:
             return None
         if not (_is_ours_alone(above) and stat.S_ISDIR(above.st_mode)):
             return None
-        if file.read(len(_FORMAT)) != _FORMAT:
-            return None
-        digest, packed = file.read(_DIGEST_BYTES), file.read()
+        identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        content = _LAST_READ.get(identity) or _read_whole(file)
+    if content is None or content.key != key_of(programs):
+        return None
+    _LAST_READ.clear()
+    _LAST_READ[identity] = content
+    return Template(content)
+
+
+_LAST_READ: dict[tuple[int, ...], _Content] = {}
+"""What this process has found whole, by the file that it was: a run makes several clusters of one template."""
+
+
+def _read_whole(file: BinaryIO) -> _Content | None:
+    if file.read(len(_FORMAT)) != _FORMAT:
+        return None
+    digest, packed = file.read(_DIGEST_BYTES), file.read()
     if hashlib.sha256(packed).digest() != digest:
         return None
     try:
@@ -109,9 +124,7 @@ def find_template(folder: Path, programs: Programs) -> Template | None:
     except msgspec.DecodeError:
         return None
     names = [*content.folders, *(one.path for one in content.files)]
-    if content.key != key_of(programs) or not all(map(_stays_below, names)):
-        return None
-    return Template(content)
+    return content if all(map(_stays_below, names)) else None
 
 
 def _is_ours_alone(found: os.stat_result) -> bool:

@@ -114,8 +114,11 @@ class DemoSource(ConnectionSource):
 
     def staging_names(self) -> set[str]:
         """Return what lies in production's data folder under no name of the server's own."""
-        top = self.production.data_folder
-        found = {path.relative_to(top).as_posix() for path in top.rglob("*")}
+        top = str(self.production.data_folder)
+        found: set[str] = set()
+        for folder, below, files in os.walk(top):
+            inside = "" if folder == top else f"{folder[len(top) + 1 :]}/"
+            found.update(f"{inside}{name}" for name in (*below, *files))
         return {name for name in found if not _OF_THE_SERVER.fullmatch(name)}
 
     def look(self) -> Look:

@@ -193,10 +193,10 @@ def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
     if cell.privilege == "SELECT" and column:
         file = "privileges/probe_select_column"
     with conn.transaction(force_rollback=True):
+        # What refuses the role itself is no answer about the cell, and is raised.
         run(conn, "privileges/set_local_role", parts={"role": sql.Identifier(cell.role)})
         try:
-            with conn.transaction(force_rollback=True):
-                run(conn, file, parts=parts)
+            run(conn, file, parts=parts)
         except psycopg.Error as refused:
             return refused.sqlstate or "no sqlstate"
     return ""
