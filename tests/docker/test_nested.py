@@ -14,6 +14,7 @@ from fix_runs import Drydock, Living
 from test_gates import assert_fails, paused, receipt_of
 from test_run import unnamed
 
+from console.environments.docker_names import SOCKET_FOLDER
 from console.evidence.storage import open_kept
 from console.model.trace import ServerLine
 from console.witness.server_log import ServerLog
@@ -136,11 +137,11 @@ def test_a_trigger_of_the_copy_is_looked_into(drydock: Drydock, setting: Setting
         words = [
             "exec", "--interactive", f"--env=PGPASSWORD={told['copy-superuser']}",
             receipt_of(living, "container", "-copy"), "psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1",
-            "--username=postgres", f"--dbname={DATABASE}",
+            "--username=postgres", f"--dbname={DATABASE}", f"--host={SOCKET_FOLDER}",
         ]  # fmt: skip
         engine.docker(*words, given=TRIGGER.encode())
 
-    ended = paused(drydock, unnamed(setting.plan("nested")), "B-C-10", deed)
+    ended = paused(drydock, unnamed(setting.plan("nested")), "B-4", deed)
     assert_fails(ended, "G-19", "SELECT setval('public.moved', 7), run by PL/pgSQL function")
     assert ended.state.notes["witness.nested"] == "auto_explain"
     assert traced(ended.folder)
