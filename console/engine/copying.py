@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 
@@ -208,16 +209,24 @@ def restore(run: Rehearsal) -> None:
 
 
 def _log_of_restore(run: Rehearsal) -> tuple[ServerLine, ...]:
-    """Return the log's lines up to the end of the restoring client's last session."""
+    """Return the log's lines up to the end of each session of the restoring client.
+
+    The client has ended: all its sessions began before a mark that is left now, and none is overlooked.
+    """
     assert run.server is not None
+    token = f"drydock mark {secrets.token_hex(8)}"
+    with run.the_environment().connect(run.database) as connection:
+        own = connection.info.backend_pid
+        run_sql(connection, "environment/mark", parts={"token": sql.Literal(token)})
     lines: list[ServerLine] = []
     deadline = time.monotonic() + LOG_PATIENCE_S
     while True:
         lines += run.server.read().lines
         theirs = [line for line in lines if line.user == run.loaded.pack.owner]
         sessions = {line.pid for line in theirs if line.kind == "connection"}
-        if sessions and sessions_ended(theirs, sessions):
-            return tuple(lines)
+        marked = any(line.pid == own and token in line.sql for line in lines)
+        if marked and sessions and sessions_ended(theirs, sessions):
+            return tuple(line for line in lines if line.pid != own)
         if time.monotonic() > deadline:
             raise StepFailed("the server's log shows no end of the restore", cause="environment", gate="G-08")
         time.sleep(_LOG_POLL_S)

@@ -20,7 +20,7 @@ from console.environments.docker_names import CLIENT_UID, SOCKET_FOLDER, TOP
 from console.environments.docker_stream import AttachedStream
 from console.environments.environment import OWNER_SECRET
 from console.environments.process import Finished
-from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS
+from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS, RESTORE_OPTIONS
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
@@ -47,7 +47,7 @@ class DockerClient:
         self._put(dump, password=self._registry.value(OWNER_SECRET))
         target = conninfo.make_conninfo(
             "", host=SOCKET_FOLDER, port=PORT, dbname=database, user=owner, passfile=_PASSFILE, sslmode="disable",
-            application_name="drydock-restore",
+            application_name="drydock-restore", options=RESTORE_OPTIONS,
         )  # fmt: skip
         words = [*RESTORE_ARGUMENTS, f"--dbname={target}", _DUMP]
         if kind == "plain":

@@ -35,7 +35,7 @@ from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import lease_uid, lend, make_folder
 from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
-from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS
+from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS, RESTORE_OPTIONS
 from console.errors import StepFailed
 from console.model.isolation_facts import EmbeddedIsolation, Isolation
 from console.model.protocols import Abort, Receipts
@@ -211,7 +211,7 @@ class EmbeddedEnvironment:
         self._identified(readable)
         target = conninfo.make_conninfo(
             "", host=str(self.cluster.socket_folder), port=PORT, dbname=database, user=owner,
-            passfile=str(passfile), sslmode="disable", application_name="drydock-restore",
+            passfile=str(passfile), sslmode="disable", application_name="drydock-restore", options=RESTORE_OPTIONS,
         )  # fmt: skip
         client = "pg_restore" if kind == "archive" else "psql"
         words = [*RESTORE_ARGUMENTS, f"--dbname={target}", str(readable)]

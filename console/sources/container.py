@@ -253,11 +253,14 @@ class _Writing:
             self._told_at = time.monotonic()
 
     def end(self) -> tuple[str, int]:
-        """Make the file durable; return its sha256 and size. Raises StepFailed where it could not be written."""
-        with self._file:
-            if self._wrong is None:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+        """Close the file; return its sha256 and size. Raises StepFailed where it could not be written.
+
+        It is thrown away and hashed again before it is restored: what reaches the disk need not outlive a crash.
+        """
+        try:
+            self._file.close()
+        except OSError as wrong:
+            self._wrong = self._wrong or wrong
         if self._wrong is not None:
             reason = f"the dump cannot be written: {self._wrong.strerror}"
             raise StepFailed(reason, cause="environment") from self._wrong

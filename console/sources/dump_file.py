@@ -91,8 +91,6 @@ class DumpFileSource:
                 writing.copy_all()
             else:
                 lex(self.path, writing.lines, extensions=available_extensions(self._programs))
-            file.flush()
-            os.fsync(file.fileno())
         return CopiedDump(
             kind=kind, sha256=writing.written.hexdigest(), given_sha256=writing.read.hexdigest(),
             size_bytes=writing.size_bytes,
