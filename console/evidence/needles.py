@@ -24,6 +24,8 @@ MOST_ITERATIONS = 1_000_000
 MOST_VERIFIERS = 1000
 _SCRAM_PREFIX = b"SCRAM-SHA-256$"
 _MARKS = (GZIP_MAGIC, ZSTD_MAGIC, _SCRAM_PREFIX)
+_SOUGHT_BYTES = 64
+"""Of each needle that much is sought first: Hyperscan takes no text of 10 000 bytes, and key files are longer."""
 _VERIFIER = re.compile(
     rb"SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]{4,88})\$([A-Za-z0-9+/]{43}=):[A-Za-z0-9+/]{43}="
 )
@@ -37,10 +39,10 @@ class Needles:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._secrets = dict(secrets)
         self._needles = _distinct(secrets)
-        texts = sorted({needle for needle, _form, _name in self._needles})
-        self._texts = (*_MARKS, *texts)
+        beginnings = sorted({needle[:_SOUGHT_BYTES] for needle, _form, _name in self._needles})
+        self._texts = (*_MARKS, *beginnings)
         self._database = _compiled(self._texts)
-        self._longest = max((len(text) for text in texts), default=1)
+        self._longest = max((len(needle) for needle, _form, _name in self._needles), default=1)
         self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
         self._verifiers: dict[bytes, list[str]] = {}
 
@@ -67,7 +69,7 @@ class Needles:
         return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
 
     def _candidates(self, window: bytes) -> list[tuple[int, int]]:
-        """Return number and end of every text, in the order of their ends."""
+        """Return number and end of every text that was sought, in the order of their ends."""
         found: list[tuple[int, int]] = []
 
         def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> None:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import random
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,16 @@ def test_a_hundred_secrets_are_all_found(tmp_path: Path) -> None:
     (tmp_path / "leak").write_bytes(b" ".join(value.encode() for value in known.values()))
     found = scan_files([tmp_path / "leak"], known, root=tmp_path)
     assert [one.secret for one in found.found] == list(known)
+
+
+def test_a_secret_as_long_as_a_key_file_is_found(tmp_path: Path) -> None:
+    """A secret of 200 000 characters is found in each of its forms, and one that only begins like it is not."""
+    value = "-----BEGIN KEY-----\n" + base64.b64encode(random.Random(1).randbytes(150_000)).decode()
+    for form, text in forms_of(value).items():
+        (tmp_path / form.replace("/", "-")).write_bytes(b"." * 5_000_000 + text.encode())
+    (tmp_path / "begins").write_bytes(value[:-1].encode() + b"!")
+    found = scan_files(sorted(tmp_path.iterdir()), {"key": value}, root=tmp_path)
+    assert {one.file for one in found.found} == {path.name for path in tmp_path.iterdir()} - {"begins"}
 
 
 def leaking(drydock: Drydock) -> Ended:
