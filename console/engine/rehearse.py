@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 
 from console import __version__
+from console.engine import unrecorded
 from console.engine.closing import subject_state, tear_down
 from console.engine.control import ControlServer, remove_left_socket
 from console.engine.copying import copy_source, provision, restore
@@ -41,7 +42,6 @@ from console.engine.rehearsal import (
 )
 from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
 from console.engine.runner import Runner
-from console.engine.unrecorded import dying_unwritten, say_unrecorded, say_unsealed
 from console.engine.verifying import gather, verify
 from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
@@ -233,7 +233,7 @@ def _answer_signals(run: Rehearsal, decisions: Decisions) -> None:
         while True:
             got = arrived.get()
             if run.recorder.state.abort is None:
-                with dying_unwritten():
+                with unrecorded.dying_unwritten():
                     run.recorder.record(AbortAsked(how=signal.Signals(got).name))
             decisions.interrupt()
 
@@ -253,15 +253,15 @@ def _close(recorder: Recorder, folder: Path, state_folder: Path) -> int:
     assert state.ended is not None
     try:
         if recorder.unrecorded is not None:
-            return say_unrecorded(folder, recorder.unrecorded, state, _own_folders(folder))
+            return unrecorded.say_unrecorded(folder, recorder.unrecorded, state, _own_folders(folder))
         _require_end(folder / JOURNAL_FILE, state)
         seal_run(folder, state_folder, state, head=recorder.head, secrets=recorder.registry.values())
     except JournalBroken as broken:
         if broken.path != str(folder / JOURNAL_FILE):
-            return say_unsealed(folder, broken, state.ended)
-        return say_unrecorded(folder, broken, state, _own_folders(folder))
+            return unrecorded.say_unsealed(folder, broken, state.ended)
+        return unrecorded.say_unrecorded(folder, broken, state, _own_folders(folder))
     except (DrydockError, OSError) as wrong:
-        return say_unsealed(folder, wrong, state.ended)
+        return unrecorded.say_unsealed(folder, wrong, state.ended)
     finally:
         recorder.close()
     return state.ended.exit_code
@@ -304,7 +304,13 @@ def seal_unsealed(folder: Path, exit_code: int) -> int:
         return exit_code
     registry = SecretRegistry()
     _learn_secrets(folder, registry)
-    return _close(Recorder(folder / JOURNAL_FILE, registry), folder, _state_folder(folder))
+    try:
+        recorder = Recorder(folder / JOURNAL_FILE, registry)
+    except OSError as wrong:
+        if not unrecorded.cannot_write(wrong):
+            raise
+        return unrecorded.say_not_sealable(folder, wrong, exit_code)
+    return _close(recorder, folder, _state_folder(folder))
 
 
 def take_over(folder: Path, *, by: str, registry: SecretRegistry | None = None) -> int:
@@ -356,7 +362,11 @@ def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) 
     if recorder.state.created is None:
         broken = recorder.unrecorded
         recorder.close()
-        return 2 if broken is None else say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
+        return (
+            2
+            if broken is None
+            else unrecorded.say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
+        )
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
     return _close(recorder, folder, _state_folder(folder))

@@ -62,6 +62,15 @@ def say_unsealed(folder: Path, why: Exception, ended: RunEnded) -> int:
     return code_once_sealed(folder, ended)
 
 
+def say_not_sealable(folder: Path, why: OSError, exit_code: int) -> int:
+    """Say that an ended run's folder takes no seal; return the exit code, 4 before 5."""
+    say(
+        f"the evidence of {folder.name} could not be sealed: {why.strerror}; whatever its verdict, it does not "
+        f"verify; mend that, then: drydock recover {folder.name}"
+    )
+    return EXIT_UNCLEAN if exit_code == EXIT_UNCLEAN else EXIT_NOT_VERIFIED
+
+
 def cannot_write(wrong: BaseException) -> bool:
     """Tell whether an exception is the file system's word that nothing more can be written."""
     return isinstance(wrong, OSError) and wrong.errno in (*NO_ROOM, errno.EROFS, errno.EIO)
