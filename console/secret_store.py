@@ -12,15 +12,15 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import keyring.backend
-import keyring.core
-import keyring.errors
 import msgspec
 
 from console.errors import SecretUnavailable
 from console.secrets import SHORTEST_SECRET_CHARS, SecretRegistry
+
+if TYPE_CHECKING:  # a tenth of a second that most commands need not wait for
+    import keyring.backend
 
 Answer = TypeVar("Answer")
 
@@ -130,6 +130,9 @@ def chosen_backend() -> keyring.backend.KeyringBackend:
 
     Raises SecretUnavailable where there is none, or where the chosen one stores nothing or prompts.
     """
+    import keyring.core
+    import keyring.errors
+
     try:
         chosen = keyring.core.load_env() or keyring.core.load_config() or _best_silent_backend()
     except (ImportError, AttributeError, RuntimeError, ValueError, keyring.errors.KeyringError) as wrong:
@@ -147,6 +150,8 @@ def chosen_backend() -> keyring.backend.KeyringBackend:
 
 
 def _best_silent_backend() -> keyring.backend.KeyringBackend | None:
+    import keyring.backend
+
     silent = [
         backend
         for backend in keyring.backend.get_all_keyring()
@@ -157,6 +162,8 @@ def _best_silent_backend() -> keyring.backend.KeyringBackend | None:
 
 def _asked(ask: Callable[[], Answer]) -> Answer:
     """Return what the keyring answers; every refusal of its own is one sentence."""
+    import keyring.errors
+
     try:
         return ask()
     except keyring.errors.KeyringError as wrong:

@@ -24,14 +24,8 @@ from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
 from console.subjects import materialise
 from console.witness.catalogue import read_identity, read_privileges
-from console.witness.privileges import (
-    Cell,
-    grant_statements,
-    probe,
-    role_statements,
-    ungranted_cells,
-    writable_columns,
-)
+from console.witness.privilege_matrix import Cell, ungranted_cells, writable_columns
+from console.witness.privileges import grant_statements, probe, role_statements
 
 
 def make_roles(run: Rehearsal) -> None:

@@ -11,7 +11,7 @@ from console.gates.sentences import said
 from console.model.catalogue import Inventory, Privileges
 from console.model.facts import Probe, Probes
 from console.model.gate import Facts
-from console.witness.privileges import REFUSED, differences, ungranted_cells
+from console.witness.privilege_matrix import REFUSED, differences, ungranted_cells
 
 POWERS = ("superuser", "bypassrls", "createrole", "createdb", "replication")
 """Attributes that make every other privilege meaningless (CREATE ROLE, PostgreSQL manual)."""

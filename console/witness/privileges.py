@@ -1,28 +1,30 @@
-"""Privileges compared, recreated and refused: the truths of gates G-09 and G-18.
+"""Privileges recreated and refused: the statements that make them, and the deny probes.
 
-Owns the comparison of two `Privileges`, the statements that recreate one, and the deny probes. A probe
-changes nothing: it touches no row and its transaction is always rolled back.
+A probe changes nothing: it touches no row and its transaction is always rolled back.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import msgspec
 import psycopg
 from psycopg import sql
 
 from console.errors import PackError, StepFailed
 from console.model.catalogue import Grant, Privileges, Role, Table
 from console.sql import Prepared, prepare, run
+from console.witness.privilege_matrix import (
+    ADMIN_SUFFIX,
+    PUBLIC,
+    REFUSED,
+    Cell,
+    cell_name,
+    privilege_words,
+    writable_columns,
+)
 
-PUBLIC = "PUBLIC"
-REFUSED = "42501"
-"""insufficient_privilege (PostgreSQL manual, appendix A)."""
-
-ADMIN_SUFFIX = " WITH ADMIN OPTION"
 LIST_SETTINGS = frozenset(
     {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"}
 )
@@ -50,29 +52,6 @@ _GRANT_FILES = {
     "database": "privileges/grant_database",
     "sequence": "privileges/grant_sequence",
 }
-
-
-class Cell(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One thing that a role must not be able to do; `column` empty means any column of the table."""
-
-    role: str
-    schema: str
-    table: str
-    privilege: Literal["SELECT", "INSERT", "UPDATE"]
-    column: str = ""
-
-
-def differences(frozen: Privileges, found: Privileges) -> list[str]:
-    """Return one sentence for every way in which `found` is not exactly `frozen`; empty when equal.
-
-    A grant that its holder may pass on is always a difference (design section 4, G-09).
-    """
-    said: list[str] = []
-    for name in sorted(frozen.roles.keys() | found.roles.keys()):
-        said += _role_differences(name, frozen.roles.get(name), found.roles.get(name))
-    said += _grant_differences(frozen.grants, found.grants)
-    said += _grant_differences(frozen.public, found.public)
-    return said
 
 
 def role_statements(name: str, role: Role, *, verifier: str | None, database: str) -> list[Prepared]:
@@ -125,37 +104,6 @@ def grant_statements(privileges: Privileges) -> list[Prepared]:
     return made + [_grant_statement(grant) for grant in (*wanted, *privileges.grants)]
 
 
-def writable_columns(table: Table) -> tuple[str, ...]:
-    """Return the names of the columns that a statement may name as a target."""
-    return tuple(column.name for column in table.columns if not column.generated)
-
-
-def ungranted_cells(privileges: Privileges, tables: Mapping[str, Table], schema: str) -> list[Cell]:
-    """Return every role x table x {SELECT, INSERT, UPDATE} that nothing in `privileges` grants.
-
-    Where some columns are granted, one cell for each other column. Grants to PUBLIC and through the
-    memberships that `privileges` knows count as granted. `tables` are those of `schema` by bare name.
-    """
-    cells: list[Cell] = []
-    reach = {role: _reach(privileges, role) for role in privileges.roles}
-    granted = {
-        (grant.grantee, grant.object, grant.privilege, grant.column)
-        for grant in (*privileges.grants, *privileges.public)
-    }
-    for role in sorted(privileges.roles):
-        for name, table in sorted(tables.items()):
-            for privilege in ("SELECT", "INSERT", "UPDATE"):
-
-                def may(column: str, held: str = privilege, relation: str = name, who: str = role) -> bool:
-                    return any((one, f"{schema}.{relation}", held, column) in granted for one in reach[who])
-
-                cells += [
-                    Cell(role=role, schema=schema, table=name, privilege=privilege, column=column)
-                    for column in _refused_columns(may, writable_columns(table))
-                ]
-    return cells
-
-
 def probe(conn: psycopg.Connection[Any], cell: Cell, columns: Sequence[str]) -> str:
     """Return the SQLSTATE that the server gives when the cell is really tried; empty when it was allowed.
 
@@ -179,12 +127,6 @@ def allowed_cells(
     return {cell_name(cell): answer for cell, answer in answers.items() if answer != REFUSED}
 
 
-def cell_name(cell: Cell) -> str:
-    """Return the words for one cell: "role PRIVILEGE schema.table(column)"."""
-    column = f"({cell.column})" if cell.column else ""
-    return f"{cell.role} {cell.privilege} {cell.schema}.{cell.table}{column}"
-
-
 def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
     parts: dict[str, sql.Composable] = {"table": sql.Identifier(cell.schema, cell.table)}
     if column:
@@ -202,53 +144,11 @@ def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
     return ""
 
 
-def _role_differences(name: str, frozen: Role | None, found: Role | None) -> list[str]:
-    if found is None:
-        return [f"role {name} is missing"]
-    if frozen is None:
-        return [f"role {name} is not in the frozen matrix"]
-    said: list[str] = []
-    for field in Role.__struct_fields__:
-        expected, actual = getattr(frozen, field), getattr(found, field)
-        if expected != actual:
-            what = field.replace("_", " ")
-            said.append(f"role {name}: {what} is {_shown(actual)}, frozen is {_shown(expected)}")
-    return said
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-
-
-def _grant_differences(frozen: Sequence[Grant], found: Sequence[Grant]) -> list[str]:
-    expected, actual = {_key(grant) for grant in frozen}, {_key(grant) for grant in found}
-    said = [f"{grant.grantee} lacks {_privilege(grant)}" for grant in frozen if _key(grant) not in actual]
-    said += [
-        f"{grant.grantee} has {_privilege(grant)}, which the frozen matrix does not give"
-        for grant in found
-        if _key(grant) not in expected
-    ]
-    said += [f"{grant.grantee} may pass on {_privilege(grant)}" for grant in found if grant.grantable]
-    return said
-
-
-def _key(grant: Grant) -> tuple[str, ...]:
-    return (grant.grantee, grant.kind, grant.object, grant.privilege, grant.column)
-
-
-def _privilege(grant: Grant) -> str:
-    column = f" ({grant.column})" if grant.column else ""
-    kind = "table" if grant.kind == "column" else grant.kind
-    return f"{grant.privilege}{column} on {kind} {grant.object}"
-
-
 def _grant_statement(grant: Grant) -> Prepared:
     file = _GRANT_FILES.get(grant.kind)
     if file is None or grant.privilege not in _KEYWORDS or grant.grantable:
         raise PackError(
-            f"the frozen matrix gives {grant.grantee} {_privilege(grant)}, which Drydock does not recreate",
+            f"the frozen matrix gives {grant.grantee} {privilege_words(grant)}, which Drydock does not recreate",
             remedy="keep to plain privileges on tables, columns, views, sequences, schemas and the database",
         )
     whole = grant.kind in ("schema", "database")
@@ -279,22 +179,3 @@ def list_setting(value: str) -> list[str]:
         for opened, quoted, plain in _LISTED.findall(value)
         if opened or plain
     ]
-
-
-def _reach(privileges: Privileges, role: str) -> frozenset[str]:
-    """Return the role, PUBLIC and every role that it is a member of, as far as `privileges` knows."""
-    found, waiting = {PUBLIC}, [role]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            known = privileges.roles.get(name)
-            waiting += [group.removesuffix(ADMIN_SUFFIX) for group in known.member_of] if known else []
-    return frozenset(found)
-
-
-def _refused_columns(may: Callable[[str], bool], columns: Sequence[str]) -> list[str]:
-    if may(""):
-        return []
-    refused = [column for column in columns if not may(column)]
-    return [""] if len(refused) == len(columns) else refused

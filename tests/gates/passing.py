@@ -15,7 +15,7 @@ import msgspec
 from console.model import facts as shapes
 from console.model import isolation_facts as isolation_shapes
 from console.model.catalogue import Column, Grant, Inventory, Manifest, Privileges, Role, Table
-from console.witness.privileges import ungranted_cells
+from console.witness.privilege_matrix import ungranted_cells
 
 GIB = 1024**3
 SOURCE, COPY = "7611578671664259111", "7640730715875692588"

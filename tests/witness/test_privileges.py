@@ -15,17 +15,19 @@ from console.model.catalogue import Column, Grant, Inventory, Privileges, Role, 
 from console.secrets import scram_verifier
 from console.sql import send
 from console.witness.catalogue import read_privileges
-from console.witness.privileges import (
+from console.witness.privilege_matrix import (
     Cell,
-    allowed_cells,
     cell_name,
     differences,
+    ungranted_cells,
+    writable_columns,
+)
+from console.witness.privileges import (
+    allowed_cells,
     grant_statements,
     list_setting,
     probe,
     role_statements,
-    ungranted_cells,
-    writable_columns,
 )
 
 FROZEN = Path(__file__).resolve().parents[2] / "scenarios" / "cutter_dry_run" / "frozen"
