@@ -41,4 +41,6 @@ def test_every_screen_has_its_picture() -> None:
     wanted = {f"boundary-B-{number}-80x24" for number in range(1, 6)}
     wanted |= {f"{name}-160x48{light}" for name in ("pass", "fail") for light in ("", "-light")}
     wanted |= {f"{name}-80x24" for name in ("gates", "rows", "inspector", "help", "leave", "fail")}
+    modes = ("runs", "compare", "search", "gates", "files", "decisions", "verify")
+    wanted |= {f"browse-{name}-80x24" for name in modes}
     assert wanted - names == set()
