@@ -203,11 +203,11 @@ OF_ALL = [
     Picture(name="browse-runs", play=VERIFIED, size=LARGE),
     Picture(name="browse-compare", play=COMPARED, size=LARGE),
     Picture(name="browse-compare", play=COMPARED),
-    Picture(name="browse-search", play=slowly("slash", *typed("read_committed"), "enter")),
+    Picture(name="browse-search", play=slowly("slash", *typed("read committed"), "enter")),
 ]
 OF_ONE = [
-    Picture(name="browse-gates", play=slowly("end", "home")),
-    Picture(name="browse-gates", play=slowly("end", "home"), size=LARGE, theme=LIGHT),
+    Picture(name="browse-gates", play=slowly("tab", "tab")),
+    Picture(name="browse-gates", play=slowly("tab", "tab"), size=LARGE, theme=LIGHT),
     Picture(name="browse-times", play=slowly("4"), size=LARGE),
     Picture(name="browse-files", play=slowly("5", "down", "down")),
     Picture(name="browse-decisions", play=slowly("6", "down")),

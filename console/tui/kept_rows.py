@@ -80,7 +80,7 @@ def timeline(entries: Sequence[Entry], state: RunState) -> list[Row]:
             (cell(" ", BAR_COLUMNS + 11), "plain"),
         )
         rows[entry.n] = Row(
-            spans=(*time, (f"? {one_line(key)} ", "wait"), ("never ended", "wait")), key=f"time {entry.n}",
+            spans=(*time, (f"? {one_line(key)} ", "wait"), ("was not finished", "wait")), key=f"time {entry.n}",
             told=(Told("began", entry.at), Told("ended", "never", "wait")),
         )  # fmt: skip
     return [rows[n] for n in sorted(rows)]

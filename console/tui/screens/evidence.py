@@ -95,7 +95,7 @@ class EvidenceScreen(ListScreen):
                 ((" drydock ", "title"), (f" {one_line(self.run_open.run, limit_chars=40)}  ", "name"), *end),
                 ((f"{self._took()} ", "plain"),),
             ),
-            (((" subject ", "dim"), (one_line(subject, limit_chars=200), "plain")), ((f"{words} ", role),)),
+            (((" subject ", "dim"), (one_line(subject, limit_chars=200), "plain")), ((f" {words} ", role),)),
         ]
 
     def _took(self) -> str:

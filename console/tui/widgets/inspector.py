@@ -8,7 +8,7 @@ from console.tui.describe import Told
 from console.tui.spans import Spans, cell, wrapped
 from console.tui.widgets.lines import Lines
 
-_LABEL_COLUMNS = 12
+_LABEL_COLUMNS = 13
 _NARROW_COLUMNS = 40
 
 
