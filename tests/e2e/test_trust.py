@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -237,7 +238,8 @@ def _exposed(drydock: Drydock, living: Living) -> list[tuple[str, bytes]]:
             for name in ("cmdline", "environ"):
                 path = Path(f"/proc/{one.pid}/{name}")
                 if os.access(path, os.R_OK):
-                    found.append((f"{name} of {one.command[:40]}", path.read_bytes()))
+                    with suppress(ProcessLookupError, FileNotFoundError):  # it has ended since it was listed
+                        found.append((f"{name} of {one.command[:40]}", path.read_bytes()))
             found += _mapped_by(one.pid)
     logs = [path for work in drydock.work.glob(f"drydock-{run}-*") for path in work.rglob("log/*")]
     return found + [(f"log {path.name}", path.read_bytes()) for path in logs if path.is_file()]

@@ -39,13 +39,22 @@ class ChecklistPane(Lines):
         if self.follow and self._lines:
             current = [number for number, line in enumerate(self._lines) if line.now]
             reached = self._reached()
-            self.cursor = (current or reached or [0])[-1]
+            self.cursor = (self._failed_before_it_asks() or current or reached or [0])[-1]
             below = min(len(self._lines) - 1, self.cursor + self.page_lines // 3)
             top = max(0, below - self.page_lines + 1)
             self.top_line = min(max(0, len(self._lines) - self.page_lines), top, self.cursor)
             self.refresh()
             return
         super().grew()
+
+    def _failed_before_it_asks(self) -> list[int]:
+        """Return the line of what failed while a boundary waits: its question is on the screen anyway."""
+        state = self._state
+        if state.armed is None or state.ended is not None:
+            return []
+        failed = [name for name, done in state.scenarios.items() if done.verdict == "FAIL"]
+        failed += [one.gate for one in state.failing_gates]
+        return [number for number, line in enumerate(self._lines) if line.id in failed[:1]][:1]
 
     def _reached(self) -> list[int]:
         """Return the lines of what the run came to; after a failure only the first line that tells it."""
