@@ -17,7 +17,8 @@ import zstandard
 from console.evidence.needles import GZIP_MAGIC, LONGEST_VERIFIER_BYTES, Hit, Needles
 from console.evidence.storage import open_regular
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
+"""Small enough to stay in a processor's cache between reading and searching: four times that is half as fast."""
 MOST_FINDINGS = 1000
 MOST_DEEP = 4
 MOST_OPEN = 8
