@@ -304,6 +304,17 @@ async def test_a_search_over_all_runs_leads_to_its_places(runs: Path) -> None:
         await until(pilot, lambda: "FAIL" in text_of(app) and "RunEnded" in text_of(app))
 
 
+async def test_a_narrow_hit_shows_what_was_found(runs: Path) -> None:
+    """At 80 columns each row begins near the text that was sought, not at the record's beginning."""
+    app = app_on(runs)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("slash", *"rollback", "enter")
+        await until(pilot, lambda: isinstance(app.screen, FoundScreen) and app.screen.is_over)
+        rows = [line for line in text_of(app).split("\n") if "statement 100" in line and "20261121-" in line]
+        assert len(rows) == 4
+        assert all("ROLLBACK" in row for row in rows)
+
+
 def test_a_search_gives_way_after_each_piece(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many hits and bytes there are, no step of a search is longer than one piece; numbers are right."""
     monkeypatch.setattr("console.evidence.search.PIECE_BYTES", 700)

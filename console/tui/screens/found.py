@@ -16,6 +16,7 @@ from console.tui.widgets.rows import Row, RowsPane
 
 MOST_HITS = 2000
 _WORK_EVERY_S, _WORK_FOR_S = 0.03, 0.015
+_BEFORE_CHARS = 8
 
 
 class FoundScreen(ListScreen):
@@ -58,7 +59,9 @@ class FoundScreen(ListScreen):
         if self.is_over:
             self._working.stop()
         if self.is_over or len(self.hits) != before:
-            self.found.show([_row(number, hit) for number, hit in enumerate(self.hits)], self._words())
+            self.found.show(
+                [_row(number, hit, self._text) for number, hit in enumerate(self.hits)], self._words()
+            )
             self.draw()
 
     def _words(self) -> str:
@@ -91,10 +94,16 @@ class FoundScreen(ListScreen):
             self._desk.open_run(hit.run, hit)
 
 
-def _row(number: int, hit: Hit) -> Row:
+def _from_the_find(text: str, sought: str) -> str:
+    """Return the part of a text that begins a little before what was sought: a narrow row must show it."""
+    at = text.lower().find(sought.lower())
+    return text if at <= _BEFORE_CHARS else f"…{text[at - _BEFORE_CHARS :]}"
+
+
+def _row(number: int, hit: Hit, sought: str) -> Row:
     place = f"event {hit.number}" if hit.file == "journal" else f"statement {hit.number + 1}"
     spans: Spans = (
         (cell(hit.run, 21), "name"), (cell(hit.file, 8), "dim"), (cell(place, 18), "dim"),
-        (one_line(hit.text, limit_chars=240), "plain"),
+        (one_line(_from_the_find(hit.text, sought), limit_chars=240), "plain"),
     )  # fmt: skip
     return Row(spans=spans, key=f"hit {number}")
