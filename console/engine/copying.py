@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import time
+from collections.abc import Sequence
 
 import msgspec
 from psycopg import sql
@@ -12,6 +12,7 @@ from psycopg import sql
 from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
 from console.engine.long_steps import DumpProgress, WatchedRestore
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
+from console.engine.witnessing import Mark, leave_mark
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
 from console.errors import StepFailed
@@ -214,22 +215,24 @@ def _log_of_restore(run: Rehearsal) -> tuple[ServerLine, ...]:
     The client has ended: all its sessions began before a mark that is left now, and none is overlooked.
     """
     assert run.server is not None
-    token = f"drydock mark {secrets.token_hex(8)}"
     with run.the_environment().connect(run.database) as connection:
-        own = connection.info.backend_pid
-        run_sql(connection, "environment/mark", parts={"token": sql.Literal(token)})
+        mark = leave_mark(connection)
     lines: list[ServerLine] = []
     deadline = time.monotonic() + LOG_PATIENCE_S
     while True:
         lines += run.server.read().lines
-        theirs = [line for line in lines if line.user == run.loaded.pack.owner]
-        sessions = {line.pid for line in theirs if line.kind == "connection"}
-        marked = any(line.pid == own and token in line.sql for line in lines)
-        if marked and sessions and sessions_ended(theirs, sessions):
-            return tuple(line for line in lines if line.pid != own)
+        if restore_is_over(lines, mark, owner=run.loaded.pack.owner):
+            return tuple(line for line in lines if line.pid != mark.pid)
         if time.monotonic() > deadline:
             raise StepFailed("the server's log shows no end of the restore", cause="environment", gate="G-08")
         time.sleep(_LOG_POLL_S)
+
+
+def restore_is_over(lines: Sequence[ServerLine], mark: Mark, *, owner: str) -> bool:
+    """Tell whether the log shows the end of every session of the client, which had ended before the mark."""
+    theirs = [line for line in lines if line.user == owner]
+    sessions = {line.pid for line in theirs if line.kind == "connection"}
+    return mark.is_in(lines) and bool(sessions) and sessions_ended(theirs, sessions)
 
 
 def _make_owner_and_database(run: Rehearsal) -> None:

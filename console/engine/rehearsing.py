@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 import msgspec
-from psycopg import sql
 
 from console.engine.nested_witness import watch_nested_statements
 from console.engine.rehearsal import Rehearsal
 from console.engine.statements import lost_with_its_session, scenario_of, surface_of, verbs_of
 from console.engine.strays import strays
-from console.engine.witnessing import Witnessing
+from console.engine.witnessing import Witnessing, leave_mark
 from console.environments.harness_talk import Report
 from console.environments.process import end_process
 from console.errors import StepFailed
@@ -152,15 +150,8 @@ def _drain(run: Rehearsal, *, finish: bool = False, everything: bool = True) -> 
 
 def _read_log(run: Rehearsal, scenario: str) -> None:
     """Read the server's log up to a mark of our own, which stands behind all that was logged before."""
-    token = f"drydock mark {secrets.token_hex(8)}"
-    connection = run.the_witnessing().connection
-    own = connection.info.backend_pid
-    run_sql(connection, "environment/mark", parts={"token": sql.Literal(token)})
-
-    def there(lines: list[ServerLine]) -> bool:
-        return any(line.pid == own and token in line.sql for line in lines)
-
-    _read_until(run, scenario, there, "the engine's own mark")
+    mark = leave_mark(run.the_witnessing().connection)
+    _read_until(run, scenario, mark.is_in, "the engine's own mark")
 
 
 def _read_until(run: Rehearsal, scenario: str, there: Callable[[list[ServerLine]], bool], what: str) -> None:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from psycopg import sql
+
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection
+from console.sql import run as run_sql
 from console.witness.surface import SurfaceVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A statement of the engine's own in the server's log, behind all that was logged before it."""
+
+    pid: int
+    token: str
+
+    def is_in(self, lines: Iterable[ServerLine]) -> bool:
+        """Tell whether the log was read up to the mark."""
+        return any(line.pid == self.pid and self.token in line.sql for line in lines)
+
+
+def leave_mark(connection: EngineConnection) -> Mark:
+    """Leave a mark in the server's log."""
+    token = f"drydock mark {secrets.token_hex(8)}"
+    run_sql(connection, "environment/mark", parts={"token": sql.Literal(token)})
+    return Mark(pid=connection.info.backend_pid, token=token)
 
 
 @dataclass(kw_only=True)

@@ -41,7 +41,7 @@ class Needles:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._secrets = dict(secrets)
         self._needles = _distinct(secrets)
-        beginnings = sorted({needle[:_SOUGHT_BYTES] for needle, _form, _name in self._needles})
+        beginnings = sorted({_sought(needle) for needle, _form, _name in self._needles} - {b""})
         self._texts = _padded((*_MARKS, *beginnings))
         self._database = _compiled(self._texts)
         self._longest = max((len(needle) for needle, _form, _name in self._needles), default=1)
@@ -115,6 +115,11 @@ class Needles:
             name for name, value in self._secrets.items()
             if hmac.compare_digest(_stored_key(value, salt, int(match[1])), stored)
         ]  # fmt: skip
+
+
+def _sought(needle: bytes) -> bytes:
+    """Return the longest part of a needle's beginning without a NUL, at which Hyperscan's texts end."""
+    return max(needle[:_SOUGHT_BYTES].split(b"\0"), key=len)
 
 
 def _padded(texts: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -182,6 +182,18 @@ def test_a_hundred_secrets_are_all_found(tmp_path: Path) -> None:
     assert [one.secret for one in found.found] == list(known)
 
 
+def test_a_secret_with_a_nul_is_found(tmp_path: Path) -> None:
+    """A NUL in a secret, first or in the middle, ends the search, or lets something that only begins like it pass."""
+    known = {"first": "\0ghijklmnop", "middle": "abc\0defghijk"}
+    (tmp_path / "leak").write_bytes(b"..".join(value.encode() for value in known.values()))
+    (tmp_path / "other").write_bytes(b"abc\0defghijx \0ghijklmnox abc")
+    found = scan_files([tmp_path / "leak", tmp_path / "other"], known, root=tmp_path)
+    assert [(one.file, one.secret, one.at) for one in found.found] == [
+        ("leak", "first", 0),
+        ("leak", "middle", 13),
+    ]
+
+
 def test_a_secret_as_long_as_a_key_file_is_found(tmp_path: Path) -> None:
     """A secret of 200 000 characters is found in each of its forms, and one that only begins like it is not."""
     value = "-----BEGIN KEY-----\n" + base64.b64encode(random.Random(1).randbytes(150_000)).decode()
