@@ -46,14 +46,13 @@ class Link:
         return [ssh, *options, f"{getpass.getuser()}@127.0.0.1", shlex.join(words)]
 
     def at_home(self) -> list[str]:
-        """Return words before a command that give it a home with this link's key and its server's, root's only.
+        """Return words before a command that give it a home which knows this link's server and has no key; root's only.
 
         ssh takes the home from the account, not from HOME: the command has a passwd file of its own.
         """
         home, passwd = self.place / "home", self.place / "passwd"
         ssh = home / ".ssh"
         ssh.mkdir(parents=True, mode=0o700, exist_ok=True)
-        shutil.copy(self.place / "key", ssh / "id_ed25519")
         shutil.copy(self.place / "known", ssh / "known_hosts")
         lines = []
         for line in Path("/etc/passwd").read_text("utf-8").splitlines():
@@ -64,6 +63,24 @@ class Link:
         passwd.write_text("\n".join([*lines, ""]), "utf-8")
         script = f'mount --bind {shlex.quote(str(passwd))} /etc/passwd && exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+
+@contextmanager
+def agent_of(link: Link) -> Iterator[Path]:
+    """Run an ssh-agent that has the link's key, and give its socket."""
+    path = link.place / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not path.exists():
+            assert agent.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        variables = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+        subprocess.run(["ssh-add", "-q", str(link.place / "key")], env=variables, check=True)
+        yield path
+    finally:
+        agent.terminate()
+        agent.wait(30)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from docker_images import Images, load_images
 from docker_plans import Setting
 from engine_objects import changes, look_at_engine
 from fix_runs import PATIENCE_S, Drydock
-from fix_sshd import NO_SSHD, SSHD, sshd_in
+from fix_sshd import NO_SSHD, SSHD, agent_of, sshd_in
 from tls_files import make_tls
 
 
@@ -68,14 +68,19 @@ def test_over_tls(drydock: Drydock, setting: Setting, other: Other) -> None:
 
 @pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
 def test_over_ssh(drydock: Drydock, setting: Setting, other: Other) -> None:
-    """A rehearsal on an engine behind ssh fails, leaves a tunnel, or one without the key is not told so."""
+    """An engine behind ssh cannot be used with the operator's agent alone, a tunnel stays, or an unknown server is used."""
     before = look_at_engine(other.engine)
     with sshd_in(drydock.place("ssh")) as link:
         plan = setting.plan("ssh", endpoint=f"ssh://root@127.0.0.1:{link.port}{other.engine.socket}")
         stranger = drydock.start(str(plan), "--approve", "all")
         refused = stranger.process.wait(PATIENCE_S)
-        known = dataclasses.replace(drydock, program=(*link.at_home(), *drydock.program))
-        ended = known.run(str(plan))
+        with agent_of(link) as agent:
+            known = dataclasses.replace(
+                drydock,
+                program=(*link.at_home(), *drydock.program),
+                variables={**drydock.variables, "SSH_AUTH_SOCK": str(agent)},
+            )
+            ended = known.run(str(plan))
     assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
     assert ended.summary["rows_total"] == 15
     tunnels = [
