@@ -68,7 +68,7 @@ def test_over_tls(drydock: Drydock, setting: Setting, other: Other) -> None:
 
 @pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
 def test_over_ssh(drydock: Drydock, setting: Setting, other: Other) -> None:
-    """An engine behind ssh cannot be used with the operator's agent alone, a tunnel stays, or an unknown server is used."""
+    """The operator's agent alone opens no engine behind ssh, a tunnel stays, or an unknown server is used."""
     before = look_at_engine(other.engine)
     with sshd_in(drydock.place("ssh")) as link:
         plan = setting.plan("ssh", endpoint=f"ssh://root@127.0.0.1:{link.port}{other.engine.socket}")
