@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import hyperscan
 
@@ -48,7 +49,7 @@ class Needles:
         self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
         self._verifiers: dict[bytes, list[str]] = {}
 
-    def search(self, window: bytes) -> tuple[list[Hit], list[tuple[int, bytes]], list[str]]:
+    def search(self, window: bytes | memoryview) -> tuple[list[Hit], list[tuple[int, bytes]], list[str]]:
         """Return the hits, the beginnings of compressed members (place, magic), and what a limit stopped."""
         places: list[tuple[int, int]] = []
         members: list[tuple[int, bytes]] = []
@@ -70,28 +71,30 @@ class Needles:
             hits += fitting
         return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
 
-    def _candidates(self, window: bytes) -> list[tuple[int, int]]:
+    def _candidates(self, window: bytes | memoryview) -> list[tuple[int, int]]:
         """Return number and end of every text that was sought, in the order of their ends."""
         found: list[tuple[int, int]] = []
 
         def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> None:
             found.append((number, end))
 
-        self._database.scan(window, match_event_handler=note)
+        self._database.scan(cast("bytes", window), match_event_handler=note)  # its stubs know no other buffer
         return found
 
-    def _exactly(self, window: bytes, places: Iterable[tuple[int, int]]) -> list[Hit]:
+    def _exactly(self, window: bytes | memoryview, places: Iterable[tuple[int, int]]) -> list[Hit]:
         """Return every needle at or around the places that an automaton named; forms of one text once."""
         found: dict[tuple[int, str], Hit] = {}
         for begin, end in _merged(places, self._longest):
+            around = bytes(window[begin:end])
             for needle, form, name in self._needles:
-                at = window.find(needle, begin, end)
+                at = around.find(needle)
                 while at >= 0:
-                    found.setdefault((at, name), (at, at + len(needle), form, name))
-                    at = window.find(needle, at + 1, end)
+                    place = begin + at
+                    found.setdefault((place, name), (place, place + len(needle), form, name))
+                    at = around.find(needle, at + 1)
         return list(found.values())
 
-    def _fitting_verifiers(self, window: bytes) -> tuple[list[Hit], list[str]]:
+    def _fitting_verifiers(self, window: bytes | memoryview) -> tuple[list[Hit], list[str]]:
         hits: list[Hit] = []
         limits: list[str] = []
         for match in _VERIFIER.finditer(window):

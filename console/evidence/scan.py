@@ -17,8 +17,8 @@ import zstandard
 from console.evidence.needles import GZIP_MAGIC, LONGEST_VERIFIER_BYTES, Hit, Needles
 from console.evidence.storage import open_regular
 
-CHUNK_BYTES = 1 << 20
-"""Small enough to stay in a processor's cache between reading and searching: four times that is half as fast."""
+CHUNK_BYTES = 1 << 18
+"""Small enough to stay in a processor's nearer cache between reading and searching."""
 MOST_FINDINGS = 1000
 MOST_DEEP = 4
 MOST_OPEN = 8
@@ -168,19 +168,40 @@ class _Member:
 
 
 class _Stream:
-    """Bytes in pieces: each window shares its beginning with the one before."""
+    """Bytes in pieces: each window shares its beginning with the one before, in one buffer, so that few are copied."""
 
     def __init__(self, search: _Search, *, inside: str = "", depth: int = 0) -> None:
         self._search, self._inside, self._depth = search, inside, depth
-        self._kept = b""
+        self._most_kept = search.needles.longest_bytes - 1
+        self._buffer = bytearray(self._most_kept + CHUNK_BYTES)
+        self._kept = 0
         self._offset = 0
         self._members: list[_Member] = []
 
-    def feed(self, chunk: bytes) -> None:
-        """Search a piece; what ends in what was kept was told before."""
-        for member in self._members:
-            member.feed(chunk)
-        old, window = len(self._kept), self._kept + chunk
+    def room(self) -> memoryview:
+        """Return where the next piece may be written, for `took`."""
+        return memoryview(self._buffer)[self._kept : self._kept + CHUNK_BYTES]
+
+    def feed(self, data: bytes) -> None:
+        """Search bytes that something else has read."""
+        for at in range(0, len(data), CHUNK_BYTES):
+            piece = data[at : at + CHUNK_BYTES]
+            self.room()[: len(piece)] = piece
+            self.took(len(piece))
+
+    def took(self, size_bytes: int) -> None:
+        """Search the piece that was written into the room; what ends in what was kept was told before."""
+        old = self._kept
+        with memoryview(self._buffer) as whole, whole[: old + size_bytes] as window:
+            for member in self._members:
+                member.feed(bytes(window[old:]))
+            self._search_window(window, old)
+            kept = min(len(window), self._most_kept)
+            whole[:kept] = window[len(window) - kept :]
+        self._kept = kept
+        self._offset += size_bytes
+
+    def _search_window(self, window: memoryview, old: int) -> None:
         base = self._offset - old
         hits, members, limits = self._search.needles.search(window)
         for hit in hits:
@@ -192,8 +213,6 @@ class _Stream:
         for what in limits:
             self._search.limit(what)
         self._members = [member for member in self._members if not member.over]
-        self._kept = window[-(self._search.needles.longest_bytes - 1) :]
-        self._offset += len(chunk)
 
     def _tell(self, hit: Hit, base: int) -> None:
         begin, _end, form, name = hit
@@ -201,7 +220,7 @@ class _Stream:
             Finding(file=self._search.file, at=base + begin, form=form, secret=name, inside=self._inside)
         )
 
-    def _open(self, window: bytes, place: int, base: int, kind: str) -> None:
+    def _open(self, window: memoryview, place: int, base: int, kind: str) -> None:
         inside = f"{self._inside}, in {kind} at {base + place}".removeprefix(", ")
         if self._depth >= MOST_DEEP or self._search.open_members >= MOST_OPEN:
             self._search.limit(
@@ -209,7 +228,7 @@ class _Stream:
             )
             return
         member = _Member(self._search, kind, inside, self._depth + 1)
-        member.feed(window[place:])
+        member.feed(bytes(window[place:]))
         if not member.over:
             self._members.append(member)
 
@@ -244,9 +263,9 @@ def scan_files(paths: Iterable[Path], secrets: Mapping[str, str], *, root: Path)
 def _scan_file(path: Path, search: _Search) -> int:
     stream, size_bytes = _Stream(search), 0
     with open_regular(path) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            stream.feed(chunk)
-            size_bytes += len(chunk)
+        while read_bytes := file.readinto(stream.room()):
+            stream.took(read_bytes)
+            size_bytes += read_bytes
     stream.close()
     return size_bytes
 
