@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
+import errno
+import fcntl
 import os
 import re
 import tempfile
@@ -93,7 +94,9 @@ def make_key(folder: Path, *, in_keyring: bool = False) -> str:
         _create_whole(path, value + "\n")
         trust(folder, public_of(key))
     except FileExistsError:
-        return public_of(load_key(folder))
+        public = public_of(load_key(folder))
+        trust(folder, public)
+        return public
     except OSError as wrong:
         raise SecretUnavailable(
             f"the sealing key {path} cannot be written: {wrong.strerror}",
@@ -103,17 +106,27 @@ def make_key(folder: Path, *, in_keyring: bool = False) -> str:
 
 
 def _create_whole(path: Path, content: str) -> None:
-    """Create a 0600 file that is whole from its first moment; raises FileExistsError when it is there."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Create a 0600 file that is whole, and has one name, from its first moment; FileExistsError when it is there.
+
+    Two first commands may come at once: the folder's lock decides, and whoever reads needs none.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        os.link(name, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "it is there already", str(path))
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            Path(name).rename(path)
+        except OSError:
             Path(name).unlink()
+            raise
+    finally:
+        os.close(folder)
 
 
 def trust(folder: Path, public: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,17 @@ from fix_journals import ended as end_event
 from fix_packs import Packs
 
 from console.errors import JournalBroken, SecretUnavailable
-from console.evidence.keys import KEY_FILE, load_key, make_key, public_of, signed_by, trust, trusted
+from console.evidence.keys import (
+    KEY_FILE,
+    TRUSTED_FILE,
+    has_key,
+    load_key,
+    make_key,
+    public_of,
+    signed_by,
+    trust,
+    trusted,
+)
 from console.evidence.ledger import LedgerLine, append, read_ledger, vanished
 from console.evidence.storage import compress_large, size_bytes_of
 from console.evidence.unpacking import unpack_trace
@@ -32,6 +44,32 @@ def test_a_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert not signed_by(public, b"y", key.sign(b"x"))
     with pytest.raises(SecretUnavailable, match="already"):
         make_key(tmp_path / "state")
+
+
+def test_many_first_commands_make_one_key(tmp_path: Path) -> None:
+    """Whoever comes at the same moment gets the one key, believed, and never sees it half made or under two names."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for number in range(50):
+                state = tmp_path / str(number)
+                state.mkdir(mode=0o700)
+                seen = set(pool.map(_first_command, [state] * 4, [True, True, False, False]))
+                assert seen == {trusted(state)}
+                assert len(trusted(state)) == 1
+                assert sorted(path.name for path in state.iterdir()) == [TRUSTED_FILE, KEY_FILE]
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def _first_command(state: Path, makes: bool) -> frozenset[str]:
+    """Do what the first command of an operator does, or wait for another's, and return the key it got."""
+    while not has_key(state):
+        if makes:
+            with suppress(SecretUnavailable):  # somebody else was first
+                make_key(state)
+    return frozenset({public_of(load_key(state))})
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640])
