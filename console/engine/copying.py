@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import msgspec
 from psycopg import sql
 
-from console.engine.dump_copying import copy_dump_file, is_whole, require_extensions, with_moved_sequences
+from console.engine.dump_copying import contents, copy_dump_file, require_extensions, with_moved_sequences
 from console.engine.long_steps import DumpProgress, WatchedRestore
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
 from console.engine.witnessing import Mark, leave_mark
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
+from console.environments.restoring import Parts, with_foreign_keys_last
 from console.errors import StepFailed
 from console.model.facts import (
     Identifier,
@@ -38,6 +39,8 @@ from console.witness.searched_copy import Declared, declared_settings, search, s
 from console.witness.server_log import sessions_ended
 
 LOG_PATIENCE_S = 30.0
+LARGE_DUMP_BYTES = 16 << 20
+"""From here on statistics are gathered before foreign keys are checked; below that it costs more than it saves."""
 _LOG_POLL_S = 0.005
 _WORDS_CHARS = 600
 
@@ -179,8 +182,8 @@ def restore(run: Rehearsal) -> None:
     environment, pack = run.the_environment(), run.loaded.pack
     assert run.server is not None and run.dumped is not None
     kind = run.dumped.kind
-    trailer = is_whole(run)
-    if not trailer:
+    listing = contents(run)
+    if listing is None:
         reason = "pg_restore cannot read the archive's table of contents: it was cut off"
         raise StepFailed(reason, cause="source", gate="G-08")
     _make_owner_and_database(run)
@@ -190,12 +193,12 @@ def restore(run: Rehearsal) -> None:
         watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
         done = environment.restore(
             run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched,
-            timeout_s=run.config.limits.step_timeout_s,
+            timeout_s=run.config.limits.step_timeout_s, parts=_parts(run, listing),
         )  # fmt: skip
     lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
     fact = Restore(
-        tool="psql" if kind == "plain" else "pg_restore", exit_code=done.returncode, trailer=trailer,
+        tool="psql" if kind == "plain" else "pg_restore", exit_code=done.returncode, trailer=True,
         streamed_sha256=run.dumped.sha256, restored_sha256=restored_sha256,
         log_lines=len(lines), errors=_errors(run, lines), unknown_grantees=_unknown_grantees(run),
     )  # fmt: skip
@@ -207,6 +210,19 @@ def restore(run: Rehearsal) -> None:
             "manifest.copy", read_manifest(connection), source="the copy's catalogue and exact counts"
         )
     _search(run)
+
+
+def _parts(run: Rehearsal, listing: str) -> Parts | None:
+    """Return the parts of an archive that is worth them: a small one is restored at once."""
+    if run.places.dump.stat().st_size < LARGE_DUMP_BYTES:
+        return None
+
+    def analyze() -> None:
+        with run.the_environment().connect(run.database) as connection:
+            run_sql(connection, "environment/analyze")
+
+    lists = with_foreign_keys_last(listing)
+    return Parts(lists=lists, between=analyze) if lists else None
 
 
 def _log_of_restore(run: Rehearsal) -> tuple[ServerLine, ...]:

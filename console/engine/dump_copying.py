@@ -60,24 +60,25 @@ def copy_dump_file(run: Rehearsal, source: DumpFileSource) -> None:
     recorder.fact("privileges.source", nobody, source="a dump file has no roles")
 
 
-def is_whole(run: Rehearsal) -> bool:
-    """Tell whether the copy has its end: plain text was lexed to its last line, an archive can be listed.
+def contents(run: Rehearsal) -> str | None:
+    """Return the table of contents of a copy that has its end, None for one that was cut off.
 
-    A foreign archive is looked through as well: StepFailed (source) for what is not restored.
+    Plain text, which was lexed to its last line, has none: it is empty. A foreign archive is looked through as
+    well: StepFailed (source) for what is not restored.
     """
     assert run.dumped is not None
     if run.dumped.kind == "plain":
-        return True
+        return ""
     if run.living_source() is None:
-        return _foreign_archive_is_whole(run)
+        return _contents_of_foreign(run)
     listed = run_program(
         [run.programs.path("pg_restore"), "--list", str(run.places.dump)],
         name="pg_restore --list", scratch=run.places.scratch, receipts=run.recorder, abort=run.recorder,
     )  # fmt: skip
-    return listed.returncode == 0
+    return listed.stdout.decode("utf-8", "replace") if listed.returncode == 0 else None
 
 
-def _foreign_archive_is_whole(run: Rehearsal) -> bool:
+def _contents_of_foreign(run: Rehearsal) -> str:
     """The table of contents is searched and the SQL that would run is lexed, before any of it runs."""
     programs = run.the_environment().restoring_programs()
     if not programs.may_read_foreign_dumps:
@@ -92,9 +93,10 @@ def _foreign_archive_is_whole(run: Rehearsal) -> bool:
         if done.returncode:
             words = shown(done.stderr)
             raise StepFailed(f"pg_restore cannot read the archive: {words}", cause="source", gate="G-08")
-        _search_entries(done.stdout.decode("utf-8", "replace"))
+        listing = done.stdout.decode("utf-8", "replace")
+        _search_entries(listing)
         lex(text, lambda lexer: _feed(run, text, lexer), extensions=available_extensions(run.programs))
-    return True
+    return listing
 
 
 def _search_entries(listing: str) -> None:

@@ -41,6 +41,7 @@ from console.environments.environment import SUPERUSER_SECRET, HarnessPlace
 from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
+from console.environments.restoring import Parts
 from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
 from console.model.isolation_facts import Isolation
@@ -257,12 +258,12 @@ class DockerEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float,
+        timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in a container without network; return how the client ended."""
         with self._client() as client:
             return client.restore(
-                dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s
+                dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts
             )
 
     @contextmanager

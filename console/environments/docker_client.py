@@ -20,13 +20,20 @@ from console.environments.docker_names import CLIENT_UID, SOCKET_FOLDER, TOP
 from console.environments.docker_stream import AttachedStream
 from console.environments.environment import OWNER_SECRET
 from console.environments.process import Finished
-from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS, RESTORE_OPTIONS
+from console.environments.restoring import (
+    PSQL_ARGUMENTS,
+    RESTORE_ARGUMENTS,
+    RESTORE_OPTIONS,
+    Parts,
+    restored_in_parts,
+)
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
 
 _DUMP = f"{TOP}/dump/given/source.dump"
 _PASSFILE = f"{TOP}/dump/given/owner.pass"
+_LIST = f"{TOP}/dump/given/part.list"
 _TAIL_BYTES = 8192
 _POLL_S = 0.2
 
@@ -41,7 +48,7 @@ class DockerClient:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float,
+        timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner; its password is gone from the volume afterwards."""
         self._put(dump, password=self._registry.value(OWNER_SECRET))
@@ -53,10 +60,16 @@ class DockerClient:
         if kind == "plain":
             restrict = f"--command=\\restrict {token_hex(16)}"
             words = [*PSQL_ARGUMENTS, f"--dbname={target}", restrict, f"--file={_DUMP}"]
+        client = "pg_restore" if kind == "archive" else "psql"
+
+        def one_part(listing: str) -> Finished:
+            self._put(None, password=self._registry.value(OWNER_SECRET), listing=listing)
+            return self._run(client, [f"--use-list={_LIST}", *words], abort=abort, timeout_s=timeout_s)
+
         try:
-            return self._run(
-                "pg_restore" if kind == "archive" else "psql", words, abort=abort, timeout_s=timeout_s
-            )
+            if parts is not None:
+                return restored_in_parts(one_part, parts)
+            return self._run(client, words, abort=abort, timeout_s=timeout_s)
         finally:
             self._put(None, password="")
 
@@ -73,13 +86,16 @@ class DockerClient:
             return done
         return self._run("pg_restore", ["--list", _DUMP], abort=abort, timeout_s=timeout_s)
 
-    def _put(self, dump: Path | None, *, password: str) -> None:
-        """Put dump and passfile into their volume, readable by the client alone."""
+    def _put(self, dump: Path | None, *, password: str, listing: str = "") -> None:
+        """Put dump, passfile and a part's list into their volume, readable by the client alone."""
         entries = [Placed(name="given", mode=0o700, uid=CLIENT_UID)]
         if dump is not None:
             entries.append(Placed(name="given/source.dump", mode=0o400, uid=CLIENT_UID, content=dump))
         line = f"*:*:*:*:{password}\n".encode() if password else b""
         entries.append(Placed(name="given/owner.pass", mode=0o600, uid=CLIENT_UID, content=line))
+        if listing:
+            content = listing.encode()
+            entries.append(Placed(name="given/part.list", mode=0o400, uid=CLIENT_UID, content=content))
         self._containers.put(f"{TOP}/dump", packed(entries))
 
     def _run(

@@ -35,7 +35,13 @@ from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import lease_uid, lend, make_folder
 from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
-from console.environments.restoring import PSQL_ARGUMENTS, RESTORE_ARGUMENTS, RESTORE_OPTIONS
+from console.environments.restoring import (
+    PSQL_ARGUMENTS,
+    RESTORE_ARGUMENTS,
+    RESTORE_OPTIONS,
+    Parts,
+    restored_in_parts,
+)
 from console.errors import StepFailed
 from console.model.isolation_facts import EmbeddedIsolation, Isolation
 from console.model.protocols import Abort, Receipts
@@ -191,7 +197,7 @@ class EmbeddedEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float,
+        timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in the cluster's user; return how the client ended.
 
@@ -218,12 +224,22 @@ class EmbeddedEnvironment:
         if kind == "plain":
             restrict = f"--command=\\restrict {token_hex(16)}"
             words = [*PSQL_ARGUMENTS, f"--dbname={target}", restrict, f"--file={readable}"]
-        try:
+
+        def run(words: list[str]) -> Finished:
             return run_program(
                 [self.cluster.programs.path(client), *words],
                 name=client, scratch=self.cluster.folder, uid=self.uid, receipts=self._receipts, abort=abort,
                 timeout_s=timeout_s,
             )  # fmt: skip
+
+        def one_part(listing: str) -> Finished:
+            part = place / "part.list"
+            part.unlink(missing_ok=True)
+            write_secret_file(part, listing, uid=self.uid)
+            return run([f"--use-list={part}", *words])
+
+        try:
+            return restored_in_parts(one_part, parts) if parts is not None else run(words)
         finally:
             for file in (passfile, readable):
                 identity = folder_identity(file)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from console.environments.harness_talk import HarnessTalk
 from console.environments.process import Finished
 from console.environments.programs import Programs
+from console.environments.restoring import Parts
 from console.model.isolation_facts import Isolation
 from console.model.protocols import Abort
 from console.sql import EngineConnection
@@ -71,9 +72,9 @@ class Environment(Protocol):
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float,
+        timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
-        """Restore a dump as the database's owner; return how the client ended."""
+        """Restore a dump as the database's owner, in parts where some are given; return how the client ended."""
 
     def server_log(self) -> ServerLog:
         """Return the server witness."""

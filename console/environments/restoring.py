@@ -1,6 +1,12 @@
-"""What every environment tells the restoring client; values only."""
+"""What every environment tells the restoring client, and in which parts it restores an archive."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from console.environments.process import Finished
 
 RESTORE_ARGUMENTS = ("--no-owner", "--no-password", "--no-publications", "--no-subscriptions", "--jobs=2")
 RESTORE_OPTIONS = "-c maintenance_work_mem=256MB"
@@ -8,3 +14,41 @@ RESTORE_OPTIONS = "-c maintenance_work_mem=256MB"
 PSQL_ARGUMENTS = ("--no-psqlrc", "--no-password", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=0")
 """Errors are judged by the server's log. `\\restrict` comes first, with a key that the dump cannot know: where a
 COPY fails, psql reads its data as commands, and a variable may hold one (both measured with 16.14)."""
+
+_LATER = re.compile(r"\d+; \d+ \d+ (FK CONSTRAINT |COMMENT .*CONSTRAINT )")
+"""Foreign keys, and comments, which may be on one: nothing else in an archive rests on them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """An archive's table of contents in parts, one after the other, and what is done before each but the first.
+
+    A foreign key is checked by a join of whole tables, which is planned well only where statistics are.
+    """
+
+    lists: tuple[str, ...]
+    between: Callable[[], None]
+
+
+def with_foreign_keys_last(listing: str) -> tuple[str, ...]:
+    """Return what `pg_restore --list` wrote as two lists for --use-list; empty where there is no foreign key."""
+    lines = [line for line in listing.splitlines() if line[:1].isdigit()]
+    later = [line for line in lines if _LATER.match(line)]
+    if not any(" FK CONSTRAINT " in line for line in later):
+        return ()
+    first = [line for line in lines if not _LATER.match(line)]
+    return ("\n".join(first) + "\n", "\n".join(later) + "\n")
+
+
+def restored_in_parts(run: Callable[[str], Finished], parts: Parts) -> Finished:
+    """Run the client for each list; the first exit code that is not 0 counts, and everything it said."""
+    ended: list[Finished] = []
+    for listing in parts.lists:
+        if ended:
+            parts.between()
+        ended.append(run(listing))
+    return Finished(
+        returncode=next((done.returncode for done in ended if done.returncode), 0),
+        stdout=b"".join(done.stdout for done in ended),
+        stderr="".join(done.stderr for done in ended),
+    )

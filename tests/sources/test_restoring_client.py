@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 from fix_places import place_for_clusters
 from psycopg import sql
 
+from console.environments.cluster import PORT, SUPERUSER
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.environments.programs import find_programs
+from console.environments.restoring import Parts, with_foreign_keys_last
 from console.model.protocols import NeverAborted, NoReceipts
 from console.secrets import SecretRegistry, make_password, scram_verifier
+from console.sql import run as run_sql
 
 OWNER = "keeper"
 
@@ -89,3 +93,73 @@ def test_the_restoring_role_has_no_power(environment: EmbeddedEnvironment) -> No
         ).fetchall()
     assert (rows, roles) == (0, 0)
     assert "log_statement" not in (environment.cluster.data_folder / "postgresql.auto.conf").read_text()
+
+
+def _archive(environment: EmbeddedEnvironment, *, broken: bool) -> tuple[Path, str]:
+    """Return an archive with two tables, a foreign key and a comment on it, and its table of contents."""
+    with environment.connect() as connection:
+        connection.execute("CREATE DATABASE origin")
+    with environment.connect("origin") as connection:
+        connection.execute("CREATE TABLE shelf (id int PRIMARY KEY, room text)")
+        connection.execute("CREATE TABLE book (id int PRIMARY KEY, shelf int REFERENCES shelf)")
+        connection.execute("COMMENT ON CONSTRAINT book_shelf_fkey ON book IS 'where it stands'")
+        connection.execute("INSERT INTO shelf SELECT n, 'r' || n FROM generate_series(1, 500) AS n")
+        connection.execute("INSERT INTO book SELECT n, 1 + n % 500 FROM generate_series(1, 2000) AS n")
+        if broken:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("DELETE FROM shelf WHERE id = 7")
+    dump = environment.cluster.folder.parent / "source.dump"
+    variables = {"PGPASSWORD": environment._registry.value(SUPERUSER_SECRET)}
+    programs = environment.cluster.programs
+    target = f"host={environment.cluster.socket_folder} user={SUPERUSER} dbname=origin port={PORT}"
+    words = ["--format=custom", "--no-owner", f"--file={dump}", f"--dbname={target}"]
+    subprocess.run([programs.path("pg_dump"), *words], check=True, env=variables)
+    listed = subprocess.run(
+        [programs.path("pg_restore"), "--list", dump], check=True, capture_output=True, text=True
+    )
+    return dump, listed.stdout
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "an orphan"])
+def test_foreign_keys_come_after_the_statistics(environment: EmbeddedEnvironment, broken: bool) -> None:
+    """In two parts all is restored, statistics are there before a foreign key is, and a broken one is an error."""
+    dump, listing = _archive(environment, broken=broken)
+    found: list[tuple[int, int]] = []
+
+    def between() -> None:
+        with environment.connect("copy") as connection:
+            run_sql(connection, "environment/analyze")
+            found.extend(
+                connection.execute(
+                    "SELECT (SELECT count(*) FROM pg_constraint WHERE contype = 'f'), "
+                    "(SELECT count(*) FROM pg_stats WHERE schemaname = 'public')"
+                ).fetchall()
+            )
+
+    done = environment.restore(
+        dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
+        parts=Parts(lists=with_foreign_keys_last(listing), between=between),
+    )  # fmt: skip
+    assert found == [(0, 4)]
+    with environment.connect("copy") as connection:
+        keys = connection.execute(
+            "SELECT conname, convalidated, obj_description(oid) FROM pg_constraint WHERE contype = 'f'"
+        ).fetchall()
+        [(rows,)] = connection.execute("SELECT count(*) FROM book").fetchall()
+    assert rows == 2000
+    if broken:
+        assert (done.returncode, keys) == (1, [])
+        assert 'violates foreign key constraint "book_shelf_fkey"' in done.stderr
+    else:
+        assert (done.returncode, keys) == (0, [("book_shelf_fkey", True, "where it stands")])
+
+
+def test_only_foreign_keys_and_comments_wait() -> None:
+    """What is called a foreign key and is none stays where it was; without one there are no parts."""
+    table = "215; 1259 16385 TABLE public FK CONSTRAINT keeper"
+    key = "3360; 2606 16401 FK CONSTRAINT public book book_shelf_fkey keeper"
+    note = "3361; 0 0 COMMENT public CONSTRAINT book_shelf_fkey ON book keeper"
+    about = "3362; 0 0 COMMENT public TABLE book keeper"
+    assert with_foreign_keys_last(f";\n; Archive\n{table}\n{about}\n") == ()
+    first, later = with_foreign_keys_last(f";\n{table}\n{key}\n{about}\n{note}\n")
+    assert (first, later) == (f"{table}\n{about}\n", f"{key}\n{note}\n")
