@@ -310,6 +310,7 @@ def seal_unsealed(folder: Path, exit_code: int) -> int:
         if not unrecorded.cannot_write(wrong):
             raise
         return unrecorded.say_not_sealable(folder, wrong, exit_code)
+    remove_left_socket(folder)
     return _close(recorder, folder, _state_folder(folder))
 
 
