@@ -7,13 +7,16 @@ never follows a link in what another user could write.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import pwd
 import secrets
 import socket
 import stat
 import weakref
+from array import array
 from pathlib import Path
 
 from console.environments.belongings import FIRST_UID, LAST_UID, owners_of_things, remove_things, things_of
@@ -23,7 +26,7 @@ from console.settings import default_work_folder
 
 __all__ = [
     "FIRST_UID", "LAST_UID", "Lease", "choose_uid", "hand_over", "hold_uid", "initdb_uid", "lease_uid", "lend",
-    "make_folder", "others_can_reach", "remove_things", "take_folder", "things_of",
+    "make_folder", "others_can_reach", "remove_things", "spread_below", "take_folder", "things_of",
 ]  # fmt: skip
 
 _LEASE_NAME = "drydock-uid-{uid}"
@@ -31,6 +34,10 @@ _LEASE_NAME = "drydock-uid-{uid}"
 
 _DEPTH_OF_OWNERS = 3
 """A run's folders, those of its cluster and harness, and what lies in them (drydock-RUN/copy/data)."""
+
+
+_FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020000
+"""linux/fs.h, on machines with 64 bits."""
 
 
 class Lease:
@@ -236,6 +243,23 @@ def make_folder(path: Path, *, uid: int | None = None, mode: int = 0o700) -> Non
     if uid is not None:
         os.chown(path, uid, uid)
     path.chmod(mode)
+
+
+def spread_below(folder: Path) -> None:
+    """Have ext4 put each new folder below this one into a part of the disk of its own, as below `/` (chattr +T).
+
+    Otherwise a new cluster's thousand files go where an earlier run's were removed a moment ago, and ext4 steps over
+    each of those for every file: 1.0 s and not 0.05 s for 960 files. Other file systems refuse the flag, and need none.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = array("l", [0])
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, flags)
+            flags[0] |= _FS_TOPDIR_FL
+            fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, flags)
+    finally:
+        os.close(descriptor)
 
 
 def others_can_reach(path: Path) -> bool:
