@@ -19,6 +19,7 @@ from console.journal import read_journal
 from console.model.run_state import RunState, fold
 
 JOURNAL_FILE = "journal.jsonl"
+ORDER_FILE = "order.json"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 

@@ -14,11 +14,9 @@ from console.errors import RunsFolderError, UsageError
 from console.evidence.seal import is_sealed
 from console.model.run_state import RunState
 from console.model.text import visible
-from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs
+from console.runs import JOURNAL_FILE, ORDER_FILE, RunFolder, find_run, list_runs
 from console.secret_store import PROMPT_PREFIX
 from console.secrets import SecretRegistry
-
-_ORDER_FILE = "order.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +90,7 @@ def _typed_again(state: RunState) -> SecretRegistry:
 
 def _why_not_ours(found: RunFolder) -> str:
     """Say why a run is not to be touched: its journal would name what this user removes."""
-    for path in (found.path, found.path / JOURNAL_FILE, found.path / _ORDER_FILE):
+    for path in (found.path, found.path / JOURNAL_FILE, found.path / ORDER_FILE):
         try:
             status = path.lstat()
         except FileNotFoundError:

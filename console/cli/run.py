@@ -22,7 +22,6 @@ from console.cli.following import POLL_S, View, await_seal, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.cli.reading import unsealed_words
 from console.engine.control import account_name
-from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
 from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
@@ -35,10 +34,11 @@ from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
 from console.packs import LoadedPack, find_pack, load_pack, tree_sha256
 from console.plans.file import read_plan_file, with_options
+from console.plans.order import plan_of, subject_folder
 from console.repository import read_repository
-from console.runs import JOURNAL_FILE, create_run_folder, new_run_id
+from console.runs import JOURNAL_FILE, ORDER_FILE, create_run_folder, new_run_id
 from console.secrets import write_secret_file
-from console.settings import default_state_folder, default_work_folder
+from console.settings import data_folder, default_state_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
 
 if TYPE_CHECKING:
@@ -147,8 +147,6 @@ def configuration(options: argparse.Namespace) -> RunConfig:
 
 def boundaries_of(config: RunConfig, loaded: LoadedPack) -> dict[str, str]:
     """Return the boundaries of a configuration's plan, each with the name that it asks for ("" for none)."""
-    from console.engine.rehearsal import plan_of
-
     plan = plan_of(loaded, RunOrder(run="", config=config))
     return {step.boundary.id: step.boundary.typed for step in plan.steps if step.boundary is not None}
 
@@ -186,9 +184,6 @@ def check_before(config: RunConfig) -> LoadedPack:
     Raises UsageError in one sentence for: a kind that this release cannot do, missing programs, an
     unknown pack, a subject that is missing or does not import.
     """
-    from console.engine.import_check import subject_imports
-    from console.engine.rehearsal import subject_folder
-
     if config.source.rows < 1 or config.source.rows > 50_000_000:
         what = f"--demo-rows {config.source.rows} is not between 1 and 50000000"
         raise PlanError(what, remedy="mend the number")
@@ -198,9 +193,12 @@ def check_before(config: RunConfig) -> LoadedPack:
         check_dump_file(config.source, programs, environment=config.environment.kind)
     loaded = load_pack(find_pack(config.pack.name))
     _require_fitting(config, loaded)
-    package = loaded.pack.subject.package
-    _require_planned_subject(subject_folder(loaded, config), config.subject)
-    subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
+    subject = subject_folder(loaded, config)
+    _require_planned_subject(subject, config.subject)
+    if not subject.is_relative_to(data_folder("scenarios").resolve()):
+        from console.engine.import_check import subject_imports
+
+        subject_imports(subject, loaded.pack.subject.package, work=work_folder(config))
     if config.environment.kind == "docker":
         _require_images(config)
     return loaded

@@ -28,8 +28,8 @@ from console.model.config import RunConfig, RunOrder
 from console.model.plan import Plan
 from console.model.trace import EngineStatement
 from console.packs import LoadedPack, find_pack, load_pack
-from console.plans.dry_run import dry_run
-from console.plans.proof import proof
+from console.plans.order import plan_of, subject_folder
+from console.runs import JOURNAL_FILE, ORDER_FILE
 from console.secret_store import known_or_resolved
 from console.secrets import SecretRegistry
 from console.settings import default_state_folder, default_work_folder
@@ -42,8 +42,6 @@ from console.trace_log import TraceWriter
 from console.witness.client import ClientTrace
 from console.witness.server_log import ServerLog
 
-JOURNAL_FILE = "journal.jsonl"
-ORDER_FILE = "order.json"
 SOURCE_SECRET = "source-password"
 """What the registry calls production's password, whatever its entry is called."""
 
@@ -307,23 +305,6 @@ def open_rehearsal(
         registry=registry,
         subject=subject,
     )
-
-
-def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
-    """Return the plan of an order, by its kind."""
-    config = order.config
-    if config.plan == "proof":
-        database = config.source.database or loaded.pack.database
-        return proof(config, database=database, supervise=order.supervise)
-    scenarios = [scenario.id for scenario in loaded.pack.scenario]
-    return dry_run(config, scenarios=scenarios, supervise=order.supervise)
-
-
-def subject_folder(loaded: LoadedPack, config: RunConfig) -> Path:
-    """Return the folder of the subject: the configured one, else the pack's reference."""
-    if config.subject.path:
-        return Path(config.subject.path).resolve()
-    return (loaded.folder / loaded.pack.subject.folder).resolve()
 
 
 def file_sha256(path: Path) -> str:

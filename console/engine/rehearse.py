@@ -32,7 +32,6 @@ from console.engine.proving_transaction import certify, run_and_roll_back, verif
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
 from console.engine.rehearsal import (
-    JOURNAL_FILE,
     Places,
     Rehearsal,
     open_rehearsal,
@@ -62,6 +61,7 @@ from console.model.event import (
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
 from console.plans import dry_run, proof
+from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder, default_state_folder
 

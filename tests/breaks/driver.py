@@ -25,7 +25,7 @@ import psycopg
 from fix_places import place_for_clusters
 
 from console.engine.control import Request, ask
-from console.engine.rehearsal import ORDER_FILE, work_folder_of
+from console.engine.rehearsal import work_folder_of
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.environment import SUPERUSER_SECRET
 from console.errors import ControlRefused
@@ -33,7 +33,7 @@ from console.journal import JournalTail
 from console.model.config import RunOrder
 from console.model.event import BoundaryArmed
 from console.model.run_state import RunState, fold
-from console.runs import JOURNAL_FILE
+from console.runs import JOURNAL_FILE, ORDER_FILE
 from console.settings import data_folder
 
 PATIENCE_S = 300.0
