@@ -8,6 +8,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -193,6 +194,7 @@ def check_before(config: RunConfig) -> LoadedPack:
         check_dump_file(config.source, programs, environment=config.environment.kind)
     loaded = load_pack(find_pack(config.pack.name))
     _require_fitting(config, loaded)
+    _require_work_folder(work_folder(config))
     subject = subject_folder(loaded, config)
     _require_planned_subject(subject, config.subject)
     if not subject.is_relative_to(data_folder("scenarios").resolve()):
@@ -202,6 +204,15 @@ def check_before(config: RunConfig) -> LoadedPack:
     if config.environment.kind == "docker":
         _require_images(config)
     return loaded
+
+
+def _require_work_folder(folder: Path) -> None:
+    """Make a folder there and remove it: whether one can is known only then."""
+    try:
+        Path(tempfile.mkdtemp(prefix="drydock-check-", dir=folder)).rmdir()
+    except OSError as wrong:
+        what = f"the work folder {folder} cannot be written: {wrong.strerror or wrong}"
+        raise PlanError(what, remedy="name another with --work-dir") from wrong
 
 
 def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
