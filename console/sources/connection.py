@@ -39,6 +39,8 @@ Progress = Callable[[int, list[str]], None]
 
 READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
 _CHUNK_BYTES = 1 << 20
+NO_PASSFILE = "/dev/null/none"
+"""A path that cannot exist: libpq then looks into no passfile, not the operator's own either, and says nothing."""
 _POLL_S = 0.2
 _WORDS_CHARS = 500
 TLS_MODES = ("require", "verify-ca", "verify-full")
@@ -98,7 +100,7 @@ class ConnectionSource:
             connection = EngineConnection.connect(
                 host=target.host, port=target.port, dbname=target.database, user=target.role,
                 password=target.password(), sslmode=target.sslmode, options=READ_ONLY, autocommit=True,
-                connect_timeout=15, application_name="drydock-engine", passfile="/dev/null",
+                connect_timeout=15, application_name="drydock-engine", passfile=NO_PASSFILE,
             )  # fmt: skip
         except psycopg.OperationalError as wrong:
             reason = f"the source at {target.host}, database {target.database}, cannot be reached: {wrong}"

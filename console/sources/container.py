@@ -29,7 +29,14 @@ from console.environments.programs import Programs
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
-from console.sources.connection import DUMP_ARGUMENTS, READ_ONLY, ConnectionSource, Progress, Target
+from console.sources.connection import (
+    DUMP_ARGUMENTS,
+    NO_PASSFILE,
+    READ_ONLY,
+    ConnectionSource,
+    Progress,
+    Target,
+)
 from console.sources.container_programs import DUMP, RELAY
 from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
@@ -85,7 +92,7 @@ class ContainerSource(ConnectionSource):
                 connection = EngineConnection.connect(
                     host=str(folder), port=target.port, dbname=target.database, user=target.role,
                     password=target.password() or None, sslmode="disable", options=READ_ONLY, autocommit=True,
-                    connect_timeout=30, application_name="drydock-engine", passfile="/dev/null",
+                    connect_timeout=30, application_name="drydock-engine", passfile=NO_PASSFILE,
                 )  # fmt: skip
             except psycopg.OperationalError as wrong:
                 raise self._refused("cannot be reached", wrong) from wrong
