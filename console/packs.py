@@ -5,6 +5,7 @@ Reads files only; never imports a pack's code (only the harness does, in its own
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -18,9 +19,12 @@ import msgspec
 from console.errors import PackError
 from console.model.catalogue import Inventory, Privileges
 from console.model.pack import Pack
+from console.model.pack_rules import faults
 from console.settings import data_folder
 
 T = TypeVar("T")
+
+_LONGEST_TOML_BYTES, _LONGEST_JSON_BYTES = 1 << 20, 64 << 20
 
 LEFT_OUT = frozenset({"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
 """Folders that neither travel nor count: they change without anybody changing the code."""
@@ -64,21 +68,39 @@ def load_pack(folder: Path) -> LoadedPack:
     if not (folder / "pack.py").is_file():
         raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
     _check(folder, pack, inventory)
+    for fault in faults(pack, privileges):
+        raise PackError(f"{folder / 'pack.toml'}: {fault}", remedy="mend the file")
     return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges)
 
 
 def _decode_toml(path: Path) -> Pack:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Pack)
+        return msgspec.convert(tomllib.loads(_document(path, _LONGEST_TOML_BYTES).decode()), Pack)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
         raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
+    except RecursionError as deep:
+        raise PackError(f"{path} cannot be read: it is nested too deep", remedy="mend the file") from deep
 
 
 def _decode_json(path: Path, shape: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=shape)
+        return msgspec.json.decode(_document(path, _LONGEST_JSON_BYTES), type=shape)
     except (OSError, msgspec.DecodeError) as wrong:
         raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
+    except RecursionError as deep:
+        raise PackError(f"{path} cannot be read: it is nested too deep", remedy="mend the file") from deep
+
+
+def _document(path: Path, longest_bytes: int) -> bytes:
+    """Return a regular file's bytes: no link is followed, no pipe waited for, and no more read than is allowed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        content = file.read(longest_bytes + 1)
+    if len(content) > longest_bytes:
+        raise OSError(errno.EFBIG, f"it is longer than {longest_bytes} bytes")
+    return content
 
 
 def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:

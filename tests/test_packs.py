@@ -96,6 +96,26 @@ def written(name: str, content: bytes) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def piped(name: str) -> Callable[[Path], object]:
+    """Return a change that puts a pipe, on which a reader would wait for ever, in a file's place."""
+
+    def change(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return change
+
+
+def linked(name: str, target: str) -> Callable[[Path], object]:
+    """Return a change that puts a link in a file's place."""
+
+    def change(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).symlink_to(target)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -134,6 +154,39 @@ def test_a_pack_that_contradicts_itself_is_one_sentence(
         load_pack(folder)
     assert says in refused.value.what
     assert str(folder) in refused.value.what
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (replaced('id = "ledger"', 'id = "../../mini"'), "the id '../../mini' is not a word"),
+        (replaced('id = "S1"', 'id = "S1/../x [bold]"'), "the scenario id 'S1/../x [bold]' is not a word"),
+        (replaced('id = "S1"', 'id = "S1\\u001b[2J"'), r"the scenario id 'S1\x1b[2J' is not a word"),
+        (replaced('owner = "keeper"', 'owner = "keep\\u0000er"'), r"the owner 'keep\x00er' is no name"),
+        (replaced('owner = "keeper"', 'owner = "\\u202ekeeper"'), r"the owner '\u202ekeeper' is no name"),
+        (replaced('owner = "keeper"', f'owner = "{"k" * 64}"'), "1 to 63 bytes"),
+        (replaced('owner = "keeper"', 'owner = "postgres"'), "the owner 'postgres' is PostgreSQL's own"),
+        (replaced('owner = "keeper"', 'owner = "pg_write_all_data"'), "is PostgreSQL's own"),
+        (replaced('schema = "public"', 'schema = "pg_catalog"'), "the schema 'pg_catalog' is PostgreSQL's own"),
+        (replaced('folder = "subject"', 'folder = "../../../etc"'), "does not stay inside the pack"),
+        (replaced('folder = "subject"', 'folder = "/etc"'), "does not stay inside the pack"),
+        (replaced('package = "agent"', 'package = "os; import x"'), "is not the name of a package"),
+        (replaced('owner = "keeper"', 'owner = "keeper"\nscenario_timeout_s = -5'), "-5 is not between 1 and 86400"),
+        (written("pack.toml", b"a = " + b"[" * 100_000), "it is nested too deep"),
+        (written("pack.toml", b"#" * ((1 << 20) + 1)), "it is longer than 1048576 bytes"),
+        (piped("pack.py"), "has no pack.py"),
+        (piped("frozen/inventory.json"), "it is no regular file"),
+        (linked("frozen/inventory.json", "/dev/zero"), "Too many levels of symbolic links"),
+        (linked("frozen/privileges.json", "/etc/shadow"), "Too many levels of symbolic links"),
+    ],
+)  # fmt: skip
+def test_a_hostile_pack_is_one_sentence(folder: Path, change: Callable[[Path], object], says: str) -> None:
+    """A name that is none, a way out of the pack, a file that never ends or is another: refused, none of it read."""
+    change(folder)
+    with pytest.raises(PackError) as refused:
+        load_pack(folder)
+    assert says in refused.value.what
     assert refused.value.remedy
 
 

@@ -1,0 +1,65 @@
+"""What a pack's own words may be: names that PostgreSQL can hold, ids that are one word, paths that stay inside.
+
+A pack is somebody else's text. Reads nothing and runs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from console.model.catalogue import Privileges
+from console.model.pack import Pack
+
+LONGEST_NAME_BYTES = 63
+"""NAMEDATALEN - 1 (PostgreSQL manual, Identifiers and Key Words)."""
+LONGEST_TIMEOUT_S = 86_400
+SUPERUSER = "postgres"
+"""The copy's own superuser, on every environment: what it owned would be restored with all power."""
+
+_PACK_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_SCENARIO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+
+def faults(pack: Pack, privileges: Privileges) -> Iterator[str]:
+    """Yield a sentence for each word that cannot be what it is for."""
+    if _PACK_ID.fullmatch(pack.id) is None:
+        yield f"the id {pack.id!r} is not a word of a-z, 0-9, _, . and -, of at most 63"
+    for scenario in pack.scenario:
+        if _SCENARIO_ID.fullmatch(scenario.id) is None:
+            yield f"the scenario id {scenario.id!r} is not a word of letters, digits, _, . and -, of at most 32"
+    if not 0 < pack.scenario_timeout_s <= LONGEST_TIMEOUT_S:
+        yield f"scenario_timeout_s {pack.scenario_timeout_s} is not between 1 and {LONGEST_TIMEOUT_S}"
+    yield from _faults_of_names(pack, privileges)
+    yield from _faults_of_subject(pack)
+
+
+def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:
+    named = {
+        "database": [pack.database], "schema": [pack.schema], "owner": [pack.owner], "table": pack.tables,
+        "role": [*pack.roles_absent_in_copy, *privileges.roles],
+    }  # fmt: skip
+    for what, names in named.items():
+        for name in names:
+            if not _is_name(name):
+                yield f"the {what} {name!r} is no name of PostgreSQL's: 1 to 63 bytes without control characters"
+    if pack.schema.startswith("pg_") or pack.schema == "information_schema":
+        yield f"the schema {pack.schema!r} is PostgreSQL's own"
+    for what, role in (("owner", pack.owner), *(("role", name) for name in privileges.roles)):
+        if role == SUPERUSER or role.startswith("pg_"):
+            yield f"the {what} {role!r} is PostgreSQL's own, and the copy has a superuser of that name: name another"
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name.encode("utf-8", "replace")) <= LONGEST_NAME_BYTES and name.isprintable()
+
+
+def _faults_of_subject(pack: Pack) -> Iterator[str]:
+    for key, value in (("folder", pack.subject.folder), ("unit_suite", pack.subject.unit_suite or ".")):
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or not value.isprintable():
+            yield f"subject.{key} {value!r} does not stay inside the pack: [subject] path of the plan names another"
+    if _PACKAGE.fullmatch(pack.subject.package) is None:
+        yield f"subject.package {pack.subject.package!r} is not the name of a package"
