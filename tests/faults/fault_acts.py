@@ -42,7 +42,10 @@ class Acts:
         living._until(lambda: met.exists() or living.process.poll() is not None, "daemon's death")
         while living.wait_until(over, "teardown").armed is not None and living.process.poll() is None:
             living.approve("B-5")
-        if stage.second is not None and not (stage.second.folder / "dockerd.pid").exists():
+        if stage.second is not None:
+            # Its pid file goes when it has ended: at C-13 the teardown waits before that.
+            gone = stage.second.folder / "dockerd.pid"
+            living._until(lambda: not gone.exists(), "daemon's end")
             stage.second.start()
 
     def _abort(self, living: Living) -> None:
