@@ -363,11 +363,9 @@ def _take_over_alone(recorder: Recorder, folder: Path, *, by: str, reason: str) 
     if recorder.state.created is None:
         broken = recorder.unrecorded
         recorder.close()
-        return (
-            2
-            if broken is None
-            else unrecorded.say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
-        )
+        if broken is None:
+            return 2
+        return unrecorded.say_unrecorded(folder, broken, recorder.state, _own_folders(folder))
     if begin_teardown(recorder, by=by):
         finish_from_journal(recorder, folder, reason=reason)
     return _close(recorder, folder, _state_folder(folder))
