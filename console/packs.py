@@ -1,4 +1,4 @@
-"""Scenario packs as they lie on disk: found by name or folder, decoded and checked against themselves.
+"""Scenario packs as they lie on disk: found by name, folder or entry point, decoded and checked against themselves.
 
 Reads files only; never imports a pack's code (only the harness does, in its own process).
 """
@@ -6,7 +6,10 @@ Reads files only; never imports a pack's code (only the harness does, in its own
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
+import re
 import stat
 import tomllib
 from dataclasses import dataclass
@@ -17,10 +20,16 @@ import msgspec
 
 from console.errors import PackError
 from console.model.catalogue import Inventory, Privileges
-from console.model.pack import Pack
+from console.model.pack import Pack, Scenario
+from console.pack_code import declared_scenarios, spelled_out
 from console.settings import data_folder
 
 T = TypeVar("T")
+
+ENTRY_POINTS = "drydock.packs"
+"""The group in which an installed distribution names its packs: name = "package.folder"."""
+
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 LEFT_OUT = frozenset({"__pycache__", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
 """Folders that neither travel nor count: they change without anybody changing the code."""
@@ -41,15 +50,47 @@ def pack_folders() -> list[Path]:
     return sorted(path.parent for path in data_folder("scenarios").glob("*/pack.toml"))
 
 
+def installed_packs() -> dict[str, Path]:
+    """Return the packs of installed distributions by their entry point's name; nothing of theirs is imported.
+
+    Raises PackError for an entry point that names no folder with a pack.toml, and for a name that occurs twice.
+    """
+    found: dict[str, Path] = {}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        folder = _folder_of(point.value)
+        if folder is None:
+            raise PackError(
+                f"the entry point {point.name} = {point.value!r} in {ENTRY_POINTS} names no folder with a pack.toml",
+                remedy="name it as package.folder, and let the distribution hold the folder's files",
+            )
+        if found.setdefault(point.name, folder) != folder:
+            raise PackError(f"two installed packs are called {point.name}", remedy="name the pack's folder")
+    return found
+
+
+def _folder_of(dotted: str) -> Path | None:
+    """Return the folder of package.folder.below; only the first part is looked for, and none is imported."""
+    top, *below = dotted.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    places = [Path(place, *below) for place in (spec.submodule_search_locations or () if spec else ())]
+    return next((place.resolve() for place in places if (place / "pack.toml").is_file()), None)
+
+
 def find_pack(name: str) -> Path:
-    """Return the folder of a pack: a shipped name or a path. Raises PackError naming the known ones."""
+    """Return the folder of a pack: a shipped name, a path or an entry point. Raises PackError naming the known ones."""
     for folder in (data_folder("scenarios") / name, Path(name)):
         if (folder / "pack.toml").is_file():
             return folder.resolve()
-    known = ", ".join(folder.name for folder in pack_folders()) or "none"
+    installed = installed_packs()
+    if name in installed:
+        return installed[name]
+    known = ", ".join([*(folder.name for folder in pack_folders()), *installed]) or "none"
     raise PackError(
         f"there is no pack {name!r} (a pack is a folder with a pack.toml)",
-        remedy=f"name one of the shipped packs ({known}) or a folder",
+        remedy=f"name one of the known packs ({known}) or a folder",
     )
 
 
@@ -63,6 +104,9 @@ def load_pack(folder: Path) -> LoadedPack:
     privileges = _decode_json(folder / "frozen" / "privileges.json", Privileges)
     if not (folder / "pack.py").is_file():
         raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
+    scenarios = (*pack.scenario, *declared_scenarios(folder / "pack.py"))
+    _check_declared(folder, scenarios)
+    pack = msgspec.structs.replace(pack, scenario=spelled_out(scenarios))
     _check(folder, pack, inventory)
     return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges)
 
@@ -79,6 +123,21 @@ def _decode_json(path: Path, shape: type[T]) -> T:
         return msgspec.json.decode(path.read_bytes(), type=shape)
     except (OSError, msgspec.DecodeError) as wrong:
         raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
+
+
+def _check_declared(folder: Path, scenarios: tuple[Scenario, ...]) -> None:
+    for one in scenarios:
+        place = f"{folder}: scenario {one.id!r}"
+        if one.repeatable and one.kind != "happy":
+            raise PackError(f"{place} is {one.kind} and repeatable", remedy="only a happy one is repeated")
+        for attempt in one.attempt:
+            at = attempt.fails_at
+            if at is not None and (at < 1 if isinstance(at, int) else not at.strip()):
+                what = f"{place}, attempt {attempt.name}: fails_at {at!r} is no statement"
+                raise PackError(what, remedy="write its number, from 1, or a text that it holds")
+            if attempt.refused and not _SQLSTATE.fullmatch(attempt.refused):
+                what = f"{place}, attempt {attempt.name}: {attempt.refused!r} is no SQLSTATE"
+                raise PackError(what, remedy='write its five characters, such as refused = "42501"')
 
 
 def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:
