@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -99,16 +100,41 @@ def load_pack(folder: Path) -> LoadedPack:
 
     Raises PackError that names the file and what is wrong in it.
     """
-    pack = _decode_toml(folder / "pack.toml")
-    inventory = _decode_json(folder / "frozen" / "inventory.json", Inventory)
-    privileges = _decode_json(folder / "frozen" / "privileges.json", Privileges)
+    loaded, problems = read_pack(folder)
+    for problem in problems:
+        raise problem
+    assert loaded is not None
+    return loaded
+
+
+def read_pack(folder: Path) -> tuple[LoadedPack | None, list[PackError]]:
+    """Return a pack and every problem of its files; None instead of a pack when one of them cannot be read."""
+    problems: list[PackError] = []
+
+    def tried(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except PackError as wrong:
+            problems.append(wrong)
+            return None
+
+    pack = tried(lambda: _decode_toml(folder / "pack.toml"))
+    inventory = tried(lambda: _decode_json(folder / "frozen" / "inventory.json", Inventory))
+    privileges = tried(lambda: _decode_json(folder / "frozen" / "privileges.json", Privileges))
+    declared = tried(lambda: _declared(folder))
+    if pack is None or inventory is None or privileges is None or declared is None:
+        return None, problems
+    scenarios = (*pack.scenario, *declared)
+    problems += _wrong_declarations(folder, scenarios)
+    pack = msgspec.structs.replace(pack, scenario=spelled_out(scenarios))
+    problems += _contradictions(folder, pack, inventory)
+    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges), problems
+
+
+def _declared(folder: Path) -> tuple[Scenario, ...]:
     if not (folder / "pack.py").is_file():
         raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
-    scenarios = (*pack.scenario, *declared_scenarios(folder / "pack.py"))
-    _check_declared(folder, scenarios)
-    pack = msgspec.structs.replace(pack, scenario=spelled_out(scenarios))
-    _check(folder, pack, inventory)
-    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges)
+    return declared_scenarios(folder / "pack.py")
 
 
 def _decode_toml(path: Path) -> Pack:
@@ -125,22 +151,22 @@ def _decode_json(path: Path, shape: type[T]) -> T:
         raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
 
 
-def _check_declared(folder: Path, scenarios: tuple[Scenario, ...]) -> None:
+def _wrong_declarations(folder: Path, scenarios: tuple[Scenario, ...]) -> Iterator[PackError]:
     for one in scenarios:
         place = f"{folder}: scenario {one.id!r}"
         if one.repeatable and one.kind != "happy":
-            raise PackError(f"{place} is {one.kind} and repeatable", remedy="only a happy one is repeated")
+            yield PackError(f"{place} is {one.kind} and repeatable", remedy="only a happy one is repeated")
         for attempt in one.attempt:
             at = attempt.fails_at
             if at is not None and (at < 1 if isinstance(at, int) else not at.strip()):
                 what = f"{place}, attempt {attempt.name}: fails_at {at!r} is no statement"
-                raise PackError(what, remedy="write its number, from 1, or a text that it holds")
+                yield PackError(what, remedy="write its number, from 1, or a text that it holds")
             if attempt.refused and not _SQLSTATE.fullmatch(attempt.refused):
                 what = f"{place}, attempt {attempt.name}: {attempt.refused!r} is no SQLSTATE"
-                raise PackError(what, remedy='write its five characters, such as refused = "42501"')
+                yield PackError(what, remedy='write its five characters, such as refused = "42501"')
 
 
-def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:
+def _contradictions(folder: Path, pack: Pack, inventory: Inventory) -> Iterator[PackError]:
     ids = [scenario.id for scenario in pack.scenario]
     for wrong, sentence in (
         (len(set(ids)) != len(ids), "a scenario id occurs twice"),
@@ -156,7 +182,7 @@ def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:
         ),
     ):
         if wrong:
-            raise PackError(f"{folder / 'pack.toml'}: {sentence}", remedy="mend the file")
+            yield PackError(f"{folder / 'pack.toml'}: {sentence}", remedy="mend the file")
 
 
 def tree_files(folder: Path) -> list[Path]:
