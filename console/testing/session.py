@@ -31,6 +31,9 @@ _NO_SNAPSHOT = {
     "DEALLOCATE",
     "LOAD",
 }
+_SILENT = {"LOCK", "LISTEN", "UNLISTEN", "NOTIFY", "DEALLOCATE"}
+"""Need no script: they return nothing."""
+
 _TAKES_A_NAME = {"SAVEPOINT", "RELEASE", "SET", "RESET", "SHOW", "FETCH", "MOVE", "CLOSE", "DECLARE"}
 _SETTINGS = {
     "default_transaction_isolation": "read committed", "default_transaction_read_only": "off",
@@ -273,7 +276,7 @@ class Session:
         if parsed.verb in _NO_SNAPSHOT:
             if parsed.verb == "LOCK":
                 self._need_block("LOCK TABLE")
-            answer = ask(parsed.text) or Answer()
+            answer = (ask(parsed.text) or Answer()) if parsed.verb in _SILENT else _needed(ask, parsed.text)
             return Reply(tag={"LOCK": "LOCK TABLE"}.get(parsed.verb, parsed.verb), rows=answer.rows)
         read_only = (
             self.modes.read_only if self.modes else is_on(self.settings["default_transaction_read_only"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -166,6 +168,36 @@ def test_a_connection_can_be_refused() -> None:
         server.refuse_connections("28P01", 'password authentication failed for user "fake"')
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             server.connect()
+
+
+def test_an_async_connection_meets_the_same_rules() -> None:
+    """What is awaited begins, is refused and rolls back in the same way."""
+
+    async def refused(conninfo: dict[str, Any]) -> str | None:
+        connection = await psycopg.AsyncConnection.connect(**conninfo)
+        async with connection:
+            await connection.execute("SELECT n FROM entry")
+            with pytest.raises(errors.ActiveSqlTransaction) as caught:
+                await connection.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            await connection.rollback()
+        return caught.value.sqlstate
+
+    with FakeServer() as server:
+        server.on("SELECT", rows=[{"n": 1}])
+        assert asyncio.run(refused(server.conninfo)) == "25001"
+        assert [one.sql for one in server.statements][-1] == "ROLLBACK"
+
+
+@pytest.mark.parametrize(
+    "text", ["PREPARE a AS SELECT 1", "DISCARD ALL", "CHECKPOINT", "COPY entry TO STDOUT", "MERGE x"]
+)
+def test_what_it_does_not_know_needs_a_script(text: str) -> None:
+    """Nothing that has an effect passes because nobody thought of it."""
+    server = FakeServer()
+    with server.connect(autocommit=True) as connection, pytest.raises(errors.InternalError_):
+        connection.execute(text)
+    with pytest.raises(AssertionError, match=text):
+        server.__exit__(None)
 
 
 def test_who_the_session_is() -> None:
