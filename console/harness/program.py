@@ -11,7 +11,6 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -168,7 +167,10 @@ def _serve(harness: Harness) -> int:
         if not isinstance(command, dict) or not isinstance(command.get("scenario"), str):
             channel.reply({"failed": "a command is neither a scenario nor the end", "whose": "harness"})
             return 1
-        told = _perform(harness, command["scenario"], command.get("faults") or ())
+        faults = map(Fault.of, command.get("faults") or ())
+        harness.tracer.faults = {fault.attempt: fault for fault in faults}
+        told = _perform(harness, command["scenario"])
+        harness.tracer.faults = {}
         if not channel.is_ours:
             os._exit(0)
         channel.reply(told)
@@ -190,15 +192,14 @@ def _close_connections(harness: Harness) -> None:
         harness.tracer.closed(key)
 
 
-def _perform(harness: Harness, identifier: str, faults: Sequence[Any] = ()) -> dict[str, Any]:
-    """Run one scenario, with the faults that the engine wants in it, and return what came of it."""
+def _perform(harness: Harness, identifier: str) -> dict[str, Any]:
+    """Run one scenario and return what came of it."""
     told: dict[str, Any] = {"scenario": identifier, "attempts": []}
     function = find_scenario(identifier)
     if function is None:
         known = ", ".join(scenario_ids())
         return {**told, "failed": f"the pack has no scenario {identifier}; it has {known}", "whose": "pack"}
     harness.tracer.label(s=identifier, a="", p="")
-    harness.tracer.faults = {fault.attempt: fault for fault in map(Fault.of, faults)}
     try:
         function(harness.context)
     except WitnessFailed as wrong:
@@ -213,7 +214,6 @@ def _perform(harness: Harness, identifier: str, faults: Sequence[Any] = ()) -> d
 def _conclude(harness: Harness) -> dict[str, Any]:
     """Close the scenario and return its attempts, and the witness's own failure when there is one."""
     concluded: dict[str, Any] = {}
-    harness.tracer.faults = {}
     try:
         outcomes = harness.context.take_outcomes()
         concluded["attempts"] = [harness.reporter.attempt(outcome) for outcome in outcomes]
