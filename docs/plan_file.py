@@ -41,6 +41,7 @@ SECTIONS = {
         " found and not named here or in the pack stops the run. Names are exact; nothing is a pattern."
     ),
     "proof": "The rollback-only proof (docs/proof.md); the dry run does not look at it.",
+    "notify": "Whom to tell when a boundary waits and when the run ends: docs/ci.md.",
 }
 
 KEYS = {
@@ -111,6 +112,11 @@ KEYS = {
     "proof.lock_timeout_s": "seconds that the proof waits for a lock of somebody else",
     "proof.longest_lock_s": "seconds that the transaction may hold its locks; the engine ends it then",
     "proof.count_timeout_s": "seconds that one statement of the engine's own may take: it counts whole tables",
+    "notify.command": "a program that reads the notification on its stdin: an absolute path and its words, no shell",
+    "notify.webhook_secret": "the name of the secret that holds a webhook's whole address; it is sent by POST",
+    "notify.events": "which: a boundary that waits, the end of the run",
+    "notify.details": "the reason in the server's own words goes along; it may hold values of the copy",
+    "notify.timeout_s": "seconds that one notification may take; the run never waits for it",
 }
 
 

@@ -1,4 +1,4 @@
-"""`drydock packs`: the shipped scenario packs; reads their files and never runs their code."""
+"""`drydock packs`: the shipped and the installed scenario packs; reads their files and never runs their code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 from console.cli.listing import print_json, print_pairs, print_text
 from console.cli.options import add_json
-from console.packs import LoadedPack, load_pack, pack_folders
+from console.packs import LoadedPack, installed_packs, load_pack, pack_folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Write each pack. Raises PackError for one that cannot be read."""
-    loaded = [load_pack(folder) for folder in pack_folders()]
+    loaded = [load_pack(folder) for folder in (*pack_folders(), *installed_packs().values())]
     if options.json:
         print_json([_as_json(one) for one in loaded])
         return 0

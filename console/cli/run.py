@@ -23,6 +23,7 @@ from console.cli.following import POLL_S, View, await_seal, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.cli.reading import unsealed_words
 from console.engine.control import account_name
+from console.engine.notifier import require_notify, start_notifier
 from console.engine.worker import start_engine
 from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
@@ -105,6 +106,7 @@ def main(options: argparse.Namespace) -> int:
     order = msgspec.structs.replace(order, approvers_gid=group)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
     engine = start_engine(folder, typed)
+    start_notifier(folder, config.notify)
     if prepared is not None:
         return _on_screen(folder, engine, options, prepared)
     state = follow(folder, engine, _view(options), _prompt(folder, options))
@@ -203,6 +205,7 @@ def check_before(config: RunConfig) -> LoadedPack:
         subject_imports(subject, loaded.pack.subject.package, work=work_folder(config))
     if config.environment.kind == "docker":
         _require_images(config)
+    require_notify(config.notify)
     return loaded
 
 

@@ -20,6 +20,7 @@ from console.cli.reading import (
     unsealed_words,
 )
 from console.engine.control import Request, ask_as_approver
+from console.engine.notices import LOG_FILE, kept
 from console.errors import ControlRefused, RunNotFound, RunsFolderError
 from console.evidence.recorded import place_of_end
 from console.evidence.seal import code_once_sealed, is_sealed
@@ -27,6 +28,7 @@ from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
 from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
 from console.model.run_state import RunState, needed_words
 from console.runs import RunFolder, is_run_id
+from console.settings import default_state_folder
 
 _SHOWN_DIGEST_CHARS = 12
 
@@ -97,6 +99,7 @@ def _as_json(found: RunFolder, options: argparse.Namespace, code: int) -> dict[s
         "recover": recover_line(found, options),
         "exit_code": code,
         "sealed": is_sealed(found.path) if state.ended is not None else None,
+        "notifications": msgspec.to_builtins(kept(default_state_folder() / LOG_FILE, found.run)),
     }
 
 
@@ -138,6 +141,7 @@ def _pairs(found: RunFolder, options: argparse.Namespace) -> list[tuple[str, str
         ("elapsed", duration(elapsed_s(found))),
         ("evidence", str(found.path)),
         *([("seal", unsealed_words(found.path))] if is_unsealed(found) else []),
+        *(("notified", one.sentence) for one in kept(default_state_folder() / LOG_FILE, found.run)),
     ]
 
 

@@ -36,9 +36,12 @@ _APPROVERS_VERBS = ("approve", "show", "ping")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A verb from an operator's shell. `digest` is what `status` showed, 8 characters or more."""
+    """A verb from an operator's shell, or `notified` from the run's notifier.
 
-    verb: Literal["approve", "abort", "hold", "show", "ping"]
+    `digest` is what `status` showed, 8 characters or more.
+    """
+
+    verb: Literal["approve", "abort", "hold", "show", "ping", "notified"]
     boundary: str = ""
     digest: str = ""
     minutes: float = 0.0
@@ -46,6 +49,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tty: str = ""
     ssh: str = ""
     shown_at: str = ""
+    says: Annotated[str, msgspec.Meta(max_length=400)] = ""
     early_keys: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
 

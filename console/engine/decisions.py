@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from console.engine.control import Peer, Reply, Request, Shown
 from console.engine.recorder import Recorder
 from console.engine.unrecorded import dying_unwritten
-from console.model.event import AbortAsked, ApprovalGiven, BoundaryArmed, DecisionMade, Operator
+from console.model.event import (
+    NOTIFIED_NOTE,
+    AbortAsked,
+    ApprovalGiven,
+    BoundaryArmed,
+    DecisionMade,
+    Operator,
+)
 from console.model.plan import Boundary
 from console.model.run_state import RunState
 from console.model.text import one_line
@@ -82,6 +89,8 @@ class Decisions:
             return Reply(accepted=True, says=state.condition, shown=_shown(state))
         if state.ended is not None or self._closing.is_set():
             return Reply(accepted=False, says="the run has ended")
+        if request.verb == "notified":
+            return self._notified(request)
         if request.verb == "abort":
             if state.abort is None:
                 with dying_unwritten():
@@ -101,6 +110,13 @@ class Decisions:
             return Reply(
                 accepted=False, says="the engine did not take the answer in time; ask for its status"
             )
+
+    def _notified(self, request: Request) -> Reply:
+        """Journal what became of a notification; it changes nothing else."""
+        name = f"{NOTIFIED_NOTE}.{one_line(request.boundary, limit_chars=40)}"
+        with dying_unwritten():
+            noted = self._recorder.note_before_end(name, one_line(request.says, limit_chars=300))
+        return Reply(accepted=noted, says="noted" if noted else "the run has ended")
 
     def _refusal(self, request: Request, peer: Peer) -> str:
         armed = self._recorder.state.armed

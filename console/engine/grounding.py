@@ -10,6 +10,8 @@ from console.engine.preflight import site_digests
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
 from console.environments.environment import HarnessPlace
+from console.environments.harness_talk import Ready
+from console.errors import StepFailed
 from console.evidence.hardcode import hardcoded
 from console.model.catalogue import Privileges, Table
 from console.model.facts import (
@@ -121,8 +123,18 @@ def place_harness(run: Rehearsal) -> None:
         place, database=run.database, passwords={name: run.registry.value(name) for name in roles}
     )
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
+    _require_declared(run, ready)
     run.client = environment.client_trace(place)
     run.recorder.note("harness", msgspec.to_builtins(ready), origin="subject")
+
+
+def _require_declared(run: Rehearsal, ready: Ready) -> None:
+    """Refuse a scenario that pack.py registers and nobody judges: its declaration could not be read."""
+    declared = {one.id for one in run.loaded.pack.scenario}
+    unread = [name for name in ready.scenarios if name not in declared]
+    if unread:
+        reason = f"pack.py registers {', '.join(unread)}, and neither pack.toml nor a decorator in it declares that"
+        raise StepFailed(reason, cause="drydock", gate="G-13")
 
 
 def _hardcoded(place: HarnessPlace) -> dict[str, object]:

@@ -87,6 +87,14 @@ class Recorder:
         """Record something for readers that no gate rests on."""
         self.record(NoteRecorded(name=name, value=msgspec.to_builtins(value)), origin=origin)
 
+    def note_before_end(self, name: str, value: Any) -> bool:
+        """Record a note unless the run has ended; return whether it was. Nothing may come after the last event."""
+        with self._lock:
+            if self._state.ended is not None:
+                return False
+            self.note(name, value, origin="notification")
+            return True
+
     def progress(self, step: str, *, done: int, total: int, unit: str) -> None:
         """Record how far a step is."""
         self.record(ProgressReported(step=step, done=done, total=total, unit=unit))

@@ -197,6 +197,10 @@ class Rehearsal:
         if target == "source":
             self.source_queries[ran.name] = ran.sha256
 
+    def subject_in_place(self) -> Path:
+        """Return the subject as it runs, changes of a patch applied; before it is in place, as it lies on disk."""
+        return self.harness_place.subject if self.harness_place is not None else self.subject
+
     def parts(self) -> dict[str, str]:
         """Return the parts of the digest as they are now."""
         self.places.scratch.mkdir(mode=0o700, exist_ok=True)

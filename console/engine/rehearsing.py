@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import msgspec
 
 from console.engine.nested_witness import watch_nested_statements
+from console.engine.own_line import own_line
 from console.engine.rehearsal import Rehearsal
 from console.engine.statements import lost_with_its_session, scenario_of, surface_of, verbs_of
 from console.engine.strays import strays
@@ -76,14 +77,24 @@ def run_scenario(run: Rehearsal, scenario_id: str) -> None:
     judged = judge_scenario(scenario, evidence, tables=run.loaded.pack.tables, verbs_of=verbs_of)
     if failed is not None:
         judged = _failed_by_harness(judged, failed, past_the_witness=bool(found.differences))
+    line = _own_line_of(run, judged, reports) if judged.verdict == "FAIL" else ""
+    findings = (
+        (judged.sentences[0], f"your line: {line}", *judged.sentences[1:]) if line else judged.sentences
+    )
     run.recorder.record(
         ScenarioFinished(
             scenario=scenario_id, verdict=judged.verdict, duration_ms=int((time.monotonic() - began) * 1000),
-            reason=judged.reason, findings=judged.sentences, culprit=judged.culprit, cause=judged.cause,
+            reason=judged.reason, findings=findings, culprit=judged.culprit, cause=judged.cause,
             statements=sum(one.scenario == scenario_id for one in run.the_witnessing().statements),
         ),
         origin="subject",
     )  # fmt: skip
+
+
+def _own_line_of(run: Rehearsal, judged: ScenarioJudgement, reports: tuple[Report, ...]) -> str:
+    """Return the line in which the failed attempt's exception left; without one the line that the judgement names."""
+    frames = [frame for one in reports if one.name == judged.failed_attempt for frame in one.frames[:1]]
+    return own_line([*frames, judged.culprit, judged.reason], (run.subject_in_place(), run.loaded.folder))
 
 
 def _perform(run: Rehearsal, scenario: Scenario) -> tuple[tuple[Report, ...], StepFailed | None]:
@@ -96,6 +107,11 @@ def _perform(run: Rehearsal, scenario: Scenario) -> tuple[tuple[Report, ...], St
             timeout_s=timeout_s,
             abort=run.recorder,
             meanwhile=lambda: _drain(run, everything=False),
+            faults=[
+                {"attempt": one.name, "at": one.fails_at, "kind": one.fault}
+                for one in scenario.attempt
+                if one.fails_at is not None
+            ],
         ), None
     except StepFailed as failed:
         return (), failed
@@ -231,7 +247,7 @@ def _evidence(
         scenario.id, attempts=attempt_reports(scenario.id, told, client.windows), reconciliation=found,
         transactions=done, lines=witnessing.lines, statements=witnessing.statements,
         engine_users=(), rows_before=rows.before, rows_after=rows.after,
-        rivals=[rival for rival in run.loaded.pack.rival if rival.scenario == scenario.id],
+        rivals=[rival for rival in run.loaded.pack.rival if rival.scenario == scenario.id], faults=client.faults,
     )  # fmt: skip
 
 

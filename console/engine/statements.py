@@ -51,10 +51,11 @@ def surface_of(
             where = line.message.rpartition("\n")[2]
             refused.append(f"{line.user}: {verdict.reason}: {shortened(line.sql)}, run by {shortened(where)}")
     run.recorder.note(f"verbs.{scenario}", dict(verbs))
+    cut_off = _cut_off(run, scenario)
     unpaired = [
         f"backend {one.pid} ({one.principal}): {shortened(one.opener.server.sql)}"
         for one in done
-        if scenario_of(one) == scenario and lost_with_its_session(one)
+        if scenario_of(one) == scenario and lost_with_its_session(one) and one.pid not in cut_off
     ]
     return ScenarioSurface(
         statements=_recorded(run, scenario, found) + len(nested),
@@ -62,6 +63,18 @@ def surface_of(
         refused=tuple(refused),
         unpaired=tuple(unpaired),
     )
+
+
+def _cut_off(run: Rehearsal, scenario: str) -> set[int]:
+    """Return the backends whose connection the harness broke, where the pack asked for that."""
+    asked = {
+        (one.id, attempt.name)
+        for one in run.loaded.pack.scenario
+        for attempt in one.attempt
+        if attempt.fails_at is not None and attempt.fault == "connection"
+    }
+    struck = run.client.faults if run.client is not None else []
+    return {one.pid for one in struck if one.s == scenario and (one.s, one.a) in asked}
 
 
 def _by_catalogue(run: Rehearsal, text: str) -> SurfaceVerdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -100,13 +100,14 @@ class HarnessTalk(ABC):
     def run(
         self, scenario: str, *, timeout_s: float, abort: Abort, meanwhile: Callable[[], object],
         at_checkpoint: Callable[[str], object] | None = None, poll_s: float = POLL_S,
+        faults: Sequence[Mapping[str, Any]] = (),
     ) -> tuple[Report, ...]:  # fmt: skip
         """Run one scenario and return what the harness claims of its attempts.
 
         `meanwhile` is called every `poll_s` until the answer is there, `at_checkpoint` whenever the
-        pack waits for the engine to look; the pack goes on when it returns.
+        pack waits for the engine to look; the pack goes on when it returns. `faults` say where attempts must fail.
         """
-        request: Mapping[str, Any] = {"scenario": scenario}
+        request: Mapping[str, Any] = {"scenario": scenario, **({"faults": list(faults)} if faults else {})}
         while True:
             reply = self._decode(
                 self._ask(request, timeout_s=timeout_s, abort=abort, meanwhile=meanwhile, poll_s=poll_s),

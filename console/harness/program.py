@@ -21,6 +21,7 @@ import psycopg
 from console.harness.appender import Appender, WitnessFailed
 from console.harness.channel import Channel
 from console.harness.context import Context, Place
+from console.harness.faults import Fault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
 from console.harness.registry import find_scenario, scenario_ids
@@ -166,7 +167,10 @@ def _serve(harness: Harness) -> int:
         if not isinstance(command, dict) or not isinstance(command.get("scenario"), str):
             channel.reply({"failed": "a command is neither a scenario nor the end", "whose": "harness"})
             return 1
+        faults = map(Fault.of, command.get("faults") or ())
+        harness.tracer.faults = {fault.attempt: fault for fault in faults}
         told = _perform(harness, command["scenario"])
+        harness.tracer.faults = {}
         if not channel.is_ours:
             os._exit(0)
         channel.reply(told)

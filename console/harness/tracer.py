@@ -22,6 +22,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness.appender import Appender, WitnessFailed
+from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
 
@@ -84,6 +85,7 @@ class Tracer:
         self._where = self._where_json()
         self._process = ""
         self._texts: dict[bytes, str] = {}
+        self.faults: dict[str, Fault] = {}
         os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
@@ -181,6 +183,8 @@ class Tracer:
             names = self._type_names(session, types)
         text = self._texts.get(sql) or self._text(session, sql)
         callers = self._subject.callers_json(_FRAMES_ABOVE)
+        if self.faults and callers and not implicit:
+            self._fail_on_purpose(session, sql, text, callers)
         name = prepared.decode("utf-8", "replace") if prepared else ""
         own = "true" if implicit else "false"
         with self._lock:
@@ -196,6 +200,23 @@ class Tracer:
                 session.pgconn.finish()
                 raise
         return Sent(n, name)
+
+    def _fail_on_purpose(self, session: Session, sql: bytes, text: str, callers: str) -> None:
+        """Raise InducedFault in the place of the statement that a fault waits for, and write down which it was."""
+        attempt = self._labels["a"]
+        fault = self.faults.get(attempt)
+        number = fault.strikes(sql.decode("utf-8", "replace")) if fault else 0
+        if fault is None or not number:
+            return
+        del self.faults[attempt]
+        place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
+        line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
+        self._append_or_close(session, line)
+        if fault.kind == "connection":
+            session.pgconn.finish()
+        raise InducedFault(
+            f"a fault was induced at statement {number} of the attempt {attempt} ({fault.kind})"
+        )
 
     def _text(self, session: Session, sql: bytes) -> str:
         """Return a statement as JSON without passwords; short clean ones are remembered."""

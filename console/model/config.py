@@ -134,6 +134,19 @@ class ProofConfig(_Section, frozen=True, kw_only=True):
     count_timeout_s: float = 600.0
 
 
+class NotifyConfig(_Section, frozen=True, kw_only=True):
+    """Whom to tell when a boundary waits and when the run ends: a command's argv, a webhook's secret, or both.
+
+    `webhook_secret` is the *name* of the entry that holds the address. `details`: the server's words go along.
+    """
+
+    command: tuple[str, ...] = ()
+    webhook_secret: str = ""
+    events: tuple[Literal["boundary", "ended"], ...] = ("boundary", "ended")
+    details: bool = False
+    timeout_s: float = 10.0
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """A whole plan file."""
 
@@ -148,6 +161,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     search: SearchConfig = SearchConfig()
     proof: ProofConfig = ProofConfig()
+    notify: NotifyConfig = NotifyConfig()
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,9 @@ import msgspec
 
 from console.errors import Cause
 
+NOTIFIED_NOTE = "notified"
+"""Begins the name of the note that says what became of a notification: notified.B-1.webhook."""
+
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """The base of every event; the tag is the class's name."""

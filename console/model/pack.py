@@ -33,7 +33,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     with at least one INSERT or UPDATE; `rolls_back` the transactions that tried a write or met an
     error and were rolled back. `isolation` must hold for each transaction that wrote or tried to.
     `principals` are the only roles that may appear; `needs_retry` asks that the transaction which
-    met the error was tried again as a whole.
+    met the error was tried again as a whole. `refused` is short for: the server refuses it once with
+    this SQLSTATE, whatever exception then leaves, and that transaction is rolled back. `fails_at` is
+    where the harness makes it fail: at its n-th statement of the subject's, or at the first that holds a text;
+    `fault` says how (an exception in the place of the statement, or a lost connection as well).
     """
 
     name: str
@@ -47,12 +50,23 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rolls_back: int = 0
     isolation: Isolation | None = None
     needs_retry: bool = False
+    refused: str = ""
+    fails_at: int | str | None = None
+    fault: Literal["exception", "connection"] = "exception"
+
+
+ANY_EXCEPTION = "*"
+"""Stands in `raises` for an exception of whatever class."""
+
+AGAIN = "-again"
+"""Ends the id of the scenario that `repeatable` adds: the same function once more."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scenario: its attempts in order, and the row-count change of each table (absent: 0).
 
-    `kind` happy scenarios write; negative and replay ones must change nothing (G-17).
+    `kind` happy scenarios write; negative and replay ones must change nothing (G-17). A `repeatable` one is run
+    twice, and the second time is a replay: no row more, and `repeat_commits` transactions with writes.
     """
 
     id: str
@@ -60,6 +74,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: Literal["happy", "negative", "replay"]
     attempt: tuple[Attempt, ...]
     rows: dict[str, int] = {}
+    repeatable: bool = False
+    repeat_commits: int = 0
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +131,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tables: tuple[str, ...]
     baseline: dict[str, int]
     subject: PackSubject
-    scenario: tuple[Scenario, ...]
+    scenario: tuple[Scenario, ...] = ()
     rival: tuple[Rival, ...] = ()
     roles_absent_in_copy: tuple[str, ...] = ()
     functions_allowed: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from console.model.config import EnvironmentConfig, ProofConfig, RunConfig, SourceConfig
+from console.model.config import EnvironmentConfig, NotifyConfig, ProofConfig, RunConfig, SourceConfig
 from console.model.text import one_line
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
@@ -24,6 +24,7 @@ _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONGEST_NAME_BYTES = 63
 _LONGEST_LIMIT_S = 86_400.0
+_LONGEST_NOTICE_S = 300.0
 _NEEDED = {
     "demo": (),
     "connection": ("host", "database", "role", "secret"),
@@ -67,7 +68,13 @@ class Problem:
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
     found = [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_engines(config)]
-    return [*found, *_of_objects(config), *_of_proof(config.proof), *_of_boundaries(config)]
+    return [
+        *found,
+        *_of_objects(config),
+        *_of_proof(config.proof),
+        *_of_boundaries(config),
+        *_of_notify(config.notify),
+    ]
 
 
 def _of_source(source: SourceConfig) -> Iterator[Problem]:
@@ -261,6 +268,28 @@ def _of_boundaries(config: RunConfig) -> Iterator[Problem]:
     if boundaries.require_two and not boundaries.approvers:
         what = "require_two needs the group of those who can be the second"
         yield Problem(section="boundaries", key="require_two", what=what, remedy='write approvers = "GROUP"')
+
+
+def _of_notify(notify: NotifyConfig) -> Iterator[Problem]:
+    def problem(key: str, what: str, remedy: str) -> Problem:
+        return Problem(section="notify", key=key, what=what, remedy=remedy)
+
+    if notify.command and not notify.command[0].startswith("/"):
+        what = f"{_said(notify.command[0])} is not the absolute path of a program"
+        yield problem("command", what, 'write command = ["/PATH/TO/PROGRAM", "WORD"]; no shell reads it')
+    if any("\0" in word for word in notify.command):
+        yield problem("command", "a word of the command holds a NUL", "remove it")
+    secret = notify.webhook_secret
+    if secret and (secret.startswith("prompt:") or not _names_a_secret(secret)):
+        what = f"{_said(secret)} is no name of a stored secret"
+        yield problem(
+            "webhook_secret", what, 'write the name of the entry that holds the address, or "file:/PATH"'
+        )
+    if not 0.1 <= notify.timeout_s <= _LONGEST_NOTICE_S:
+        what = f"timeout_s {notify.timeout_s:g} is not between 0.1 and {_LONGEST_NOTICE_S:g}"
+        yield problem("timeout_s", what, "write seconds")
+    if not notify.events:
+        yield problem("events", "events names nothing", 'write "boundary", "ended" or both')
 
 
 def _name_fault(name: str) -> str:

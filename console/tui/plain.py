@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from console.model.event import (
+    NOTIFIED_NOTE,
     AbortAsked,
     ApprovalGiven,
     BoundaryArmed,
@@ -17,6 +18,7 @@ from console.model.event import (
     EngineLost,
     Entry,
     GateJudged,
+    NoteRecorded,
     ProgressReported,
     RemovalFailed,
     RunCreated,
@@ -80,6 +82,8 @@ def _trouble_lines(entry: Entry) -> list[str]:
             return [f"✗ still there: {event.object} {one_line(event.name)}: {one_line(event.reason)}"]
         case SecretRedacted():
             return [f"✗ a secret was taken out of {one_line(event.origin)}"]
+        case NoteRecorded(name=name) if name.startswith(f"{NOTIFIED_NOTE}."):
+            return [f"  notification about {one_line(str(event.value), limit_chars=_REASON_CHARS)}"]
         case ProgressReported():
             total = f" of {event.total}" if event.total else ""
             return [f"  {event.step} {event.done}{total} {event.unit}"]

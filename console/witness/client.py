@@ -98,7 +98,21 @@ class _Redacted(_Line, frozen=True, kw_only=True, tag="redacted"):
     a: str
 
 
-_ANY = msgspec.json.Decoder(_Open | _Close | _Send | _Done | _Unsent | _Lost | _Begin | _End | _Redacted)
+class InducedFault(_Line, frozen=True, kw_only=True, tag="fault"):
+    """That the harness made statement `n` of an attempt fail, as the engine had asked; it was not sent."""
+
+    s: str
+    a: str
+    n: int
+    pid: int
+    sql: str
+    callers: tuple[str, ...]
+    kind: str
+
+
+_ANY = msgspec.json.Decoder(
+    _Open | _Close | _Send | _Done | _Unsent | _Lost | _Begin | _End | _Redacted | InducedFault
+)
 
 
 class Window(msgspec.Struct, kw_only=True):
@@ -156,6 +170,7 @@ class ClientTrace:
         self.windows: list[Window] = []
         self.sessions: list[ClientSession] = []
         self.redactions: list[ClientRedaction] = []
+        self.faults: list[InducedFault] = []
         self.irregularities: list[str] = []
         self.irregular_lines = 0
         self.unsent_statements = 0
@@ -292,6 +307,8 @@ class ClientTrace:
                 return self._window(said)
             case _Redacted():
                 self.redactions.append(_redaction(said))
+            case InducedFault():
+                self.faults.append(said)
         return ""
 
     def _sent(self, said: _Send) -> str:

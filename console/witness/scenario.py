@@ -13,9 +13,10 @@ from typing import Literal
 import msgspec
 
 from console.errors import Cause
-from console.model.pack import Attempt, Scenario
+from console.model.pack import ANY_EXCEPTION, Attempt, Scenario
 from console.model.trace import ServerLine
 from console.witness import explain
+from console.witness.induced import wrong_after_fault
 from console.witness.reconcile import Witnessed, shortened
 from console.witness.scenario_evidence import AttemptReport, ScenarioEvidence, Seen, seen_of
 from console.witness.transactions import Transaction, VerbsOf
@@ -124,6 +125,7 @@ def _judge_attempt(
     found = _server_errors(attempt, report, seen, transactions, place)
     found += _claims(attempt, report, place)
     behaviour = [
+        *wrong_after_fault(attempt, seen, evidence.faults),
         *_presence(attempt, report, seen),
         explain.wrong_roles(seen.witnessed, attempt.principals, verbs_of),
         _foreign_session(attempt, seen),
@@ -218,8 +220,9 @@ def _claims(attempt: Attempt, report: AttemptReport, place: str) -> list[_Findin
     elif attempt.raises is None:
         what = f"it raised {said}" if report.outcome == "raised" else ""
     elif report.outcome == "returned":
-        what = f"it returned, and {attempt.raises} is expected"
-    elif attempt.raises not in (report.type, raised):
+        expected = "an exception" if attempt.raises == ANY_EXCEPTION else attempt.raises
+        what = f"it returned, and {expected} is expected"
+    elif attempt.raises not in (ANY_EXCEPTION, report.type, raised):
         what = f"it raised {said}, and {attempt.raises} is expected"
     else:
         has = attempt.message_has is None or attempt.message_has in report.message
@@ -264,7 +267,8 @@ def _outcomes(attempt: Attempt, seen: Seen) -> list[str | None]:
     found: list[str | None] = [explain.split_phase(committed, attempt.commits)]
     if len(committed) < attempt.commits:
         found.append(f"transactions with writes committed: {len(committed)}, expected {attempt.commits}")
-    if len(undone) != attempt.rolls_back:
+    uncounted = attempt.fails_at is not None and not attempt.rolls_back
+    if len(undone) != attempt.rolls_back and not uncounted:
         said = "transactions with writes or errors rolled back"
         found.append(f"{said}: {len(undone)}, expected {attempt.rolls_back}")
     for it in seen.transactions:

@@ -12,7 +12,7 @@ import msgspec
 
 from console.model.pack import Rival
 from console.model.trace import ClientStatement, ServerLine
-from console.witness.client import Window
+from console.witness.client import InducedFault, Window
 from console.witness.reconcile import Reconciliation, Witnessed
 from console.witness.transactions import Transaction
 
@@ -40,8 +40,9 @@ class ScenarioEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `witnessed`, `sessions` (connection lines) and `session_errors` hold what the server logged for the
     harness's roles between the two counts; `transactions` those of the run whose last statement
-    lies there. `rivals` are the backends of deliberate interference, `differences` the
-    reconciliation's sentences, `rows_before` and `rows_after` the engine's own counts by table.
+    lies there. `rivals` are the backends of deliberate interference, `faults` what the harness says that
+    it induced, `differences` the reconciliation's sentences, `rows_before` and `rows_after` the engine's own
+    counts by table.
     """
 
     attempts: tuple[AttemptReport, ...] | None = None
@@ -52,6 +53,7 @@ class ScenarioEvidence(msgspec.Struct, frozen=True, kw_only=True):
     rows_before: Mapping[str, int] | None = None
     rows_after: Mapping[str, int] | None = None
     rivals: frozenset[int] = frozenset()
+    faults: tuple[InducedFault, ...] = ()
     differences: tuple[str, ...] = ()
 
 
@@ -174,6 +176,7 @@ def gather(
     rows_before: Mapping[str, int],
     rows_after: Mapping[str, int],
     rivals: Iterable[Rival] = (),
+    faults: Iterable[InducedFault] = (),
 ) -> ScenarioEvidence:
     """Return the evidence of one scenario out of everything known of the run so far.
 
@@ -189,5 +192,6 @@ def gather(
         sessions=tuple(line for line in logins if line.scenario == scenario),
         session_errors=tuple(it for it in reconciliation.session_errors if it.scenario == scenario),
         rows_before=rows_before, rows_after=rows_after, rivals=rival_pids(lines, statements, rivals),
+        faults=tuple(one for one in faults if one.s == scenario),
         differences=reconciliation.sentences(scenario),
     )  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from pathlib import Path
 
 import msgspec
 from pages import CHECKOUT, blocks
 
 from console.harness.context import Context
 from console.model.pack import Attempt, Pack
+from console.pack_code import declared_scenarios
 from console.subjects import PatchedSubject
 
 PAGE = CHECKOUT / "docs" / "pack.md"
@@ -29,7 +31,7 @@ def first_column(heading: str) -> list[str]:
 
 def test_the_example_is_a_pack() -> None:
     """The page's pack.toml has a key that packs do not have, or lacks one that they need: found."""
-    pack_toml, defect = blocks(PAGE, "toml")
+    _entry_point, pack_toml, defect = blocks(PAGE, "toml")
     pack = msgspec.convert(tomllib.loads(pack_toml), Pack)
     assert set(pack.baseline) == set(pack.tables)
     assert msgspec.convert(tomllib.loads(defect), PatchedSubject).sentence
@@ -47,8 +49,11 @@ def test_every_name_of_the_context_is_told() -> None:
     assert sorted(first_column("| `ctx` | is |")) == sorted(public - _OF_THE_ENGINE)
 
 
-def test_the_example_is_python() -> None:
+def test_the_example_is_python(tmp_path: Path) -> None:
     """The page's pack.py imports what packs may import."""
-    (text,) = blocks(PAGE, "python")
+    text, declared = blocks(PAGE, "python")
     imported = [node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
     assert imported == ["app_agent", "console.harness"]
+    path = tmp_path / "pack.py"
+    path.write_text(text + declared, encoding="utf-8")
+    assert [one.id for one in declared_scenarios(path)] == ["S2"]
