@@ -61,7 +61,7 @@ def load_pack(folder: Path) -> LoadedPack:
     pack = _decode_toml(folder / "pack.toml")
     inventory = _decode_json(folder / "frozen" / "inventory.json", Inventory)
     privileges = _decode_json(folder / "frozen" / "privileges.json", Privileges)
-    if not (folder / "pack.py").is_file():
+    if pack.migration is None and not (folder / "pack.py").is_file():
         raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
     _check(folder, pack, inventory)
     return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges)

@@ -55,8 +55,8 @@ EXIT_DIED = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's words."""
     plan = "a plan file (none: the demo)"
-    kind = "dry-run on an isolated copy, or proof: rollback-only on the real database"
-    parser.add_argument("--plan", dest="kind", choices=("dry-run", "proof"), help=kind)
+    kind = "dry-run or migration on an isolated copy, or proof: rollback-only on the real database"
+    parser.add_argument("--plan", dest="kind", choices=("dry-run", "proof", "migration"), help=kind)
     parser.add_argument("plan", metavar="PLAN.toml", nargs="?", type=Path, help=plan)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--headless", action="store_true", help="no screen; narration on stderr")
@@ -187,7 +187,7 @@ def check_before(config: RunConfig) -> LoadedPack:
     unknown pack, a subject that is missing or does not import.
     """
     from console.engine.import_check import subject_imports
-    from console.engine.rehearsal import subject_folder
+    from console.engine.rehearsal import rehearsed_pack, subject_folder
 
     if config.source.rows < 1 or config.source.rows > 50_000_000:
         what = f"--demo-rows {config.source.rows} is not between 1 and 50000000"
@@ -200,7 +200,10 @@ def check_before(config: RunConfig) -> LoadedPack:
     _require_fitting(config, loaded)
     package = loaded.pack.subject.package
     _require_planned_subject(subject_folder(loaded, config), config.subject)
-    subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
+    if config.plan == "migration":
+        loaded = rehearsed_pack(config)
+    else:
+        subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
     if config.environment.kind == "docker":
         _require_images(config)
     return loaded
@@ -211,6 +214,9 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
     name = loaded.pack.id
     if config.plan == "proof" and loaded.pack.proof is None:
         raise PlanError(f"the pack {name} has no [proof]", remedy="name a pack that has one with --pack")
+    if config.plan == "migration" and loaded.pack.migration is None:
+        what = f"the pack {name} has no [migration]"
+        raise PlanError(what, remedy="name a pack that has one with --pack")
     if config.plan == "dry-run" and not loaded.pack.scenario:
         raise PlanError(f"the pack {name} has no scenario", remedy="run it with --plan proof")
     if config.plan == "proof" and config.source.kind == "dump_file":

@@ -6,10 +6,11 @@ import msgspec
 
 from console.engine.archive import build_harness
 from console.engine.copying import OUTSIDE_LOG, relations_of
+from console.engine.migration_files import harness_words
 from console.engine.preflight import site_digests
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
-from console.environments.environment import HarnessPlace
+from console.environments.environment import OWNER_SECRET, HarnessPlace
 from console.evidence.hardcode import hardcoded
 from console.model.catalogue import Privileges, Table
 from console.model.facts import (
@@ -117,9 +118,12 @@ def place_harness(run: Rehearsal) -> None:
     environment = run.the_environment()
     harness = environment.start_harness(place, database=run.database)
     roles = [name for name, role in run.loaded.privileges.roles.items() if role.login]
-    context = environment.context(
-        place, database=run.database, passwords={name: run.registry.value(name) for name in roles}
-    )
+    passwords = {name: run.registry.value(name) for name in roles}
+    if run.plan.kind == "migration":
+        passwords[run.loaded.pack.owner] = run.registry.value(OWNER_SECRET)
+    context = environment.context(place, database=run.database, passwords=passwords)
+    if run.plan.kind == "migration":
+        context["migration"] = harness_words(run.loaded, place.subject)
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
     run.client = environment.client_trace(place)
     run.recorder.note("harness", msgspec.to_builtins(ready), origin="subject")

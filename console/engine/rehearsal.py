@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from console.engine.digest import digest_parts, whole_digest
+from console.engine.migration_files import with_migrations
 from console.engine.proof_state import Proving
 from console.engine.recorder import Recorder
 from console.engine.runner import describe
@@ -29,6 +30,7 @@ from console.model.plan import Plan
 from console.model.trace import EngineStatement
 from console.packs import LoadedPack, find_pack, load_pack
 from console.plans.dry_run import dry_run
+from console.plans.migration import migration
 from console.plans.proof import proof
 from console.secret_store import known_or_resolved
 from console.secrets import SecretRegistry
@@ -291,8 +293,8 @@ def open_rehearsal(
     Raises UsageError when pack or programs are not there any more, BlockingIOError when another
     process holds the journal.
     """
-    loaded = load_pack(find_pack(order.config.pack.name))
     config = order.config
+    loaded = rehearsed_pack(config)
     plan = plan_of(loaded, order)
     configured = Path(config.environment.programs) if config.environment.programs else None
     programs = find_programs(config.environment.major, configured)
@@ -309,6 +311,14 @@ def open_rehearsal(
     )
 
 
+def rehearsed_pack(config: RunConfig) -> LoadedPack:
+    """Return the pack of a configuration; of migrations with a scenario for each of them."""
+    loaded = load_pack(find_pack(config.pack.name))
+    if config.plan != "migration":
+        return loaded
+    return with_migrations(loaded, subject_folder(loaded, config), config)
+
+
 def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
     """Return the plan of an order, by its kind."""
     config = order.config
@@ -316,6 +326,8 @@ def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
         database = config.source.database or loaded.pack.database
         return proof(config, database=database, supervise=order.supervise)
     scenarios = [scenario.id for scenario in loaded.pack.scenario]
+    if config.plan == "migration":
+        return migration(config, scenarios=scenarios, supervise=order.supervise)
     return dry_run(config, scenarios=scenarios, supervise=order.supervise)
 
 

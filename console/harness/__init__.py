@@ -3,8 +3,9 @@
 Imports the standard library and psycopg only, and travels as one archive.
 """
 
+from console.harness import migrations
 from console.harness.context import Context
 from console.harness.registry import scenario
 from console.harness.report import Outcome
 
-__all__ = ["Context", "Outcome", "scenario"]
+__all__ = ["Context", "Outcome", "migrations", "scenario"]

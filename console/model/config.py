@@ -134,10 +134,16 @@ class ProofConfig(_Section, frozen=True, kw_only=True):
     count_timeout_s: float = 600.0
 
 
+class MigrationConfig(_Section, frozen=True, kw_only=True):
+    """The migration plan: why there is no way back, "" where every migration has its down."""
+
+    irreversible: str = ""
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """A whole plan file."""
 
-    plan: Literal["dry-run", "proof"] = "dry-run"
+    plan: Literal["dry-run", "proof", "migration"] = "dry-run"
 
     source: SourceConfig = SourceConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -148,6 +154,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     search: SearchConfig = SearchConfig()
     proof: ProofConfig = ProofConfig()
+    migration: MigrationConfig = MigrationConfig()
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
