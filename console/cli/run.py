@@ -24,6 +24,7 @@ from console.cli.reading import unsealed_words
 from console.engine.control import account_name
 from console.engine.rehearsal import ORDER_FILE
 from console.engine.worker import start_engine
+from console.environments.packages import fill_wheelhouse, lock_of
 from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
 from console.errors import DrydockError, PlanError, SecretUnavailable, StepFailed, SubjectError
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from console.tui.prompt import LinePrompt
 
 _PROVEN = (("embedded", "connection"), ("embedded", "demo"))
-PROOF_PACK = "rollback_proof"
-"""The pack of a proof for which nobody names one."""
+DEFAULT_PACKS = {"proof": "rollback_proof", "migration": "migrations_sql"}
+"""The pack of a kind of plan for which nobody names one."""
 
 EXIT_DIED = 4
 
@@ -141,7 +142,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
     found = with_options(config, changes)
     kind = options.kind or found.plan
     default_pack = options.pack is None and found.pack == PackConfig()
-    pack = PackConfig(name=PROOF_PACK) if kind == "proof" and default_pack else found.pack
+    pack = PackConfig(name=DEFAULT_PACKS[kind]) if kind in DEFAULT_PACKS and default_pack else found.pack
     return msgspec.structs.replace(found, plan=kind, pack=pack)
 
 
@@ -202,6 +203,8 @@ def check_before(config: RunConfig) -> LoadedPack:
     _require_planned_subject(subject_folder(loaded, config), config.subject)
     if config.plan == "migration":
         loaded = rehearsed_pack(config)
+        if (lock := lock_of(loaded.folder)) is not None:
+            fill_wheelhouse(lock)
     else:
         subject_imports(subject_folder(loaded, config), package, work=work_folder(config))
     if config.environment.kind == "docker":
@@ -218,7 +221,12 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
         what = f"the pack {name} has no [migration]"
         raise PlanError(what, remedy="name a pack that has one with --pack")
     if config.plan == "dry-run" and not loaded.pack.scenario:
-        raise PlanError(f"the pack {name} has no scenario", remedy="run it with --plan proof")
+        raise PlanError(
+            f"the pack {name} has no scenario", remedy="run it with --plan proof or --plan migration"
+        )
+    if config.environment.kind != "embedded" and lock_of(loaded.folder) is not None:
+        what = f"the pack {name} has a requirements.lock, which only the embedded environment installs"
+        raise PlanError(what, remedy="leave [environment] kind away, or rehearse SQL files")
     if config.plan == "proof" and config.source.kind == "dump_file":
         raise PlanError(
             "a proof needs a living database, not a dump file", remedy="use a source of kind connection"

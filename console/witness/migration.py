@@ -116,6 +116,13 @@ class Looks:
         """Return a table's rows when the migration began."""
         return self._rows.get(table, 0)
 
+    def size_bytes(self, table: str, n: int) -> int:
+        """Return a table's size, with indexes and TOAST, as it was before statement `n`."""
+        newest = [one for one in self._snapshots if one.n < n][-1:]
+        return max(
+            (it.size_bytes for one in newest for it in one.relations.values() if it.name == table), default=0
+        )
+
     def _new_storage(self, looks: Sequence[Look]) -> dict[int, dict[int, int]]:
         new: dict[int, dict[int, int]] = {}
         known: set[int] = set()
@@ -224,11 +231,19 @@ def _statement(
         if (relation := looks.relation(oid)) is not None
     }
     return MigratedStatement(
-        n=one.n, transaction=transaction, sql=one_line(one.sql, limit_chars=SHOWN_SQL_CHARS), verb=verb,
+        n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb,
         duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=len(looks.of(one.n)), alone=alone,
         taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
         new_bytes=new_bytes, unattributed_bytes=unattributed,
     )  # fmt: skip
+
+
+def _shown(sql: str) -> str:
+    """Return a statement on one line, without the comments before it."""
+    lines = sql.split("\n")
+    while len(lines) > 1 and lines[0].lstrip().startswith("--"):
+        lines.pop(0)
+    return one_line("\n".join(lines), limit_chars=SHOWN_SQL_CHARS)
 
 
 def _lasting(one: ClientStatement, looks: Looks, first: int, *, held_ms: int) -> list[Held]:
@@ -240,7 +255,7 @@ def _lasting(one: ClientStatement, looks: Looks, first: int, *, held_ms: int) ->
             found.append(
                 Held(
                     relation=relation.table, mode=mode, blocks=BLOCKS[mode], held_ms=held_ms, n=one.n,
-                    rows=looks.rows(relation.table), bytes=relation.size_bytes,
+                    rows=looks.rows(relation.table), bytes=looks.size_bytes(relation.table, first),
                 )
             )  # fmt: skip
     return found
