@@ -79,7 +79,8 @@ def make_interpreter(
 ) -> Interpreter:
     """Make a virtual environment with the driver in the new folder `folder`, which `uid` can run and not change.
 
-    `packages` are the files of what a pack needs besides, by their names in site-packages. Raises StepFailed when a driver file is not what its distribution recorded.
+    `packages` are the files of what a pack needs besides, by their names in site-packages. Raises StepFailed when a
+    driver file is not what its distribution recorded.
     """
     make_folder(folder)
     base = Path(sys._base_executable).resolve() if hasattr(sys, "_base_executable") else Path(sys.executable)

@@ -99,10 +99,9 @@ def _run_django(ctx: Context, words: Mapping[str, Any], step: Mapping[str, Any])
 
 def _django(ctx: Context, words: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return Django's management and database modules, set up for the copy at the first call."""
-    folder = str(words["folder"])
-    if folder not in sys.path:
-        sys.path.append(folder)
-        os.chdir(folder)
+    if "DJANGO_SETTINGS_MODULE" not in os.environ:
+        sys.path.append(str(words["folder"]))
+        os.chdir(words["folder"])
         os.environ["DJANGO_SETTINGS_MODULE"] = words["settings"]
         settings: Any = importlib.import_module("django.conf").settings
         settings.DATABASES = {
