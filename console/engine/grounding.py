@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from console.engine.archive import build_harness
@@ -11,6 +13,7 @@ from console.engine.preflight import site_digests
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
 from console.environments.environment import OWNER_SECRET, HarnessPlace
+from console.errors import PackError, StepFailed
 from console.evidence.hardcode import hardcoded
 from console.model.catalogue import Privileges, Table
 from console.model.facts import (
@@ -123,10 +126,19 @@ def place_harness(run: Rehearsal) -> None:
         passwords[run.loaded.pack.owner] = run.registry.value(OWNER_SECRET)
     context = environment.context(place, database=run.database, passwords=passwords)
     if run.plan.kind == "migration":
-        context["migration"] = harness_words(run.loaded, place.subject)
+        context["migration"] = _migration_words(run, place)
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
     run.client = environment.client_trace(place)
     run.recorder.note("harness", msgspec.to_builtins(ready), origin="subject")
+
+
+def _migration_words(run: Rehearsal, place: HarnessPlace) -> Mapping[str, object]:
+    try:
+        return harness_words(run.loaded, place.subject)
+    except PackError as wrong:
+        raise StepFailed(
+            f"the migrations cannot be read: {wrong.what}", cause="subject", gate="G-13"
+        ) from wrong
 
 
 def _hardcoded(place: HarnessPlace) -> dict[str, object]:

@@ -32,9 +32,10 @@ def with_migrations(loaded: LoadedPack, subject: Path, config: RunConfig) -> Loa
     Raises PackError for a folder without migrations, and for one that lacks a way back the plan does not do without.
     """
     words = _words_of(loaded)
-    names = words.steps or _names(_folder(subject, words), back=not config.migration.irreversible)
+    back = not config.migration.irreversible
+    names = _names(_folder(subject, words), words, back=back) if words.kind == "sql" else words.steps
     scenarios = [_scenario(f"U{n}", "up", name, loaded) for n, name in enumerate(names, 1)]
-    if not config.migration.irreversible:
+    if back:
         numbered = list(enumerate(names, 1))
         scenarios += [_scenario(f"D{n}", "down", name, loaded) for n, name in reversed(numbered)]
     return LoadedPack(
@@ -62,17 +63,23 @@ def _folder(subject: Path, words: MigrationWords) -> Path:
     return (subject / patch.base if patch else subject) / words.folder
 
 
-def _names(folder: Path, *, back: bool) -> tuple[str, ...]:
-    ups = sorted(path.name.removesuffix(UP) for path in folder.glob(f"*{UP}"))
-    if not ups:
+def _names(folder: Path, words: MigrationWords, *, back: bool) -> tuple[str, ...]:
+    """Return the migrations of a folder, each looked at; the named ones, or all in the order of their names."""
+    names = words.steps or tuple(sorted(path.name.removesuffix(UP) for path in folder.glob(f"*{UP}")))
+    if not names:
         what = f"{folder} holds no migration (a file NAME{UP})"
         raise PackError(what, remedy="name the folder in [migration] folder of pack.toml")
-    for name in ups:
+    for name in names:
+        if not (folder / f"{name}{UP}").is_file():
+            what = f"there is no migration {folder / name}{UP}"
+            raise PackError(what, remedy="mend [migration] steps of pack.toml, or write the file")
         if back and not (folder / f"{name}{DOWN}").is_file():
             what = f"{folder / name}{UP} has no {name}{DOWN} beside it"
             remedy = "write the way back, or say in the plan's [migration] irreversible why there is none"
             raise PackError(what, remedy=remedy)
-    return tuple(ups)
+        for ending in (UP, DOWN) if back else (UP,):
+            split(folder / f"{name}{ending}")
+    return names
 
 
 def _scenario(identifier: str, direction: Direction, name: str, loaded: LoadedPack) -> Scenario:
@@ -127,5 +134,7 @@ def split(path: Path) -> tuple[Sequence[str], bool]:
     except NotParsed as wrong:
         remedy = "write SQL alone: no commands of psql's, and no rows of COPY"
         raise PackError(f"{path.name}: {wrong}", remedy=remedy) from wrong
+    if not statements:
+        raise PackError(f"{path.name} holds no statement", remedy="write one, or take the file away")
     own = {"TRANSACTION"} & {verb for one in statements for verb in judge_text(one).verbs}
     return statements, not own and not text.lower().startswith(NO_TRANSACTION)

@@ -14,6 +14,7 @@ from console.model.run_state import RunState
 
 MIGRATED = "migrated."
 _NOTHING = "nothing"
+_READS = frozenset({"SELECT", "SHOW", "SET", "TRANSACTION"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def _statements(state: RunState) -> Iterator[tuple[str, ...]]:
             rows = int(one["rows"])
             yield (
                 scenario, str(one["n"]), str(one["transaction"]), str(one["sql"]), _took(int(one["duration_us"])),
-                str(rows) if rows >= 0 else "", _locks(listed(one.get("taken"))),
+                str(rows) if rows >= 0 else "", _locks(one),
                 ", ".join(listed(one.get("rewritten"))), ", ".join(listed(one.get("built"))),
                 f"{one['new_bytes']} bytes" if one.get("new_bytes") else "", str(one["sqlstate"]),
             )  # fmt: skip
@@ -106,8 +107,11 @@ def _took(duration_us: int) -> str:
     return f"{duration_us / 1000:.1f} ms"
 
 
-def _locks(taken: Sequence[Any]) -> str:
+def _locks(statement: dict[str, Any]) -> str:
     """Return the locks by mode; what is inside TOAST goes with its table."""
+    taken = listed(statement.get("taken"))
+    if statement["alone"] and not taken and not _READS.issuperset(str(statement["verb"]).split()):
+        return "not seen: over before a look"
     by_mode: dict[str, list[str]] = {}
     for one in taken:
         if not str(one["relation"]).startswith("pg_toast."):

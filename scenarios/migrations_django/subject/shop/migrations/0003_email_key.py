@@ -8,7 +8,9 @@ BATCH = 60
 def fill(apps, schema_editor):
     """Fill the key, 60 rows at a time."""
     customers = apps.get_model("shop", "Customer").objects
-    while waiting := list(customers.filter(email_key=None).order_by("id").values_list("id", flat=True)[:BATCH]):
+    while waiting := list(
+        customers.filter(email_key=None).order_by("id").values_list("id", flat=True)[:BATCH]
+    ):
         customers.filter(id__in=waiting).update(email_key=models.functions.Lower("email"))
 
 

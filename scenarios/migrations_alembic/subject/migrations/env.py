@@ -4,7 +4,9 @@ from alembic import context
 from sqlalchemy import engine_from_config, pool
 
 connectable = engine_from_config(
-    context.config.get_section(context.config.config_ini_section, {}), prefix="sqlalchemy.", poolclass=pool.NullPool
+    context.config.get_section(context.config.config_ini_section, {}),
+    prefix="sqlalchemy.",
+    poolclass=pool.NullPool,
 )
 with connectable.connect() as connection:
     context.configure(connection=connection, transaction_per_migration=True)
