@@ -40,7 +40,7 @@ PLANNED, BEFORE, UP, DOWN, U1, D1, SEEN = (
     "migrations.planned", "state.before", "state.up", "state.down", "migrated.U1", "migrated.D1", "witnesses",
 )  # fmt: skip
 FIRST, HELD = ("statements", 0), ("held", 0)
-ALONE = ((U1, (*FIRST, "alone"), True), (U1, (*FIRST, "taken"), []))
+ALONE: tuple[tuple[str, LeafPath, object], ...] = ((U1, (*FIRST, "alone"), True), (U1, (*FIRST, "taken"), []))
 
 CASES = (
     Case("M-1", PASS, "", ((D1, (), GONE),)),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from fix_runs import Drydock, Ended, played_together
 
@@ -60,11 +59,9 @@ def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words
     for file, text in changes.items():
         (pack / file).write_text(text, encoding="utf-8")
     lines = (pack / "pack.toml").read_text("utf-8").splitlines()
-    changed = [
-        next((f"{key} = {value}" for key, value in words.items() if it.startswith(f"{key} =")), it)
-        for it in lines
-    ]
-    (pack / "pack.toml").write_text("\n".join(changed) + "\n", encoding="utf-8")
+    for key, value in words.items():
+        lines = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
+    (pack / "pack.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return pack
 
 
@@ -159,9 +156,9 @@ def test_the_first_thing_wrong_is_told(runs: dict[str, Ended]) -> None:
         ("M-2", "the change + table public.stray owned by shop_owner is not expected"),
         ("M-3", "the rows of public.stray is not expected"),
         ("M-3", "+ table public.stray owned by shop_owner"),
-        ("M-3", "the values in public.customer are not what they were"),
+        ("M-3", "the rows of public.purchase is 268, expected 400"),
         ("M-4", "U1: AccessExclusive on public.purchase (400 rows,"),
-        ("M-5", "U1, statement 3 rewrote public.purchase ("),
+        ("M-5", "U1, statement 2 rewrote public.purchase ("),
         ("M-6", "nobody saw this"),
         ("M-7", "public.purchase lost 132 of 400 rows, and nothing is declared of it"),
     ],
@@ -169,25 +166,8 @@ def test_the_first_thing_wrong_is_told(runs: dict[str, Ended]) -> None:
 def test_each_gate_is_failed_by_the_real_thing(runs: dict[str, Ended], gate: str, says: str) -> None:
     """A gate passes over the facts of a real migration that breaks it, or says something else."""
     row = next(one for one in MIGRATIONS if one.id == gate)
-    assert row.check is not None
-    facts = dict(runs["wrong"].state.facts)
-    judged = judge(row, Facts(facts))
-    assert judged.verdict == GateVerdict.FAIL
-    assert says in _whole(row.id, facts), judged.reason
-
-
-def _whole(gate: str, facts: dict[str, Any]) -> str:
-    """Return a gate's sentence with all of its differences, of which it names the first few."""
-    import console.gates.checks_migration as checks
-
-    row = next(one for one in MIGRATIONS if one.id == gate)
-    assert row.check is not None
-    first_few = checks.said
-    checks.said = lambda items: "; ".join(items) or None  # type: ignore[attr-defined]
-    try:
-        return row.check(Facts(facts)) or ""
-    finally:
-        checks.said = first_few  # type: ignore[attr-defined]
+    judged = judge(row, Facts(runs["wrong"].state.facts))
+    assert (judged.verdict, says in judged.reason) == (GateVerdict.FAIL, True), judged.reason
 
 
 def test_an_error_stops_at_its_migration(runs: dict[str, Ended]) -> None:
@@ -200,7 +180,7 @@ def test_an_error_stops_at_its_migration(runs: dict[str, Ended]) -> None:
     assert ended.summary["scenarios"]["U3"] == "NOT_REACHED"
     refused = next(one for one in migrated(ended, "U2")["statements"] if one["sqlstate"])
     assert refused["looks"] >= 2
-    assert msgspec.json.encode(refused["taken"]) == b"[]"
+    assert refused["taken"] == []
 
 
 @pytest.mark.parametrize("kind", ["sql", "wrong"])
