@@ -27,7 +27,8 @@ def read_schema_state(conn: Connection, *, roles: Sequence[str], schema: str, da
     manifest = read_manifest(conn)
     with pinned(conn):
         objects = [str(definition) for (definition,) in run(conn, "migration/objects")]
-        values = {name: _values(conn, name) for name in manifest.rows}
+        tables = run(conn, "catalogue/user_tables")
+        values = {f"{space}.{table}": _values(conn, space, table) for space, table in tables}
     own = f"{schema}."
     relations = [name.removeprefix(own) for name in manifest.rows if name.startswith(own)]
     privileges = read_privileges(conn, roles=roles, relations=relations, schema=schema, database=database)
@@ -37,8 +38,7 @@ def read_schema_state(conn: Connection, *, roles: Sequence[str], schema: str, da
     )  # fmt: skip
 
 
-def _values(conn: Connection, name: str) -> str:
-    schema, _dot, table = name.partition(".")
+def _values(conn: Connection, schema: str, table: str) -> str:
     [(total,)] = run(conn, "migration/table_values", parts={"table": sql.Identifier(schema, table)})
     return str(total)
 
