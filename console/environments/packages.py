@@ -21,6 +21,9 @@ from console.errors import PackError, StepFailed
 from console.settings import default_cache_folder
 
 LOCK = "requirements.lock"
+FULL = ".full"
+"""The file that says that every pinned wheel is in its wheelhouse."""
+
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _PATIENCE_S = 600
@@ -47,8 +50,8 @@ def fill_wheelhouse(lock: Path) -> None:
     if not pins or not _HASH.search(text):
         what = f"{lock} pins no package with its hash"
         raise PackError(what, remedy="write it with `uv pip compile --generate-hashes`")
-    place = _wheelhouse(lock)
-    if (place / ".full").exists():
+    place = wheelhouse_of(lock)
+    if (place / FULL).exists():
         return
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [
@@ -62,7 +65,7 @@ def fill_wheelhouse(lock: Path) -> None:
         last = (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
         remedy = f"put the wheels that it pins into {place}, or reach a registry that has them"
         raise PackError(f"the packages of {lock} cannot be fetched: {last}", remedy=remedy)
-    (place / ".full").touch()
+    (place / FULL).touch()
 
 
 def package_files(lock: Path) -> Iterator[tuple[str, bytes]]:
@@ -70,10 +73,10 @@ def package_files(lock: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises StepFailed (environment) for a wheel that the lock does not pin, and for a wheelhouse that is not filled.
     """
-    place = _wheelhouse(lock)
+    place = wheelhouse_of(lock)
     known = frozenset(_HASH.findall(lock.read_text("utf-8")))
     wheels = sorted(place.glob("*.whl"))
-    if not (place / ".full").exists():
+    if not (place / FULL).exists():
         raise StepFailed(f"the wheelhouse {place} of {lock} is not filled", cause="environment")
     for wheel in wheels:
         if hashlib.sha256(wheel.read_bytes()).hexdigest() not in known:
@@ -100,6 +103,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _wheelhouse(lock: Path) -> Path:
+def wheelhouse_of(lock: Path) -> Path:
+    """Return the folder of a lock's wheels for this interpreter."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     return default_cache_folder() / "wheels" / f"cp{sys.version_info.major}{sys.version_info.minor}-{digest}"

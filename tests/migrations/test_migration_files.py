@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import zipfile
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from console.engine.migration_files import harness_words, split, with_migrations
+from console.environments import packages
 from console.environments.packages import fill_wheelhouse
-from console.errors import PackError
+from console.errors import PackError, StepFailed
 from console.model.config import MigrationConfig, RunConfig
 from console.packs import LoadedPack, load_pack
 from console.settings import data_folder
@@ -150,3 +153,33 @@ def test_a_wrong_lock_is_told_in_a_sentence(tmp_path: Path, text: str, says: str
     with pytest.raises(PackError) as refused:
         fill_wheelhouse(lock)
     assert says in refused.value.what
+
+
+def _wheel(place: Path, name: str, **files: str) -> str:
+    """Write a wheel and return its sha256."""
+    path = place / name
+    with zipfile.ZipFile(path, "w") as archive:
+        for inside, text in files.items():
+            archive.writestr(inside.replace("__", "/"), text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_only_pinned_wheels_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel whose bytes changed, the driver's own, or a path out of site-packages gets into the interpreter."""
+    monkeypatch.setattr(packages, "default_cache_folder", lambda: tmp_path)
+    lock, made = tmp_path / "requirements.lock", tmp_path / "made"
+    made.mkdir()
+    own = _wheel(
+        made, "shop-1-py3-none-any.whl", shop__core="x = 1", **{"..__evil": "no", "shop-1.data__s": "no"}
+    )
+    driver = _wheel(made, "psycopg_binary-9-py3-none-any.whl", psycopg__evil="no")
+    lock.write_text(f"shop==1 --hash=sha256:{own} --hash=sha256:{driver}\n", encoding="utf-8")
+    with pytest.raises(StepFailed, match="is not filled"):
+        list(packages.package_files(lock))
+    place = packages.wheelhouse_of(lock)
+    shutil.copytree(made, place)
+    (place / packages.FULL).touch()
+    assert list(packages.package_files(lock)) == [("shop/core", b"x = 1")]
+    _wheel(place, "shop-1-py3-none-any.whl", shop__core="x = 2")
+    with pytest.raises(StepFailed, match="is not a wheel that"):
+        list(packages.package_files(lock))
