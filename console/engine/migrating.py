@@ -7,7 +7,7 @@ own. Nothing is installed in the copy for that: a trigger of ours would change t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from console.engine.migration_files import planned
@@ -27,8 +27,8 @@ from console.witness.catalogue import count_rows
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.schema_state import read_schema_state
 
-LOOK_S = 0.02
-"""So often are a statement's locks looked at while it runs."""
+LOOK_S, OF_ITS_TIME = 0.02, 0.02
+"""So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
 
 _SOURCE = "the client's trace; pg_locks, pg_class and the database's folder, from the engine's own session"
 
@@ -42,11 +42,14 @@ class MigrationWatch:
     role: str
     looks: list[Look] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)
     under_way: int = 0
+    began: float = 0.0
+    looked: float = 0.0
 
     def begin(self) -> None:
         """Look before the first statement."""
-        self._look(0, "after")
+        self.known = set(self._look(0, "after").files or ())
         self._keep_relations(0)
 
     def at_checkpoint(self, said: str) -> None:
@@ -57,27 +60,25 @@ class MigrationWatch:
                 f"the harness stopped at {one_line(said)!r}, which is no statement", cause="subject"
             )
         n = int(number)
-        known = self._files()
         look = self._look(n, "before" if when == "before" else "after")
         self.under_way = n if when == "before" else 0
-        if look.files is not None and look.files.keys() - known and not any(look.locks.values()):
+        self.began = self.looked = time.monotonic()
+        if look.files is not None and look.files.keys() - self.known and not any(look.locks.values()):
             self._keep_relations(n)
+            self.known |= look.files.keys()
 
     def glance(self) -> None:
         """Look at the statement under way, and take what the client witness has written."""
         drain(self.run, everything=False)
-        if self.under_way:
+        now = time.monotonic()
+        if self.under_way and now - self.looked >= OF_ITS_TIME * (now - self.began):
             self._look(self.under_way, "during")
+            self.looked = now
 
     def finish(self) -> None:
         """Look once more when the migration is over: what it left is committed."""
         last = max((look.n for look in self.looks), default=0)
         self._keep_relations(last)
-
-    def _files(self) -> set[int]:
-        """Return the filenodes that the last snapshot of relations can know of."""
-        at = self.snapshots[-1].n if self.snapshots else 0
-        return {node for look in self.looks if look.n <= at and look.files for node in look.files}
 
     def _look(self, n: int, when: Literal["before", "during", "after"]) -> Look:
         began = time.monotonic()
@@ -89,7 +90,15 @@ class MigrationWatch:
             n=n, when=when, locks={pid: frozenset(held) for pid, held in locks.items()}, files=files,
             pause_s=time.monotonic() - began,
         )  # fmt: skip
-        self.looks.append(look)
+        last = self.looks[-1] if self.looks else None
+        if (
+            last is not None
+            and (last.n, last.when, last.locks) == (n, "during", look.locks)
+            and when == "during"
+        ):
+            self.looks[-1] = replace(last, times=last.times + 1)
+        else:
+            self.looks.append(look)
         return look
 
     def _keep_relations(self, n: int) -> None:

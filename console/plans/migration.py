@@ -52,7 +52,7 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
         "durations are this copy's, on this machine, with nobody else at work: production's differ, and a lock that "
         "is waited for there lasts longer",
         "locks are what the looks before and after each statement saw; of a statement that is its own transaction only "
-        "the looks while it ran, 20 ms apart, so that a shorter lock of it is not seen",
+        "the looks while it ran (20 ms apart, of a long one 2 % of its time), so that a shorter lock of it is not seen",
         "rewrites are seen in the database's own folder; relations in other tablespaces are restored into it",
         "the privileges compared are those of the pack's roles and of PUBLIC",
     ]

@@ -34,13 +34,17 @@ VerbsOf = Callable[[str], tuple[str, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked)."""
+    """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked).
+
+    `times` counts looks in a row that saw the same.
+    """
 
     n: int
     when: Literal["before", "during", "after"]
     locks: Mapping[int, frozenset[Lock]]
     files: Mapping[int, int] | None
     pause_s: float
+    times: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,10 @@ class Looks:
     def of(self, n: int) -> list[Look]:
         """Return the looks that belong to a statement."""
         return self._by_statement.get(n, [])
+
+    def times(self, n: int) -> int:
+        """Return how often a statement was looked at."""
+        return sum(look.times for look in self.of(n))
 
     def pause_s(self, n: int) -> float:
         """Return how long the statement's connection waited for the looks before and after it."""
@@ -232,7 +240,7 @@ def _statement(
     }
     return MigratedStatement(
         n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb,
-        duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=len(looks.of(one.n)), alone=alone,
+        duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=looks.times(one.n), alone=alone,
         taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
         new_bytes=new_bytes, unattributed_bytes=unattributed,
     )  # fmt: skip
