@@ -16,7 +16,6 @@ from console.model.migration_facts import Migrated, MigrationsPlanned, SchemaSta
 
 MIGRATED = "migrated."
 _BLOCKING = ("reads and writes", "writes")
-_LOOKS_AROUND = 2
 _ENOUGH_LOOKS = 5
 """Of so many looks at one statement some fell into the middle of it: before, at its beginning, while it ran, after."""
 
@@ -120,7 +119,7 @@ def both_witnesses_agree(facts: Facts) -> str | None:
         phrases += [
             f"{name}: statement {one.n} was not looked at before and after"
             for one in found.statements
-            if one.looks < _LOOKS_AROUND
+            if not one.around
         ]
         if found.superuser:
             phrases.append(f"{name}: {planned.role} is a superuser or may become one")

@@ -66,7 +66,7 @@ class Taken(Fact, frozen=True, kw_only=True):
 class MigratedStatement(Fact, frozen=True, kw_only=True):
     """One statement as it ran, and what the engine saw of it from outside.
 
-    `looks` counts the looks at the server's locks that belong to it: one before, one after, more while it ran.
+    `looks` counts the looks at the server's locks that belong to it, `around`: one was before it and one after it.
     `alone`: the statement was its own transaction, so that only the looks while it ran could see its locks.
     `rewritten` are relations that were there before and have new storage since, `built` new ones;
     `unattributed_bytes` is new storage that no relation had in the end.
@@ -80,6 +80,7 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     rows: int
     sqlstate: str
     looks: Count
+    around: bool
     alone: bool
     taken: tuple[Taken, ...] = ()
     rewritten: tuple[str, ...] = ()

@@ -94,6 +94,10 @@ class Looks:
         """Return how often a statement was looked at."""
         return sum(look.times for look in self.of(n))
 
+    def around(self, n: int) -> bool:
+        """Tell whether a statement was looked at before it was sent and after it was answered."""
+        return {"before", "after"} <= {look.when for look in self.of(n)}
+
     def pause_s(self, n: int) -> float:
         """Return how long the statement's connection waited for the looks before and after it."""
         return sum(look.pause_s for look in self.of(n) if look.when != "during")
@@ -240,7 +244,8 @@ def _statement(
     }
     return MigratedStatement(
         n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb,
-        duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=looks.times(one.n), alone=alone,
+        duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=looks.times(one.n), around=looks.around(one.n),
+        alone=alone,
         taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
         new_bytes=new_bytes, unattributed_bytes=unattributed,
     )  # fmt: skip

@@ -179,7 +179,7 @@ def test_an_error_stops_at_its_migration(runs: dict[str, Ended]) -> None:
     assert ended.summary["gates"]["M-1"] == "FAIL"
     assert ended.summary["scenarios"]["U3"] == "NOT_REACHED"
     refused = next(one for one in migrated(ended, "U2")["statements"] if one["sqlstate"])
-    assert refused["looks"] >= 2
+    assert refused["around"]
     assert refused["taken"] == []
 
 

@@ -78,7 +78,16 @@ def test_a_lock_is_held_from_its_statement_to_the_end_of_its_transaction() -> No
         Taken(relation="public.t", mode=EXCLUSIVE), Taken(relation="public.t_pkey", mode=EXCLUSIVE),
     )  # fmt: skip
     assert altered.sql == "ALTER TABLE public.t ALTER a TYPE bigint"
-    assert [one.looks for one in found.statements] == [2, 2, 2]
+    assert [(one.looks, one.around) for one in found.statements] == [(2, True)] * 3
+
+
+def test_a_statement_without_its_answer_was_not_looked_at_around() -> None:
+    """Looks before and while a statement ran stand for one after it."""
+    looks = [look(0, "after", files={}), look(2, "before"), look(2, "during", (TABLE, EXCLUSIVE))]
+    found = migrated(
+        IN_ONE_TRANSACTION, Looks(looks, [Snapshot(n=0, relations=relations())], {}), verbs_of=verbs_of
+    )
+    assert [(one.looks, one.around) for one in found.statements] == [(0, False), (2, False), (0, False)]
 
 
 def test_a_new_table_blocks_nobody_and_is_built() -> None:
