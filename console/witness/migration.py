@@ -243,9 +243,8 @@ def _statement(
         if (relation := looks.relation(oid)) is not None
     }
     return MigratedStatement(
-        n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb,
-        duration_us=one.duration_us, rows=one.rows, sqlstate=one.sqlstate, looks=looks.times(one.n), around=looks.around(one.n),
-        alone=alone,
+        n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb, duration_us=one.duration_us, rows=one.rows,
+        sqlstate=one.sqlstate, looks=looks.times(one.n), around=looks.around(one.n), alone=alone,
         taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
         new_bytes=new_bytes, unattributed_bytes=unattributed,
     )  # fmt: skip

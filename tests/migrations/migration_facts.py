@@ -28,8 +28,8 @@ def _state(*, up: bool) -> shapes.SchemaState:
 def _migrated(n: int, *, rewritten: tuple[str, ...] = ()) -> shapes.Migrated:
     statement = shapes.MigratedStatement(
         n=n, transaction=1, sql="ALTER TABLE public.t", verb="ALTER TABLE", duration_us=90_000, rows=-1, sqlstate="",
-        looks=2, around=True, alone=False, taken=(shapes.Taken(relation="public.t", mode="AccessExclusive"),), rewritten=rewritten,
-        new_bytes=8192,
+        looks=2, around=True, alone=False, taken=(shapes.Taken(relation="public.t", mode="AccessExclusive"),),
+        rewritten=rewritten, new_bytes=8192,
     )  # fmt: skip
     held = shapes.Held(
         relation="public.t",
