@@ -124,7 +124,8 @@ def read_pack(folder: Path) -> tuple[LoadedPack | None, list[PackError]]:
     pack = tried(lambda: _decode_toml(folder / "pack.toml"))
     inventory = tried(lambda: _decode_json(folder / "frozen" / "inventory.json", Inventory))
     privileges = tried(lambda: _decode_json(folder / "frozen" / "privileges.json", Privileges))
-    declared = tried(lambda: _declared(folder))
+    needs_code = pack is None or pack.migration is None
+    declared = tried(lambda: _declared(folder)) if needs_code or (folder / "pack.py").is_file() else ()
     if pack is None or inventory is None or privileges is None or declared is None:
         return None, problems
     scenarios = (*pack.scenario, *declared)

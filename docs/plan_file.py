@@ -42,10 +42,15 @@ SECTIONS = {
     ),
     "proof": "The rollback-only proof (docs/proof.md); the dry run does not look at it.",
     "notify": "Whom to tell when a boundary waits and when the run ends: docs/ci.md.",
+    "migration": "Migrations up and down again on a copy (docs/migrations.md); what is declared of them is the pack's.",
 }
 
 KEYS = {
-    "plan": "a rehearsal on an isolated copy, or the rollback-only proof on the real database (docs/proof.md)",
+    "plan": (
+        "a rehearsal on an isolated copy, the rollback-only proof on the real database (docs/proof.md), or migrations"
+        " on an isolated copy (docs/migrations.md)"
+    ),
+    "migration.irreversible": "why there is no way back: no down is run then, and nothing is claimed of one",
     "source.kind": "the demo that Drydock makes itself, a server reached by connection, a dump file, or a container",
     "source.container": "the source's container, by its exact name: docs/docker.md",
     "source.run_as": "the user in the container as whom pg_dump runs",

@@ -50,6 +50,12 @@ def schema() -> dict[str, Any]:
         statements=COUNT_OR_NULL, reason=TEXT, findings=listed(TEXT), culprit=TEXT,
     )  # fmt: skip
     cell = record(verdict=verdict, expected=changes, found={"anyOf": [changes, {"type": "null"}]})
+    facts = {"type": ["object", "null"]}
+    migrations = record(
+        planned=facts,
+        migrated={"type": "object", "additionalProperties": {"type": "object"}},
+        changes=listed(record(after=TEXT, change=TEXT)),
+    )
     step = record(
         step=TEXT,
         does=TEXT,
@@ -69,6 +75,7 @@ def schema() -> dict[str, Any]:
         plan=TEXT_OR_NULL, title=TEXT_OR_NULL, drydock=TEXT_OR_NULL, subject=TEXT_OR_NULL, began_at=TEXT_OR_NULL,
         last_event_at=TEXT_OR_NULL, gates_asked=listed(gate), scenarios_run=listed(scenario),
         matrix=record(tables=listed(TEXT), scenarios={"type": "object", "additionalProperties": cell}),
+        migrations={"anyOf": [migrations, {"type": "null"}]},
         steps=listed(step), decisions=listed({"type": "object"}), receipts=listed(receipt),
         shas=record(digest=TEXT_OR_NULL, parts=SHA256S, in_place=SHA256S, dump={"type": ["object", "null"]},
                     trace_heads=SHA256S),

@@ -6,11 +6,16 @@ import argparse
 
 from console.cli.listing import print_json, print_table
 from console.cli.options import add_json
+from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
 from console.gates.table import GATES
 from console.model.gate import Gate
 
-TABLES: dict[str, tuple[Gate, ...]] = {"dry-run": GATES, "proof": PROOF_GATES}
+TABLES: dict[str, tuple[Gate, ...]] = {
+    "dry-run": GATES,
+    "proof": PROOF_GATES,
+    "migration": MIGRATION_GATES,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

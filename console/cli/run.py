@@ -25,6 +25,7 @@ from console.cli.reading import unsealed_words
 from console.engine.control import account_name
 from console.engine.notifier import require_notify, start_notifier
 from console.engine.worker import start_engine
+from console.environments.packages import fill_wheelhouse, lock_of
 from console.environments.process import take_no_signals_over
 from console.environments.programs import find_programs
 from console.errors import DrydockError, PlanError, SecretUnavailable, StepFailed, SubjectError
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from console.tui.prompt import LinePrompt
 
 _PROVEN = (("embedded", "connection"), ("embedded", "demo"))
-PROOF_PACK = "rollback_proof"
-"""The pack of a proof for which nobody names one."""
+DEFAULT_PACKS = {"proof": "rollback_proof", "migration": "migrations_sql"}
+"""The pack of a kind of plan for which nobody names one."""
 
 EXIT_DIED = 4
 
@@ -57,8 +58,8 @@ EXIT_DIED = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's words."""
     plan = "a plan file (none: the demo)"
-    kind = "dry-run on an isolated copy, or proof: rollback-only on the real database"
-    parser.add_argument("--plan", dest="kind", choices=("dry-run", "proof"), help=kind)
+    kind = "dry-run or migration on an isolated copy, or proof: rollback-only on the real database"
+    parser.add_argument("--plan", dest="kind", choices=("dry-run", "proof", "migration"), help=kind)
     parser.add_argument("plan", metavar="PLAN.toml", nargs="?", type=Path, help=plan)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--headless", action="store_true", help="no screen; narration on stderr")
@@ -144,7 +145,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
     found = with_options(config, changes)
     kind = options.kind or found.plan
     default_pack = options.pack is None and found.pack == PackConfig()
-    pack = PackConfig(name=PROOF_PACK) if kind == "proof" and default_pack else found.pack
+    pack = PackConfig(name=DEFAULT_PACKS[kind]) if kind in DEFAULT_PACKS and default_pack else found.pack
     return msgspec.structs.replace(found, plan=kind, pack=pack)
 
 
@@ -199,7 +200,13 @@ def check_before(config: RunConfig) -> LoadedPack:
     _require_work_folder(work_folder(config))
     subject = subject_folder(loaded, config)
     _require_planned_subject(subject, config.subject)
-    if not subject.is_relative_to(data_folder("scenarios").resolve()):
+    if config.plan == "migration":
+        from console.engine.rehearsal import rehearsed_pack
+
+        loaded = rehearsed_pack(config)
+        if (lock := lock_of(loaded.folder)) is not None:
+            fill_wheelhouse(lock)
+    elif not subject.is_relative_to(data_folder("scenarios").resolve()):
         from console.engine.import_check import subject_imports
 
         subject_imports(subject, loaded.pack.subject.package, work=work_folder(config))
@@ -223,8 +230,16 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
     name = loaded.pack.id
     if config.plan == "proof" and loaded.pack.proof is None:
         raise PlanError(f"the pack {name} has no [proof]", remedy="name a pack that has one with --pack")
+    if config.plan == "migration" and loaded.pack.migration is None:
+        what = f"the pack {name} has no [migration]"
+        raise PlanError(what, remedy="name a pack that has one with --pack")
     if config.plan == "dry-run" and not loaded.pack.scenario:
-        raise PlanError(f"the pack {name} has no scenario", remedy="run it with --plan proof")
+        raise PlanError(
+            f"the pack {name} has no scenario", remedy="run it with --plan proof or --plan migration"
+        )
+    if config.environment.kind != "embedded" and lock_of(loaded.folder) is not None:
+        what = f"the pack {name} has a requirements.lock, which only the embedded environment installs"
+        raise PlanError(what, remedy="leave [environment] kind away, or rehearse SQL files")
     if config.plan == "proof" and config.source.kind == "dump_file":
         raise PlanError(
             "a proof needs a living database, not a dump file", remedy="use a source of kind connection"

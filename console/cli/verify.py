@@ -23,7 +23,7 @@ from console.evidence.verify import verify
 from console.model.config import RunConfig
 from console.model.event import RunCreated
 from console.model.text import one_line, visible
-from console.plans import dry_run, proof
+from console.plans import dry_run, migration, proof
 from console.runs import journal_is_held, run_names
 from console.settings import default_state_folder
 
@@ -31,7 +31,11 @@ EXIT_NOT_VERIFIED = 5
 _GLYPHS = {"holds": "✓", "differs": "✗", "not checked": "·"}
 
 
-_LEFT_OUT = {"dry-run": dry_run.not_applicable, "proof": proof.not_applicable}
+_LEFT_OUT = {
+    "dry-run": dry_run.not_applicable,
+    "proof": proof.not_applicable,
+    "migration": migration.not_applicable,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

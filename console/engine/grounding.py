@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from console.engine.archive import build_harness
 from console.engine.copying import OUTSIDE_LOG, relations_of
+from console.engine.migration_files import harness_words
 from console.engine.preflight import site_digests
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import Rehearsal, file_sha256
-from console.environments.environment import HarnessPlace
+from console.environments.environment import OWNER_SECRET, HarnessPlace
 from console.environments.harness_talk import Ready
-from console.errors import StepFailed
+from console.errors import PackError, StepFailed
 from console.evidence.hardcode import hardcoded
 from console.model.catalogue import Privileges, Table
 from console.model.facts import (
@@ -119,9 +122,12 @@ def place_harness(run: Rehearsal) -> None:
     environment = run.the_environment()
     harness = environment.start_harness(place, database=run.database)
     roles = [name for name, role in run.loaded.privileges.roles.items() if role.login]
-    context = environment.context(
-        place, database=run.database, passwords={name: run.registry.value(name) for name in roles}
-    )
+    passwords = {name: run.registry.value(name) for name in roles}
+    if run.plan.kind == "migration":
+        passwords[run.loaded.pack.owner] = run.registry.value(OWNER_SECRET)
+    context = environment.context(place, database=run.database, passwords=passwords)
+    if run.plan.kind == "migration":
+        context["migration"] = _migration_words(run, place)
     ready = harness.greet(context, timeout_s=run.loaded.pack.scenario_timeout_s, abort=run.recorder)
     _require_declared(run, ready)
     run.client = environment.client_trace(place)
@@ -135,6 +141,15 @@ def _require_declared(run: Rehearsal, ready: Ready) -> None:
     if unread:
         reason = f"pack.py registers {', '.join(unread)}, and neither pack.toml nor a decorator in it declares that"
         raise StepFailed(reason, cause="drydock", gate="G-13")
+
+
+def _migration_words(run: Rehearsal, place: HarnessPlace) -> Mapping[str, object]:
+    try:
+        return harness_words(run.loaded, place.subject)
+    except PackError as wrong:
+        raise StepFailed(
+            f"the migrations cannot be read: {wrong.what}", cause="subject", gate="G-13"
+        ) from wrong
 
 
 def _hardcoded(place: HarnessPlace) -> dict[str, object]:

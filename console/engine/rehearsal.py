@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from console.engine.digest import digest_parts, whole_digest
+from console.engine.migration_files import with_migrations
 from console.engine.proof_state import Proving
 from console.engine.recorder import Recorder
 from console.engine.runner import describe
@@ -293,8 +294,8 @@ def open_rehearsal(
     Raises UsageError when pack or programs are not there any more, BlockingIOError when another
     process holds the journal.
     """
-    loaded = load_pack(find_pack(order.config.pack.name))
     config = order.config
+    loaded = rehearsed_pack(config)
     plan = plan_of(loaded, order)
     configured = Path(config.environment.programs) if config.environment.programs else None
     programs = find_programs(config.environment.major, configured)
@@ -309,6 +310,14 @@ def open_rehearsal(
         registry=registry,
         subject=subject,
     )
+
+
+def rehearsed_pack(config: RunConfig) -> LoadedPack:
+    """Return the pack of a configuration; of migrations with a scenario for each of them."""
+    loaded = load_pack(find_pack(config.pack.name))
+    if config.plan != "migration":
+        return loaded
+    return with_migrations(loaded, subject_folder(loaded, config), config)
 
 
 def file_sha256(path: Path) -> str:

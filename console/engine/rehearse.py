@@ -11,7 +11,7 @@ import queue
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,15 +20,11 @@ import psycopg
 
 from console import __version__
 from console.engine import unrecorded
-from console.engine.closing import subject_state, tear_down
+from console.engine.closing import subject_state
 from console.engine.control import ControlServer, remove_left_socket
-from console.engine.copying import copy_source, provision, restore
 from console.engine.decisions import Decisions
 from console.engine.digest import whole_digest
-from console.engine.grounding import identify_copy, make_context, make_roles, place_harness
-from console.engine.preflight import check_beforehand, stage_secrets
-from console.engine.proving import check_before_proof, connect_and_reach, find_hazards, place_and_refuse
-from console.engine.proving_transaction import certify, run_and_roll_back, verify_proof
+from console.engine.plan_steps import CLAIMS, SCENARIOS, STEPS
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.recovery import begin_teardown, finish_from_journal
 from console.engine.rehearsal import (
@@ -39,9 +35,8 @@ from console.engine.rehearsal import (
     state_folder_of,
     work_folder_of,
 )
-from console.engine.rehearsing import end_scenarios, prepare_scenarios, run_scenario
+from console.engine.rehearsing import end_scenarios
 from console.engine.runner import Runner
-from console.engine.verifying import gather, verify
 from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
@@ -60,39 +55,9 @@ from console.model.event import (
 )
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
-from console.plans import dry_run, proof
 from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder, default_state_folder
-
-DRY_RUN: dict[str, Callable[[Rehearsal], None]] = {
-    "C-01": check_beforehand,
-    "C-02": stage_secrets,
-    "C-03": copy_source,
-    "C-04": provision,
-    "C-05": restore,
-    "C-06": make_roles,
-    "C-07": identify_copy,
-    "C-08": make_context,
-    "C-09": place_harness,
-    "C-10": prepare_scenarios,
-    "C-11": verify,
-    "C-12": gather,
-    "C-13": tear_down,
-}
-PROOF: dict[str, Callable[[Rehearsal], None]] = {
-    "C-01": check_before_proof,
-    "C-02": place_and_refuse,
-    "C-03": connect_and_reach,
-    "C-04": find_hazards,
-    "C-05": run_and_roll_back,
-    "C-06": certify,
-    "C-07": verify_proof,
-    "C-08": gather,
-    "C-09": tear_down,
-}
-STEPS = {"dry-run": DRY_RUN, "proof": PROOF}
-CLAIMS = {"dry-run": dry_run.cannot_claim, "proof": proof.cannot_claim}
 
 TYPED_PLACE = "NAME"
 """Stands in the approve line for what the operator must type: a line that could be pasted would answer itself."""
@@ -125,7 +90,7 @@ class PlanHands:
     def run_scenario(self, scenario: str) -> None:
         """Run one scenario and record how the witnesses judge it."""
         with environment_answers(self._run):
-            run_scenario(self._run, scenario)
+            SCENARIOS[self._run.plan.kind](self._run, scenario)
 
     def end_scenarios(self) -> None:
         """End the harness and reconcile the witnesses."""

@@ -53,7 +53,7 @@ def prepare_scenarios(run: Rehearsal) -> None:
     run.witnessing = Witnessing(connection=connection, closing=closing)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
     run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
-    _read_log(run, "")
+    read_log(run, "")
 
 
 def run_scenario(run: Rehearsal, scenario_id: str) -> None:
@@ -62,10 +62,10 @@ def run_scenario(run: Rehearsal, scenario_id: str) -> None:
     scenario = next(one for one in run.loaded.pack.scenario if one.id == scenario_id)
     before = _count(run)
     reports, failed = _perform(run, scenario)
-    _drain(run)
+    drain(run)
     after = _count(run)
-    _read_log(run, scenario_id)
-    _drain(run)
+    read_log(run, scenario_id)
+    drain(run)
     run.recorder.record(RowsCounted(scenario=scenario_id, rows=after))
     rows = ScenarioRows(before=before, after=after)
     run.recorder.fact(f"rows.{scenario_id}", rows, source="the engine's own exact counts")
@@ -106,7 +106,7 @@ def _perform(run: Rehearsal, scenario: Scenario) -> tuple[tuple[Report, ...], St
             scenario.id,
             timeout_s=timeout_s,
             abort=run.recorder,
-            meanwhile=lambda: _drain(run, everything=False),
+            meanwhile=lambda: drain(run, everything=False),
             faults=[
                 {"attempt": one.name, "at": one.fails_at, "kind": one.fault}
                 for one in scenario.attempt
@@ -150,7 +150,7 @@ def _effects(run: Rehearsal) -> Effects:
     )
 
 
-def _drain(run: Rehearsal, *, finish: bool = False, everything: bool = True) -> list[ClientStatement]:
+def drain(run: Rehearsal, *, finish: bool = False, everything: bool = True) -> list[ClientStatement]:
     """Take what the client witness claims since the last time, into the trace as well."""
     client, witnessing = run.client, run.the_witnessing()
     assert client is not None
@@ -164,7 +164,7 @@ def _drain(run: Rehearsal, *, finish: bool = False, everything: bool = True) -> 
     return found
 
 
-def _read_log(run: Rehearsal, scenario: str) -> None:
+def read_log(run: Rehearsal, scenario: str) -> None:
     """Read the server's log up to a mark of our own, which stands behind all that was logged before."""
     mark = leave_mark(run.the_witnessing().connection)
     _read_until(run, scenario, mark.is_in, "the engine's own mark")
@@ -268,8 +268,8 @@ def end_scenarios(run: Rehearsal) -> None:
     assert environment.harness is not None and client is not None
     environment.harness.end()
     survivors = _end_survivors(run)
-    _drain(run, finish=True)
-    _read_log(run, "")
+    drain(run, finish=True)
+    read_log(run, "")
     pids = {line.pid for line in witnessing.lines if line.kind == "connection"}
     if not sessions_ended(witnessing.lines, pids):
         _read_until(
@@ -301,7 +301,7 @@ def look_once_more(run: Rehearsal) -> None:
     """
     witnessing = run.the_witnessing()
     before = len(witnessing.lines)
-    _read_log(run, "")
+    read_log(run, "")
     late = [line for line in witnessing.lines[before:] if line.user]
     witnessing.closing.close()
     if late:

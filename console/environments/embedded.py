@@ -33,6 +33,7 @@ from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, Har
 from console.environments.harness_process import HarnessProcess
 from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import lease_uid, lend, make_folder
+from console.environments.packages import lock_of, package_files
 from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
 from console.environments.restoring import (
@@ -264,7 +265,9 @@ class EmbeddedEnvironment:
         self._receipts.opening("folder", str(home))
         make_folder(home)
         self._receipts.identified("folder", str(home), folder_identity(home))
-        interpreter = make_interpreter(home / "interpreter", uid=self.harness_uid)
+        lock = lock_of(pack)
+        packages = package_files(lock) if lock is not None else ()
+        interpreter = make_interpreter(home / "interpreter", uid=self.harness_uid, packages=packages)
         place = EmbeddedPlace(
             home=home, interpreter=interpreter, archive=home / "harness.pyz", pack=home / "pack",
             subject=home / "subject", socket=home / "socket", scratch=home / "scratch",

@@ -18,7 +18,7 @@ import stat
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,13 @@ def _driver_files(name: str) -> list[tuple[str, Path]]:
     return sorted(found)
 
 
-def make_interpreter(folder: Path, *, uid: int | None) -> Interpreter:
+def make_interpreter(
+    folder: Path, *, uid: int | None, packages: Iterable[tuple[str, bytes]] = ()
+) -> Interpreter:
     """Make a virtual environment with the driver in the new folder `folder`, which `uid` can run and not change.
 
-    Raises StepFailed when a driver file is not what its distribution recorded.
+    `packages` are the files of what a pack needs besides, by their names in site-packages. Raises StepFailed when a
+    driver file is not what its distribution recorded.
     """
     make_folder(folder)
     base = Path(sys._base_executable).resolve() if hasattr(sys, "_base_executable") else Path(sys.executable)
@@ -89,6 +92,10 @@ def make_interpreter(folder: Path, *, uid: int | None) -> Interpreter:
     site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     for name in DRIVER_DISTRIBUTIONS:
         _copy_driver(name, site)
+    for relative, content in packages:
+        target = site / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
     if uid is not None:
         lend(folder, uid)
     return Interpreter(python=home / "bin" / "python", environment=environment)

@@ -47,10 +47,11 @@ def gates(state: RunState) -> list[dict[str, Any]]:
 
     The table is loaded late: its checks bring the driver along, which a list of runs must not wait for.
     """
-    from console.gates.table import GATES
+    from console.evidence.gates_again import PLAN_GATES
 
     words = {one.id: one for one in state.created.gates} if state.created else {}
-    rests = {gate.id: gate.rests_on for gate in GATES}
+    plan = state.created.plan if state.created else ""
+    rests = {gate.id: gate.rests_on for gate in PLAN_GATES.get(plan, ())}
     return [
         {
             "gate": gate, "title": words[gate].title if gate in words else "",

@@ -18,6 +18,7 @@ import msgspec
 
 from console.evidence import plots
 from console.evidence.documents import gates, matrix
+from console.evidence.migration_output import Page, pages
 from console.evidence.recorded import place_of_end, scenario_verdicts
 from console.evidence.required_output import required_output
 from console.evidence.storage import open_kept
@@ -73,14 +74,25 @@ def _hash(content: str) -> str:
 def _sections(state: RunState, folder: Path) -> Iterator[tuple[str, str, str]]:
     yield "gates", "Gates", _gates(state)
     yield "scenarios", "Scenarios", _scenarios(state)
-    yield "matrix", "Row matrix", _matrix(state)
+    if state.created is not None and state.created.plan == "migration":
+        for number, one in enumerate(pages(state), 1):
+            yield f"migration-{number}", one.title, _page(one)
+    else:
+        yield "matrix", "Row matrix", _matrix(state)
     yield "timeline", "Timeline", plots.timeline(state)
     yield "statements", "Statements", plots.statements(state)
     yield "trace", "Trace", _trace(folder)
-    yield "output", "Required output", _pairs(required_output(state))
+    if state.created is None or state.created.plan != "migration":
+        yield "output", "Required output", _pairs(required_output(state))
     yield "decisions", "Boundaries and decisions", _decisions(state)
     yield "receipts", "Receipts", _receipts(state)
     yield "limits", "What this evidence cannot claim", _limits(state)
+
+
+def _page(one: Page) -> str:
+    if not one.rows:
+        return f"<p>{text(one.empty)}</p>"
+    return f"<p>{text(one.sentence)}</p>" + _table(one.header, (_cells(*map(text, row)) for row in one.rows))
 
 
 def _headline(state: RunState) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.evidence.migration_output import Page, pages
 from console.evidence.page import bullets, code, shown, table
 from console.evidence.proof_output import proof_output
 from console.evidence.recorded import gate_verdicts, mapping, not_measured, place_of_end, scenario_verdicts
@@ -69,12 +70,22 @@ def _outcome(created: RunCreated, state: RunState) -> tuple[tuple[str, str], ...
             ("Proof", table(("field", "value"), proof_output(state))),
             ("Gates", _gates(created, state)),
         )
+    if created.plan == "migration":
+        told = [(one.title, _page(one)) for one in pages(state)]
+        return (("Gates", _gates(created, state)), ("Scenarios", _scenarios(created, state)), *told)
     return (
         ("Required output", table(("field", "value"), required_output(state))),
         ("Gates", _gates(created, state)),
         ("Scenarios", _scenarios(created, state)),
         ("Row matrix", _matrix(created, state)),
     )
+
+
+def _page(page: Page) -> str:
+    if not page.rows:
+        return page.empty
+    rows = table(page.header, [tuple(map(_or_nothing, row)) for row in page.rows])
+    return f"{page.sentence}\n\n{rows}".strip()
 
 
 def _headline(created: RunCreated, state: RunState) -> str:

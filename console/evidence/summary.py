@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from console.evidence import documents
+from console.evidence.migration_output import migrations
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
 from console.model.run_state import RunState
 
@@ -71,6 +72,7 @@ def machine_report(state: RunState) -> dict[str, Any]:
         "gates_asked": documents.gates(state),
         "scenarios_run": _scenarios(state),
         "matrix": documents.matrix(state),
+        "migrations": migrations(state),
         "steps": _steps(state),
         "decisions": documents.decisions(state),
         "receipts": msgspec.to_builtins(list(state.receipts.values())),

@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 
+from console.gates.migration_table import MIGRATIONS
 from console.gates.proof_table import PROOF_GATES
 from console.gates.table import GATES
 from console.model.gate import Gate
@@ -61,10 +62,28 @@ def _asked(gate: Gate) -> str:
     return gate.step + extra + (", always" if gate.closing else "")
 
 
+_MIGRATION_HEAD = """# Gates of migrations
+
+Written from `console/gates/migration_table.py` by `python -m console.gates.document migration >
+docs/migration-gates.md`; do not edit.
+
+The rows of the plan `migration` (docs/migrations.md) beside those of docs/gates.md. Each is a pure function over
+recorded facts (`console/model/migration_facts.py`, `console/model/facts.py`): PASS when it finds nothing to say, FAIL
+with the sentence that it says, UNKNOWN when a fact is missing or does not settle it. UNKNOWN is never a pass.
+"""
+
+
+def migration_gates() -> str:
+    """Return the page of the plan `migration`."""
+    return markdown(MIGRATIONS, _MIGRATION_HEAD)
+
+
 def proofs() -> str:
     """Return the page of the plan `proof`."""
     return markdown(PROOF_GATES, _PROOF_HEAD)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(proofs() if sys.argv[1:] == ["proof"] else markdown(GATES))
+    pages = {"proof": proofs, "migration": migration_gates}
+    wanted = pages.get("".join(sys.argv[1:]))
+    sys.stdout.write(wanted() if wanted else markdown(GATES))

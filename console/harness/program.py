@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 import psycopg
 
+from console.harness import migrations
 from console.harness.appender import Appender, WitnessFailed
 from console.harness.channel import Channel
 from console.harness.context import Context, Place
@@ -109,7 +111,13 @@ def _start(channel: Channel) -> Harness:
         channel=channel, appender=appender, tracer=tracer, context=Context(place, tracer, partial(_hold, channel)),
         reporter=Reporter(tracer=tracer, subject=subject, pack=pack),
     )  # fmt: skip
-    _import_pack(harness, Path(given["pack"], "pack.py"), given["subject"])
+    sys.path.append(given["subject"])
+    migration = given.get("migration")
+    if migration:
+        migrations.register(migration, given["subject"])
+        tracer.pause = partial(_pause, channel, threading.Lock())
+    if not migration or Path(given["pack"], "pack.py").exists():
+        _import_pack(harness, Path(given["pack"], "pack.py"))
     return harness
 
 
@@ -119,9 +127,8 @@ def _die_with_engine() -> None:
         raise _Refused("the kernel does not end the harness with its engine", "harness")
 
 
-def _import_pack(harness: Harness, path: Path, subject: str) -> None:
+def _import_pack(harness: Harness, path: Path) -> None:
     """Import the pack, which imports the subject; the subject's folder comes last on the path."""
-    sys.path.append(subject)
     spec = importlib.util.spec_from_file_location("drydock_pack", path)
     if spec is None or spec.loader is None:
         raise _Refused(f"the pack {path} is not a Python file", "pack")
@@ -183,6 +190,12 @@ def _hold(channel: Channel, name: str) -> None:
     channel.reply({"checkpoint": name})
     if channel.read() != {"go": True}:
         raise RuntimeError(f"the engine does not go on after the checkpoint {name}")
+
+
+def _pause(channel: Channel, one_at_a_time: threading.Lock, when: str, number: int) -> None:
+    """Let the engine look at the server's locks before or after a statement, whichever thread sends it."""
+    with one_at_a_time:
+        _hold(channel, f"{when} {number}")
 
 
 def _close_connections(harness: Harness) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
 from time import monotonic_ns, time
@@ -86,11 +86,13 @@ class Tracer:
         self._process = ""
         self._texts: dict[bytes, str] = {}
         self.faults: dict[str, Fault] = {}
+        self.pause: Callable[[str, int], None] | None = None
         os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
         self._lock = threading.Lock()
+        self.pause = None
         self.sessions = {}
         self._statements = self._connections = 0
         self._process = f',"proc":{os.getpid()}'
@@ -199,6 +201,7 @@ class Tracer:
             except WitnessFailed:
                 session.pgconn.finish()
                 raise
+        self._pause("before", n)
         return Sent(n, name)
 
     def _fail_on_purpose(self, session: Session, sql: bytes, text: str, callers: str) -> None:
@@ -217,6 +220,11 @@ class Tracer:
         raise InducedFault(
             f"a fault was induced at statement {number} of the attempt {attempt} ({fault.kind})"
         )
+
+    def _pause(self, when: str, number: int) -> None:
+        """Wait until somebody has looked at the server, where a scenario's statements are looked at one by one."""
+        if self.pause is not None and self._labels["s"]:
+            self.pause(when, number)
 
     def _text(self, session: Session, sql: bytes) -> str:
         """Return a statement as JSON without passwords; short clean ones are remembered."""
@@ -284,6 +292,7 @@ class Tracer:
             self._append_or_close(session, f'{line}{quote(sqlstate)},"message":{told}')
         else:
             self._append_or_close(session, f'{line}"","message":""')
+        self._pause("after", sent.n)
 
     def _append_or_close(self, session: Session, line: str) -> None:
         try:

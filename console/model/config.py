@@ -147,10 +147,16 @@ class NotifyConfig(_Section, frozen=True, kw_only=True):
     timeout_s: float = 10.0
 
 
+class MigrationConfig(_Section, frozen=True, kw_only=True):
+    """The migration plan: why there is no way back, "" where every migration has its down."""
+
+    irreversible: str = ""
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """A whole plan file."""
 
-    plan: Literal["dry-run", "proof"] = "dry-run"
+    plan: Literal["dry-run", "proof", "migration"] = "dry-run"
 
     source: SourceConfig = SourceConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -162,6 +168,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     search: SearchConfig = SearchConfig()
     proof: ProofConfig = ProofConfig()
     notify: NotifyConfig = NotifyConfig()
+    migration: MigrationConfig = MigrationConfig()
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -120,6 +120,33 @@ class ProofWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     secrets: dict[str, str]
 
 
+class MigrationWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a migration pack rehearses, and what it declares of it; the pack's `owner` is the role that runs it.
+
+    `kind` says who runs the migrations: Drydock (a `folder` of NAME.up.sql and NAME.down.sql), Alembic (the `folder`
+    of alembic.ini) or Django (the `folder` of manage.py, with the module `settings`). `steps` are the migrations in
+    order: file names without .up.sql (none: all of the folder), revisions, or "app.name".
+
+    `longest_block_ms` is the longest time for which reads or writes of a table may have to wait. `rewrites` are the
+    tables that may be written anew, `rows` the change of a table's rows over all ups, `changes` the differences of
+    inventory and privileges, as a report shows them (none given: they are shown and not compared). `bookkeeping` are
+    the tool's own tables; `sequences` may move, and the `values` of tables may differ, between before and after the
+    downs. All tables are schema.name.
+    """
+
+    kind: Literal["sql", "alembic", "django"]
+    folder: str = "."
+    steps: tuple[str, ...] = ()
+    settings: str = ""
+    longest_block_ms: int = 1000
+    rewrites: tuple[str, ...] = ()
+    rows: dict[str, int] = {}
+    changes: tuple[str, ...] | None = None
+    bookkeeping: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
 class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole pack. `tables` and `baseline` name tables of `schema` without the schema."""
 
@@ -137,6 +164,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     functions_allowed: tuple[str, ...] = ()
     scenario_timeout_s: int = 120
     proof: ProofWords | None = None
+    migration: MigrationWords | None = None
 
     @property
     def baseline_total_rows(self) -> int:

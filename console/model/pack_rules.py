@@ -61,5 +61,5 @@ def _faults_of_subject(pack: Pack) -> Iterator[str]:
         path = PurePosixPath(value)
         if path.is_absolute() or ".." in path.parts or not value.isprintable():
             yield f"subject.{key} {value!r} does not stay inside the pack: [subject] path of the plan names another"
-    if _PACKAGE.fullmatch(pack.subject.package) is None:
+    if pack.migration is None and _PACKAGE.fullmatch(pack.subject.package) is None:
         yield f"subject.package {pack.subject.package!r} is not the name of a package"

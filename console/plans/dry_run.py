@@ -107,7 +107,7 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
     return tuple(claims)
 
 
-def _steps(config: RunConfig) -> tuple[Step, ...]:
+def steps(config: RunConfig) -> tuple[Step, ...]:
     """Return the steps, with B-2 asking about what this plan really touches."""
     if config.source.kind != "dump_file":
         return STEPS
@@ -124,7 +124,7 @@ def dry_run(
     return Plan(
         kind="dry-run",
         title="rehearsal on an isolated copy",
-        steps=_steps(config),
+        steps=steps(config),
         gates=GATES,
         scenario_step="C-10",
         scenarios=tuple(scenarios),

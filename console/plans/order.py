@@ -8,6 +8,7 @@ from console.model.config import RunConfig, RunOrder
 from console.model.plan import Plan
 from console.packs import LoadedPack
 from console.plans.dry_run import dry_run
+from console.plans.migration import migration
 from console.plans.proof import proof
 
 
@@ -18,6 +19,8 @@ def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
         database = config.source.database or loaded.pack.database
         return proof(config, database=database, supervise=order.supervise)
     scenarios = [scenario.id for scenario in loaded.pack.scenario]
+    if config.plan == "migration":
+        return migration(config, scenarios=scenarios, supervise=order.supervise)
     return dry_run(config, scenarios=scenarios, supervise=order.supervise)
 
 

@@ -1,0 +1,240 @@
+"""C-10 and C-11 of the plan `migration`: each migration looked at around every statement, and what there is afterwards.
+
+The harness waits before and after each statement while the engine looks at locks and storage from a session of its
+own. Nothing is installed in the copy for that: a trigger of ours would change the thing under test.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from console.engine.migration_files import planned
+from console.engine.rehearsal import Rehearsal
+from console.engine.rehearsing import drain, look_once_more, prepare_scenarios, read_log
+from console.engine.statements import verbs_of
+from console.engine.verifying import look_at_source, scan_records, verify
+from console.environments.harness_talk import Report
+from console.errors import StepFailed
+from console.model.event import ScenarioFinished
+from console.model.migration_facts import Migrated, SchemaState
+from console.model.text import one_line
+from console.model.trace import ClientStatement, ServerLine
+from console.sql import EngineConnection
+from console.sql import run as run_sql
+from console.witness.catalogue import count_rows
+from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
+from console.witness.schema_state import read_schema_state
+
+LOOK_S, OF_ITS_TIME = 0.02, 0.02
+"""So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
+
+_SOURCE = "the client's trace; pg_locks, pg_class and the database's folder, from the engine's own session"
+
+
+@dataclass(kw_only=True)
+class MigrationWatch:
+    """The looks at one migration while it runs."""
+
+    run: Rehearsal
+    connection: EngineConnection
+    role: str
+    looks: list[Look] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)
+    under_way: int = 0
+    began: float = 0.0
+    looked: float = 0.0
+
+    def begin(self) -> None:
+        """Look before the first statement."""
+        self.known = set(self._look(0, "after").files or ())
+        self._keep_relations(0)
+
+    def at_checkpoint(self, said: str) -> None:
+        """Look while the harness waits before or after a statement. Raises StepFailed for any other word."""
+        when, _space, number = said.partition(" ")
+        if when not in ("before", "after") or not number.isdecimal():
+            raise StepFailed(
+                f"the harness stopped at {one_line(said)!r}, which is no statement", cause="subject"
+            )
+        n = int(number)
+        look = self._look(n, "before" if when == "before" else "after")
+        self.under_way = n if when == "before" else 0
+        self.began = self.looked = time.monotonic()
+        if look.files is not None and look.files.keys() - self.known and not any(look.locks.values()):
+            self._keep_relations(n)
+            self.known |= look.files.keys()
+
+    def glance(self) -> None:
+        """Look at the statement under way, and take what the client witness has written."""
+        drain(self.run, everything=False)
+        now = time.monotonic()
+        if self.under_way and now - self.looked >= OF_ITS_TIME * (now - self.began):
+            self._look(self.under_way, "during")
+            self.looked = now
+
+    def finish(self) -> None:
+        """Look once more when the migration is over: what it left is committed."""
+        last = max((look.n for look in self.looks), default=0)
+        self._keep_relations(last)
+
+    def _look(self, n: int, when: Literal["before", "during", "after"]) -> Look:
+        began = time.monotonic()
+        locks: dict[int, set[Lock]] = {}
+        for pid, relation, mode in run_sql(self.connection, "migration/locks", {"role": self.role}):
+            locks.setdefault(pid, set()).add((relation, mode))
+        files = dict(run_sql(self.connection, "migration/storage_files")) if when == "after" else None
+        look = Look(
+            n=n, when=when, locks={pid: frozenset(held) for pid, held in locks.items()}, files=files,
+            pause_s=time.monotonic() - began,
+        )  # fmt: skip
+        last = self.looks[-1] if self.looks else None
+        if (
+            last is not None
+            and (last.n, last.when, last.locks) == (n, "during", look.locks)
+            and when == "during"
+        ):
+            self.looks[-1] = replace(last, times=last.times + 1)
+        else:
+            self.looks.append(look)
+        return look
+
+    def _keep_relations(self, n: int) -> None:
+        rows = run_sql(self.connection, "migration/relations")
+        relations = {
+            oid: Relation(name=name, kind=kind, table=table, filenode=filenode, size_bytes=size_bytes)
+            for oid, name, kind, table, filenode, size_bytes in rows
+        }
+        self.snapshots.append(Snapshot(n=n, relations=relations))
+
+
+def prepare_migrations(run: Rehearsal) -> None:
+    """C-10: the engine's own session, what is declared, and the whole state before the first migration."""
+    prepare_scenarios(run)
+    run.recorder.fact(
+        "migrations.planned", planned(run.loaded), source="the pack's pack.toml; the subject's files"
+    )
+    _keep_state(run, "state.before")
+
+
+def _keep_state(run: Rehearsal, name: str) -> SchemaState:
+    state = read_schema_state(
+        run.the_witnessing().connection, roles=sorted(run.loaded.privileges.roles), schema=run.loaded.pack.schema,
+        database=run.database,
+    )  # fmt: skip
+    run.recorder.fact(name, state, source="the copy's catalogue, exact counts, sums over every row")
+    return state
+
+
+def run_migration(run: Rehearsal, scenario: str) -> None:
+    """Run one migration in one direction; record what it did and how it ended."""
+    began = time.monotonic()
+    connection, role = run.the_witnessing().connection, run.loaded.pack.owner
+    rows = read_rows(connection)
+    watch = MigrationWatch(run=run, connection=connection, role=role)
+    watch.begin()
+    report, failed = _perform(run, scenario, watch)
+    drain(run)
+    watch.finish()
+    read_log(run, scenario)
+    drain(run)
+    own = [one for one in run.the_witnessing().statements if one.scenario == scenario]
+    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows))
+    run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
+    reason, culprit = _reason(run, scenario, fact, failed, own)
+    run.recorder.record(
+        ScenarioFinished(
+            scenario=scenario, verdict="FAIL" if reason else "PASS", reason=reason, culprit=culprit,
+            findings=(reason,) if reason else (), cause=(failed.cause if failed else "subject") if reason else None,
+            duration_ms=int((time.monotonic() - began) * 1000), statements=len(own),
+        ),
+        origin="subject",
+    )  # fmt: skip
+    if not reason:
+        _keep_state_after(run, scenario)
+
+
+def read_rows(connection: EngineConnection) -> dict[str, int]:
+    """Return the planner-independent row count of every user table by schema.name."""
+    found: dict[str, int] = {}
+    for schema, table in run_sql(connection, "catalogue/user_tables"):
+        found[f"{schema}.{table}"] = count_rows(connection, schema, [table])[table]
+    return found
+
+
+def _perform(run: Rehearsal, scenario: str, watch: MigrationWatch) -> tuple[Report | None, StepFailed | None]:
+    harness = run.the_environment().harness
+    assert harness is not None
+    try:
+        reports = harness.run(
+            scenario, timeout_s=float(run.loaded.pack.scenario_timeout_s), abort=run.recorder,
+            meanwhile=watch.glance, at_checkpoint=watch.at_checkpoint, poll_s=LOOK_S,
+        )  # fmt: skip
+    except StepFailed as failed:
+        return None, failed
+    return (reports[0] if len(reports) == 1 else None), None
+
+
+def _fact(
+    run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks
+) -> Migrated:
+    found = migrated(own, looks, verbs_of=verbs_of)
+    [(superuser,)] = run_sql(
+        run.the_witnessing().connection, "migration/role_is_superuser", {"role": run.loaded.pack.owner}
+    )
+    return Migrated(
+        outcome=report.outcome if report else "told nothing",
+        error=f"{report.type}: {one_line(report.message, limit_chars=500)}" if report and report.type else "",
+        server_errors=tuple(_said(line) for line in _errors(run, scenario)),
+        superuser=superuser,
+        duration_ms=sum(one.duration_us for one in own) // 1000,
+        statements=found.statements, transactions=found.transactions, held=found.held,
+    )  # fmt: skip
+
+
+def _errors(run: Rehearsal, scenario: str) -> list[ServerLine]:
+    return [line for line in run.the_witnessing().lines if line.kind == "error" and line.scenario == scenario]
+
+
+def _said(line: ServerLine) -> str:
+    return f"{one_line(line.message, limit_chars=400)} (SQLSTATE {line.sqlstate})"
+
+
+def _reason(
+    run: Rehearsal, scenario: str, fact: Migrated, failed: StepFailed | None, own: list[ClientStatement]
+) -> tuple[str, str]:
+    """Return why a migration failed, "" when it did not, and the line of the subject that sent the statement."""
+    title = next(one.title for one in run.loaded.pack.scenario if one.id == scenario)
+    refused = next((one for one in own if one.sqlstate), None)
+    culprit = refused.callers[0] if refused is not None and refused.callers else ""
+    for line in _errors(run, scenario)[:1]:
+        return f"{_said(line)}: raised by the server in {title}, at {one_line(line.sql)}", culprit
+    if failed is not None:
+        return failed.reason, culprit
+    if fact.outcome != "returned":
+        return f"{title} {fact.outcome}{': ' if fact.error else ''}{fact.error}", culprit
+    if not own:
+        return f"{title} sent not one statement", culprit
+    return "", ""
+
+
+def _keep_state_after(run: Rehearsal, scenario: str) -> None:
+    """Keep the whole state when the last up or the last down is over."""
+    scenarios = [one.id for one in run.loaded.pack.scenario]
+    following = scenarios[scenarios.index(scenario) + 1 :][:1]
+    if scenario.startswith("U") and not (following and following[0].startswith("U")):
+        _keep_state(run, "state.up")
+    elif not following:
+        _keep_state(run, "state.down")
+
+
+def verify_migrations(run: Rehearsal) -> None:
+    """C-11: what is there after the downs must be what was frozen; without a way back only source and records."""
+    if not run.config.migration.irreversible:
+        verify(run)
+        return
+    look_at_source(run)
+    look_once_more(run)
+    scan_records(run)

@@ -1,0 +1,187 @@
+"""Checks of the plan `migration`: errors, changes, the way back, locks, rewrites, witnesses, rows.
+
+Pure functions over recorded facts: None when the truth holds, otherwise the sentence that says why not. A planned
+migration without its fact is a missing fact, never one that did nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from console.errors import FactMissing, Unsettled
+from console.gates.sentences import said, unequal, unlisted
+from console.model.facts import Witnesses
+from console.model.gate import Facts
+from console.model.migration_facts import Migrated, MigrationsPlanned, SchemaState
+
+MIGRATED = "migrated."
+_BLOCKING = ("reads and writes", "writes")
+_ENOUGH_LOOKS = 5
+"""Of so many looks at one statement some fell into the middle of it: before, at its beginning, while it ran, after."""
+
+
+def migrations_ran_without_an_error(facts: Facts) -> str | None:
+    """Each migration so far returned, and the server raised no error in it."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    phrases: list[str] = []
+    for name, found in _ran(facts, planned):
+        phrases += [f"{name}: {error}" for error in found.server_errors]
+        if found.outcome != "returned":
+            phrases.append(f"{name}: it {found.outcome} {found.error}".rstrip())
+        if not found.statements:
+            phrases.append(f"{name}: not one statement was sent")
+    return said(phrases)
+
+
+def changes_are_the_declared_ones(facts: Facts) -> str | None:
+    """Inventory and privileges differ after the ups exactly as the pack declares; undeclared, they are only shown."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    before, after = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
+    found = [*_differences(before.objects, after.objects), *_differences(before.privileges, after.privileges)]
+    if planned.changes is None:
+        return None
+    return said(unlisted("the change", planned.changes, found))
+
+
+def the_way_back_is_whole(facts: Facts) -> str | None:
+    """After the downs inventory, privileges, rows, values and sequences equal those before the ups."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    before, after = facts.need("state.before", SchemaState), facts.need("state.down", SchemaState)
+    own = set(planned.bookkeeping)
+    phrases = _differences(before.objects, after.objects) + _differences(before.privileges, after.privileges)
+    phrases += [f"the rows of {it}" for it in unequal(_without(before.rows, own), _without(after.rows, own))]
+    free = own | set(planned.values)
+    values = unequal(_without(before.values, free), _without(after.values, free))
+    phrases += [f"the values in {it.partition(' ')[0]} are not what they were" for it in values]
+    free = own | set(planned.sequences)
+    sequences = unequal(_of_others(before.sequences, free), _of_others(after.sequences, free))
+    return said(phrases + [f"the sequence {it}" for it in sequences])
+
+
+def no_lock_was_held_too_long(facts: Facts) -> str | None:
+    """No lock that reads or writes of a table wait for was held for longer than the pack allows."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    limit_ms = planned.longest_block_ms
+    phrases: list[str] = []
+    for name, found in _all(facts, planned):
+        for one in found.held:
+            if one.blocks in _BLOCKING and one.held_ms > limit_ms:
+                phrases.append(
+                    f"{name}: {one.mode} on {one.relation} ({one.rows} rows, {one.bytes} bytes) was held for "
+                    f"{one.held_ms} ms from statement {one.n} on, {one.blocks} would have waited; the limit is "
+                    f"{limit_ms} ms"
+                )
+        for statement in found.statements:
+            unseen = statement.alone and not statement.taken and statement.looks < _ENOUGH_LOOKS
+            if unseen and statement.duration_us > limit_ms * 1000:
+                took_ms = statement.duration_us // 1000
+                phrases.append(
+                    f"{name}: nobody saw the locks of statement {statement.n}, which took {took_ms} ms"
+                )
+    return said(phrases)
+
+
+def only_declared_tables_were_rewritten(facts: Facts) -> str | None:
+    """No relation got new storage but those that the pack declares."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    phrases: list[str] = []
+    unsettled: list[str] = []
+    for name, found in _all(facts, planned):
+        for one in found.statements:
+            place = f"{name}, statement {one.n}"
+            phrases += [
+                f"{place} rewrote {relation} ({one.new_bytes} bytes of new storage)"
+                for relation in one.rewritten
+                if relation not in planned.rewrites
+            ]
+            if one.unattributed_bytes:
+                unsettled.append(f"{place} wrote {one.unattributed_bytes} bytes that no relation has kept")
+    if unsettled and not phrases:
+        raise Unsettled(f"{unsettled[0]}: a table may have been written twice")
+    return said(phrases)
+
+
+def both_witnesses_agree(facts: Facts) -> str | None:
+    """Client and server saw the same statements, each was looked at before and after, and nobody was a superuser."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    seen = facts.need("witnesses", Witnesses)
+    phrases = [f"only the server saw: {it}" for it in seen.only_server]
+    phrases += [f"only the client claims: {it}" for it in seen.only_client]
+    phrases += [*seen.differences, *(f"unexplained session: {it}" for it in seen.unexplained_sessions)]
+    if seen.client_statements != seen.server_statements + seen.explained:
+        phrases.append(
+            f"the client sent {seen.client_statements} statements, the server logged "
+            f"{seen.server_statements} and {seen.explained} are explained"
+        )
+    looked_at = 0
+    for name, found in _all(facts, planned):
+        looked_at += len(found.statements)
+        phrases += [
+            f"{name}: statement {one.n} was not looked at before and after"
+            for one in found.statements
+            if not one.around
+        ]
+        if found.superuser:
+            phrases.append(f"{name}: {planned.role} is a superuser or may become one")
+    if looked_at != seen.client_statements:
+        phrases.append(f"{looked_at} of {seen.client_statements} statements were sent by a migration")
+    return said(phrases)
+
+
+def no_row_was_lost(facts: Facts) -> str | None:
+    """After the ups each table has the rows that it had, changed as declared; without a word it may only gain."""
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    before, after = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
+    phrases = [f"{table} is declared and was no table before or after" for table in
+               sorted(set(planned.rows) - before.rows.keys() - after.rows.keys())]  # fmt: skip
+    for table in sorted(before.rows.keys() | after.rows.keys()):
+        change = after.rows.get(table, 0) - before.rows.get(table, 0)
+        if table in planned.bookkeeping:
+            continue
+        if table in planned.rows and change != planned.rows[table]:
+            phrases.append(f"{table} changed by {change:+d} rows, declared {planned.rows[table]:+d}")
+        elif table not in planned.rows and change < 0:
+            phrases.append(
+                f"{table} lost {-change} of {before.rows[table]} rows, and nothing is declared of it"
+            )
+    return said(phrases)
+
+
+def _differences(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Return "- gone" and "+ new" sentences, as a report shows and a pack declares them."""
+    gone, new = set(before) - set(after), set(after) - set(before)
+    pairs = [(text, f"- {text}") for text in gone] + [(text, f"+ {text}") for text in new]
+    return [line for _text, line in sorted(pairs)]
+
+
+def _without(values: dict[str, int] | dict[str, str], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _of_others(sequences: dict[str, str], names: set[str]) -> dict[str, object]:
+    """Return the sequences that are neither named nor, by PostgreSQL's own naming, of a named table's column."""
+    return {
+        name: value
+        for name, value in sequences.items()
+        if name not in names
+        and not any(name.startswith(f"{table}_") and name.endswith("_seq") for table in names)
+    }
+
+
+def _ran(facts: Facts, planned: MigrationsPlanned) -> Iterator[tuple[str, Migrated]]:
+    """Yield the migrations so far, in order; one before the last that left no fact is a missing one."""
+    known = [name.removeprefix(MIGRATED) for name in facts.names(MIGRATED)]
+    order = list(planned.migrations)
+    if not known or not order:
+        raise FactMissing(MIGRATED)
+    last = max((order.index(name) for name in known if name in order), default=0)
+    for name in order[: last + 1]:
+        yield name, facts.need(MIGRATED + name, Migrated)
+
+
+def _all(facts: Facts, planned: MigrationsPlanned) -> Iterator[tuple[str, Migrated]]:
+    """Yield every planned migration; one without a fact is a missing fact."""
+    if not planned.migrations:
+        raise FactMissing(MIGRATED)
+    for name in planned.migrations:
+        yield name, facts.need(MIGRATED + name, Migrated)

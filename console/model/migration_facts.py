@@ -1,0 +1,141 @@
+"""Every fact of the plan `migration` that a gate rests on.
+
+Owns the shapes only. Durations are the client witness's, locks and storage are what the engine saw from a session of
+its own while the migration waited; sizes are those before the migration in question.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from console.model.fact import Count, Fact, Text
+
+Direction = Literal["up", "down"]
+Blocks = Literal["reads and writes", "writes", "schema changes"]
+
+
+class PlannedMigration(Fact, frozen=True, kw_only=True):
+    """One migration in one direction."""
+
+    direction: Direction
+    name: Text
+
+
+class MigrationsPlanned(Fact, frozen=True, kw_only=True):
+    """C-09, M-1 to M-6: the migrations by scenario, in order, the role that runs them, and what is declared.
+
+    `rows` maps schema.table to the change that all ups together make; tables without an entry may gain rows and
+    lose none. `changes` are the declared differences of inventory and privileges, null where nothing is declared.
+    `bookkeeping` are the tool's own tables: neither their rows nor their sequences are compared.
+    """
+
+    migrations: dict[str, PlannedMigration]
+    role: Text
+    longest_block_ms: int
+    rewrites: tuple[Text, ...]
+    rows: dict[str, int]
+    changes: tuple[Text, ...] | None
+    bookkeeping: tuple[Text, ...]
+    sequences: tuple[Text, ...]
+    values: tuple[Text, ...]
+
+
+class SchemaState(Fact, frozen=True, kw_only=True):
+    """Before the ups, after them, and after the downs: what all user schemas hold.
+
+    `objects` and `privileges` are sorted sentences; `rows` and `values` by schema.table: exact counts, and a sum over
+    hashes of every row's values, blind to the order of rows and columns. `sequences`: "last_value,is_called".
+    """
+
+    objects: tuple[str, ...]
+    privileges: tuple[str, ...]
+    rows: dict[str, Count]
+    values: dict[str, str]
+    sequences: dict[str, str]
+
+
+class Taken(Fact, frozen=True, kw_only=True):
+    """One lock that a statement took: `mode` as pg_locks has it without "Lock" at its end."""
+
+    relation: Text
+    mode: Text
+
+
+class MigratedStatement(Fact, frozen=True, kw_only=True):
+    """One statement as it ran, and what the engine saw of it from outside.
+
+    `looks` counts the looks at the server's locks that belong to it, `around`: one was before it and one after it.
+    `alone`: the statement was its own transaction, so that only the looks while it ran could see its locks.
+    `rewritten` are relations that were there before and have new storage since, `built` new ones;
+    `unattributed_bytes` is new storage that no relation had in the end.
+    """
+
+    n: Count
+    transaction: Count
+    sql: str
+    verb: str
+    duration_us: Count
+    rows: int
+    sqlstate: str
+    looks: Count
+    around: bool
+    alone: bool
+    taken: tuple[Taken, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
+    new_bytes: Count = 0
+    unattributed_bytes: Count = 0
+
+
+class Held(Fact, frozen=True, kw_only=True):
+    """The longest time that a lock in one mode was held on a relation that others could use.
+
+    From the beginning of the statement `n` that took it to the end of its transaction, without the time that the
+    engine's looks took. `blocks` says whose statements would have waited.
+    """
+
+    relation: Text
+    mode: Text
+    blocks: Blocks
+    held_ms: Count
+    n: Count
+    rows: Count
+    bytes: Count
+
+
+class MigratedTransaction(Fact, frozen=True, kw_only=True):
+    """One transaction: how long it was open, how many rows it wrote (each of them locked until its end)."""
+
+    number: Count
+    statements: Count
+    open_ms: Count
+    rows_written: Count
+
+
+class Migrated(Fact, frozen=True, kw_only=True):
+    """C-10, once a scenario, M-1 and M-4 to M-6: what one migration did.
+
+    `outcome` is the harness's claim (returned or raised), `error` its words; `server_errors` the server's own.
+    `superuser` tells what the role was while it ran.
+    """
+
+    outcome: str
+    error: str
+    server_errors: tuple[str, ...]
+    superuser: bool
+    duration_ms: Count
+    statements: tuple[MigratedStatement, ...]
+    transactions: tuple[MigratedTransaction, ...]
+    held: tuple[Held, ...]
+
+
+MIGRATION_FACTS: dict[str, type[msgspec.Struct]] = {
+    "migrations.planned": MigrationsPlanned,
+    "state.before": SchemaState,
+    "migrated.": Migrated,
+    "state.up": SchemaState,
+    "state.down": SchemaState,
+}
+"""Fact name, or prefix ending in a dot, to its shape; the others are in `console.model.facts`."""

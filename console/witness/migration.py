@@ -1,0 +1,273 @@
+"""What each statement of a migration did, from the client's trace and from looks at the server around it.
+
+Pure: never looks by itself. Storage is attributed to the statement after which its file appeared; a relation that has
+it when its transaction is over, and had another before, was rewritten. Locks on what is not committed yet are left
+out, since nobody could have waited for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from console.model.migration_facts import Blocks, Held, MigratedStatement, MigratedTransaction, Taken
+from console.model.text import one_line
+from console.model.trace import ClientStatement
+
+BLOCKS: Mapping[str, Blocks] = {
+    "AccessExclusive": "reads and writes",
+    "Exclusive": "writes",
+    "ShareRowExclusive": "writes",
+    "Share": "writes",
+    "ShareUpdateExclusive": "schema changes",
+}
+"""What must wait for a lock in this mode (PostgreSQL manual, 13.3.1); those of plain reads and writes are left out."""
+
+WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
+SHOWN_SQL_CHARS = 600
+
+Lock = tuple[int, str]
+VerbsOf = Callable[[str], tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked).
+
+    `times` counts looks in a row that saw the same.
+    """
+
+    n: int
+    when: Literal["before", "during", "after"]
+    locks: Mapping[int, frozenset[Lock]]
+    files: Mapping[int, int] | None
+    pause_s: float
+    times: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """One relation of the catalogue: `table` is whose index or TOAST it is, else its own name."""
+
+    name: str
+    kind: str
+    table: str
+    filenode: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The committed relations by oid, as they were when statement `n` had ended (0: before all)."""
+
+    n: int
+    relations: Mapping[int, Relation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one migration did."""
+
+    statements: tuple[MigratedStatement, ...]
+    transactions: tuple[MigratedTransaction, ...]
+    held: tuple[Held, ...]
+
+
+class Looks:
+    """The looks of one migration, the snapshots among them, and the rows of each table when it began."""
+
+    def __init__(self, looks: Sequence[Look], snapshots: Sequence[Snapshot], rows: Mapping[str, int]) -> None:
+        self._by_statement: dict[int, list[Look]] = {}
+        for look in looks:
+            self._by_statement.setdefault(look.n, []).append(look)
+        self._snapshots = snapshots
+        self._rows = rows
+        self._new_files = self._new_storage(looks)
+
+    def of(self, n: int) -> list[Look]:
+        """Return the looks that belong to a statement."""
+        return self._by_statement.get(n, [])
+
+    def times(self, n: int) -> int:
+        """Return how often a statement was looked at."""
+        return sum(look.times for look in self.of(n))
+
+    def around(self, n: int) -> bool:
+        """Tell whether a statement was looked at before it was sent and after it was answered."""
+        return {"before", "after"} <= {look.when for look in self.of(n)}
+
+    def pause_s(self, n: int) -> float:
+        """Return how long the statement's connection waited for the looks before and after it."""
+        return sum(look.pause_s for look in self.of(n) if look.when != "during")
+
+    def taken(self, one: ClientStatement) -> frozenset[Lock]:
+        """Return the locks that a statement's backend held after or during it, and not before."""
+        before: set[Lock] = set()
+        seen: set[Lock] = set()
+        for look in self.of(one.n):
+            (before if look.when == "before" else seen).update(look.locks.get(one.pid, frozenset()))
+        return frozenset(seen - before)
+
+    def held(self, one: ClientStatement) -> frozenset[Lock]:
+        """Return every lock that a statement's backend held at any of its looks."""
+        return frozenset().union(*(look.locks.get(one.pid, frozenset()) for look in self.of(one.n)))
+
+    def relation(self, oid: int) -> Relation | None:
+        """Return a relation as the newest snapshot that has it knows it."""
+        found = (snapshot.relations.get(oid) for snapshot in reversed(self._snapshots))
+        return next((one for one in found if one is not None), None)
+
+    def known_before(self, oid: int, n: int) -> Relation | None:
+        """Return a relation as it was committed before statement `n` was sent, None where it was not."""
+        found = [one.relations.get(oid) for one in self._snapshots if one.n < n]
+        return found[-1] if found else None
+
+    def rows(self, table: str) -> int:
+        """Return a table's rows when the migration began."""
+        return self._rows.get(table, 0)
+
+    def size_bytes(self, table: str, n: int) -> int:
+        """Return a table's size, with indexes and TOAST, as it was before statement `n`."""
+        newest = [one for one in self._snapshots if one.n < n][-1:]
+        return max(
+            (it.size_bytes for one in newest for it in one.relations.values() if it.name == table), default=0
+        )
+
+    def _new_storage(self, looks: Sequence[Look]) -> dict[int, dict[int, int]]:
+        new: dict[int, dict[int, int]] = {}
+        known: set[int] = set()
+        for look in looks:
+            if look.files is not None:
+                new[look.n] = {node: size for node, size in look.files.items() if node not in known}
+                known |= look.files.keys()
+        return new
+
+    def storage(self, one: ClientStatement) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
+        """Return what a statement rewrote and built, and the bytes of its new storage, kept and not attributed."""
+        rewritten: set[str] = set()
+        built: set[str] = set()
+        total, left_bytes = 0, 0
+        for node, size_bytes in self._new_files.get(one.n, {}).items():
+            total += size_bytes
+            owner = self._owner(node, one.n)
+            if owner is None:
+                left_bytes += size_bytes
+            elif self.known_before(owner[0], one.n) is not None:
+                rewritten.add(_storage_name(owner[1]))
+            elif owner[1].kind != "t" and not owner[1].name.startswith("pg_toast."):
+                built.add(_storage_name(owner[1]))
+        tables = {name for name in rewritten if not name.startswith("index ")}
+        if tables or not self._may_have_rewritten(one):
+            left_bytes = 0
+        return tuple(sorted(tables or rewritten)), tuple(sorted(built)), total, left_bytes
+
+    def _owner(self, node: int, n: int) -> tuple[int, Relation] | None:
+        for snapshot in self._snapshots:
+            if snapshot.n >= n:
+                for oid, relation in snapshot.relations.items():
+                    if relation.filenode == node:
+                        return oid, relation
+        return None
+
+    def _may_have_rewritten(self, one: ClientStatement) -> bool:
+        return any(
+            mode == "AccessExclusive" and self.known_before(oid, one.n) for oid, mode in self.held(one)
+        )
+
+
+def _storage_name(relation: Relation) -> str:
+    if relation.kind in ("i", "I") and not relation.name.startswith("pg_toast."):
+        return f"index {relation.name}"
+    return relation.table
+
+
+def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: VerbsOf) -> Found:
+    """Return what each statement, each transaction and each lasting lock of a migration came to."""
+    told: list[MigratedStatement] = []
+    transactions: list[MigratedTransaction] = []
+    held: dict[tuple[str, str], Held] = {}
+    for number, group in enumerate(_transactions(statements), 1):
+        began, ended = _clock(group, looks)
+        verbs = [verbs_of(one.sql) for one in group]
+        for one, words in zip(group, verbs, strict=True):
+            told.append(_statement(one, number, looks, alone=len(group) == 1, verb=" ".join(words)))
+        transactions.append(
+            MigratedTransaction(
+                number=number, statements=len(group), open_ms=round(ended[-1] * 1000),
+                rows_written=sum(max(one.rows, 0) for one, words in zip(group, verbs, strict=True)
+                                 if WRITES & set(words)),
+            )
+        )  # fmt: skip
+        for one, start_s in zip(group, began, strict=True):
+            for lock in _lasting(one, looks, group[0].n, held_ms=round((ended[-1] - start_s) * 1000)):
+                known = held.get((lock.relation, lock.mode))
+                if known is None or known.held_ms < lock.held_ms:
+                    held[lock.relation, lock.mode] = lock
+    told.sort(key=lambda one: one.n)
+    return Found(
+        statements=tuple(told), transactions=tuple(transactions),
+        held=tuple(sorted(held.values(), key=lambda one: (-one.held_ms, one.relation, one.mode))),
+    )  # fmt: skip
+
+
+def _transactions(statements: Sequence[ClientStatement]) -> list[list[ClientStatement]]:
+    """Return the statements of each transaction, in the order in which the transactions began."""
+    ordered = sorted(statements, key=lambda one: (one.pid, one.transaction, one.n))
+    groups = [list(group) for _key, group in groupby(ordered, key=lambda one: (one.pid, one.transaction))]
+    return sorted(groups, key=lambda group: group[0].n)
+
+
+def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float], list[float]]:
+    """Return when each statement began and ended, in seconds of a clock that stands still while we look."""
+    began: list[float] = []
+    ended: list[float] = []
+    at, free_at = 0.0, group[0].sent_at
+    for one in group:
+        at += max(0.0, one.sent_at - free_at)
+        began.append(at)
+        at += one.duration_us / 1_000_000
+        ended.append(at)
+        free_at = one.sent_at + looks.pause_s(one.n) + one.duration_us / 1_000_000
+    return began, ended
+
+
+def _statement(
+    one: ClientStatement, transaction: int, looks: Looks, *, alone: bool, verb: str
+) -> MigratedStatement:
+    rewritten, built, new_bytes, unattributed = looks.storage(one)
+    taken = {
+        Taken(relation=relation.name, mode=mode)
+        for oid, mode in looks.taken(one)
+        if (relation := looks.relation(oid)) is not None
+    }
+    return MigratedStatement(
+        n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb, duration_us=one.duration_us, rows=one.rows,
+        sqlstate=one.sqlstate, looks=looks.times(one.n), around=looks.around(one.n), alone=alone,
+        taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
+        new_bytes=new_bytes, unattributed_bytes=unattributed,
+    )  # fmt: skip
+
+
+def _shown(sql: str) -> str:
+    """Return a statement on one line, without the comments before it."""
+    lines = sql.split("\n")
+    while len(lines) > 1 and lines[0].lstrip().startswith("--"):
+        lines.pop(0)
+    return one_line("\n".join(lines), limit_chars=SHOWN_SQL_CHARS)
+
+
+def _lasting(one: ClientStatement, looks: Looks, first: int, *, held_ms: int) -> list[Held]:
+    """Return the locks that a statement took on what others could use, and for which others would have waited."""
+    found = []
+    for oid, mode in looks.taken(one):
+        relation = looks.known_before(oid, first)
+        if relation is not None and mode in BLOCKS:
+            found.append(
+                Held(
+                    relation=relation.table, mode=mode, blocks=BLOCKS[mode], held_ms=held_ms, n=one.n,
+                    rows=looks.rows(relation.table), bytes=looks.size_bytes(relation.table, first),
+                )
+            )  # fmt: skip
+    return found

@@ -1,0 +1,1 @@
+ALTER TABLE public.purchase ALTER COLUMN amount_cents TYPE bigint;

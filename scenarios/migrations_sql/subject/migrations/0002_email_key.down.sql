@@ -1,0 +1,1 @@
+ALTER TABLE public.customer DROP COLUMN email_key;

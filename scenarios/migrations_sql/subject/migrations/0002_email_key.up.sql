@@ -1,0 +1,1 @@
+ALTER TABLE public.customer ADD COLUMN email_key text;

@@ -1,0 +1,2 @@
+-- no transaction
+DROP INDEX CONCURRENTLY public.customer_email_key;

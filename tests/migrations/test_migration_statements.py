@@ -1,0 +1,136 @@
+"""What is made of looks and statements, without a server: rewrites, locks and how long they were held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from console.engine.statements import verbs_of
+from console.model.migration_facts import Held, Taken
+from console.model.trace import ClientStatement
+from console.witness.migration import Look, Looks, Relation, Snapshot, migrated
+
+PID, TABLE, INDEX, NEW = 7, 20000, 20001, 20002
+EXCLUSIVE = "AccessExclusive"
+
+
+def statement(
+    n: int, sql: str, at: float, *, ms: int = 10, transaction: int = 1, rows: int = -1
+) -> ClientStatement:
+    """Return one answered statement."""
+    return ClientStatement(
+        n=n, pid=PID, principal="owner", scenario="U1", attempt="migrate", phase="", sql=sql, sent_at=at,
+        transaction=transaction, answered=True, duration_us=ms * 1000, rows=rows,
+    )  # fmt: skip
+
+
+def look(
+    n: int, when: str, *locks: tuple[int, str], files: Mapping[int, int] | None = None, pause_s: float = 0.0
+) -> Look:
+    """Return one look at the backend."""
+    words = {"before": "before", "after": "after", "during": "during"}
+    assert when in words
+    return Look(n=n, when=when, locks={PID: frozenset(locks)}, files=files, pause_s=pause_s)  # type: ignore[arg-type]
+
+
+def relations(table_node: int = 100, **more: Relation) -> dict[int, Relation]:
+    """Return the table and its index, and whatever else there is."""
+    return {
+        TABLE: Relation(name="public.t", kind="r", table="public.t", filenode=table_node, size_bytes=5000),
+        INDEX: Relation(name="public.t_pkey", kind="i", table="public.t", filenode=101, size_bytes=10),
+        **{int(oid.removeprefix("_")): one for oid, one in more.items()},
+    }
+
+
+IN_ONE_TRANSACTION = [
+    statement(1, "BEGIN", 100.0),
+    statement(2, "-- wide\nALTER TABLE public.t ALTER a TYPE bigint", 101.0, ms=50),
+    statement(3, "COMMIT", 102.0),
+]
+"""Sent a second apart, of which all but 20 ms are the looks' own time."""
+
+
+def test_a_lock_is_held_from_its_statement_to_the_end_of_its_transaction() -> None:
+    """The time of the looks counts, the time of the statements does not, or the lock ends with its statement."""
+    held = ((TABLE, EXCLUSIVE), (INDEX, EXCLUSIVE))
+    looks = [
+        look(0, "after", files={100: 5000, 101: 10}),
+        look(1, "before"), look(1, "after", files={100: 5000, 101: 10}, pause_s=0.98),
+        look(2, "before", pause_s=0.5), look(2, "after", *held, files={100: 5000, 101: 10, 102: 6000}, pause_s=0.43),
+        look(3, "before", *held), look(3, "after", files={100: 0, 101: 10, 102: 6000}),
+    ]  # fmt: skip
+    snapshots = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations(102))]
+    found = migrated(IN_ONE_TRANSACTION, Looks(looks, snapshots, {"public.t": 9}), verbs_of=verbs_of)
+    assert found.held == (
+        Held(
+            relation="public.t",
+            mode=EXCLUSIVE,
+            blocks="reads and writes",
+            held_ms=80,
+            n=2,
+            rows=9,
+            bytes=5000,
+        ),
+    )
+    assert [one.open_ms for one in found.transactions] == [100]
+    altered = found.statements[1]
+    assert (altered.rewritten, altered.built, altered.new_bytes) == (("public.t",), (), 6000)
+    assert altered.taken == (
+        Taken(relation="public.t", mode=EXCLUSIVE), Taken(relation="public.t_pkey", mode=EXCLUSIVE),
+    )  # fmt: skip
+    assert altered.sql == "ALTER TABLE public.t ALTER a TYPE bigint"
+    assert [(one.looks, one.around) for one in found.statements] == [(2, True)] * 3
+
+
+def test_a_statement_without_its_answer_was_not_looked_at_around() -> None:
+    """Looks before and while a statement ran stand for one after it."""
+    looks = [look(0, "after", files={}), look(2, "before"), look(2, "during", (TABLE, EXCLUSIVE))]
+    found = migrated(
+        IN_ONE_TRANSACTION, Looks(looks, [Snapshot(n=0, relations=relations())], {}), verbs_of=verbs_of
+    )
+    assert [(one.looks, one.around) for one in found.statements] == [(0, False), (2, False), (0, False)]
+
+
+def test_a_new_table_blocks_nobody_and_is_built() -> None:
+    """A lock on what is not committed yet is told as one that others wait for, or its storage as a rewrite."""
+    made = Relation(name="public.n", kind="r", table="public.n", filenode=103, size_bytes=0)
+    looks = [
+        look(0, "after", files={100: 5000}), look(2, "before"),
+        look(2, "after", (NEW, EXCLUSIVE), files={100: 5000, 103: 8192}), look(3, "before", (NEW, EXCLUSIVE)),
+        look(3, "after", files={100: 5000, 103: 8192}),
+    ]  # fmt: skip
+    snapshots = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations(_20002=made))]
+    found = migrated(IN_ONE_TRANSACTION, Looks(looks, snapshots, {}), verbs_of=verbs_of)
+    assert found.held == ()
+    assert (found.statements[1].rewritten, found.statements[1].built) == ((), ("public.n",))
+    assert found.statements[1].taken == (Taken(relation="public.n", mode=EXCLUSIVE),)
+
+
+def test_storage_that_nobody_has_kept_is_told() -> None:
+    """Storage written under ACCESS EXCLUSIVE on a known table, and thrown away again, is overlooked."""
+    known = {100: 5000}
+    looks = [
+        look(0, "after", files=known), look(2, "before"),
+        look(2, "after", (TABLE, EXCLUSIVE), files={**known, 102: 6000}), look(3, "before", (TABLE, EXCLUSIVE)),
+        look(3, "after", files={**known, 102: 0}),
+    ]  # fmt: skip
+    same = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations())]
+    found = migrated(IN_ONE_TRANSACTION, Looks(looks, same, {}), verbs_of=verbs_of)
+    assert [one.unattributed_bytes for one in found.statements] == [0, 6000, 0]
+
+
+def test_batches_are_transactions_of_their_own() -> None:
+    """Rows of several transactions are added up, or a statement alone is not seen to be alone."""
+    batches = [
+        statement(n, "UPDATE public.t SET a = 1", 100.0 + n, transaction=n, rows=50) for n in (1, 2, 3)
+    ]
+    seen = (TABLE, "RowExclusive")
+    looks = [look(0, "after", files={})]
+    for n in (1, 2, 3):
+        looks += [look(n, "before"), look(n, "during", seen), look(n, "after", files={})]
+    found = migrated(batches, Looks(looks, [Snapshot(n=0, relations=relations())], {}), verbs_of=verbs_of)
+    assert [(one.rows_written, one.open_ms) for one in found.transactions] == [(50, 10)] * 3
+    assert all(
+        one.alone and one.taken == (Taken(relation="public.t", mode="RowExclusive"),)
+        for one in found.statements
+    )
+    assert found.held == ()
