@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from console.errors import PackError
 from console.model.catalogue import Inventory, Privileges
 from console.model.pack import Pack
+from console.model.problem import Wrong
+from console.reading import first_unread_line, json_lines, line_of, misfits, toml_lines
 from console.settings import data_folder
 
 T = TypeVar("T")
@@ -56,48 +60,127 @@ def find_pack(name: str) -> Path:
 def load_pack(folder: Path) -> LoadedPack:
     """Decode a pack and check that it does not contradict itself.
 
-    Raises PackError that names the file and what is wrong in it.
+    Raises PackError that names the file, the line where there is one, and what is wrong there.
     """
-    pack = _decode_toml(folder / "pack.toml")
-    inventory = _decode_json(folder / "frozen" / "inventory.json", Inventory)
-    privileges = _decode_json(folder / "frozen" / "privileges.json", Privileges)
+    loaded, wrong = read_pack(folder)
+    if loaded is None:
+        raise PackError(wrong[0].what, remedy=wrong[0].remedy)
+    return loaded
+
+
+def read_pack(folder: Path) -> tuple[LoadedPack | None, list[Wrong]]:
+    """Return a pack and nothing, or None and everything that is wrong with its files."""
+    pack, wrong, lines = _read_toml(folder / "pack.toml")
+    inventory, more = _read_json(folder / "frozen" / "inventory.json", Inventory)
+    privileges, still_more = _read_json(folder / "frozen" / "privileges.json", Privileges)
+    wrong = [*wrong, *more, *still_more]
     if not (folder / "pack.py").is_file():
-        raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
-    _check(folder, pack, inventory)
-    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges)
+        wrong.append(
+            Wrong(
+                file=str(folder), found="the pack has no pack.py", expected="a file pack.py",
+                remedy="write the scenario functions there",
+            )
+        )  # fmt: skip
+    if pack is not None:
+        wrong += _contradictions(folder / "pack.toml", pack, inventory, lines)
+    if wrong or pack is None or inventory is None or privileges is None:
+        return None, wrong
+    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges), []
 
 
-def _decode_toml(path: Path) -> Pack:
+Lines = Mapping[tuple[str | int, ...], int]
+
+
+def _read_toml(path: Path) -> tuple[Pack | None, list[Wrong], Lines]:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Pack)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
-        raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
+        text = path.read_text(encoding="utf-8")
+        decoded = tomllib.loads(text)
+    except OSError as wrong:
+        return None, [_unreadable(path, str(wrong.strerror))], {}
+    except tomllib.TOMLDecodeError as wrong:
+        return None, [_unreadable(path, str(wrong), line=first_unread_line(text))], {}
+    except (UnicodeDecodeError, RecursionError) as wrong:
+        return None, [_unreadable(path, str(wrong))], {}
+    lines = toml_lines(text)
+    found = _misfits(path, decoded, Pack, lines)
+    return None if found else msgspec.convert(decoded, Pack), found, lines
 
 
-def _decode_json(path: Path, shape: type[T]) -> T:
+def _read_json(path: Path, shape: type[T]) -> tuple[T | None, list[Wrong]]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=shape)
-    except (OSError, msgspec.DecodeError) as wrong:
-        raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
+        content = path.read_bytes()
+        decoded = msgspec.json.decode(content)
+    except OSError as wrong:
+        return None, [_unreadable(path, str(wrong.strerror))]
+    except msgspec.DecodeError as wrong:
+        line = content.count(b"\n", 0, _byte_in(str(wrong))) + 1
+        return None, [_unreadable(path, str(wrong), line=line)]
+    except RecursionError as wrong:
+        return None, [_unreadable(path, str(wrong))]
+    try:
+        return msgspec.convert(decoded, shape), []
+    except msgspec.ValidationError:
+        return None, _misfits(path, decoded, shape, json_lines(content.decode()))
 
 
-def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:
-    ids = [scenario.id for scenario in pack.scenario]
-    for wrong, sentence in (
-        (len(set(ids)) != len(ids), "a scenario id occurs twice"),
-        (set(pack.baseline) != set(pack.tables), "[baseline] does not name exactly the tables"),
-        (set(inventory.tables) != set(pack.tables), "frozen/inventory.json does not hold exactly the tables"),
-        (
-            any(not set(scenario.rows) <= set(pack.tables) for scenario in pack.scenario),
-            "a scenario expects rows in a table that the pack does not name",
-        ),
-        (
-            any(scenario.kind != "happy" and any(scenario.rows.values()) for scenario in pack.scenario),
-            "a negative or replay scenario expects row changes",
-        ),
-    ):
-        if wrong:
-            raise PackError(f"{folder / 'pack.toml'}: {sentence}", remedy="mend the file")
+def _byte_in(said: str) -> int | None:
+    """Return the byte that a decoder names, None (the end) for one that names none."""
+    place = re.search(r"\(byte (\d+)\)", said)
+    return int(place[1]) if place else None
+
+
+def _unreadable(path: Path, why: str, *, line: int = 0) -> Wrong:
+    return Wrong(
+        file=str(path), line=line, found=f"the file cannot be read: {why}",
+        expected="TOML in UTF-8" if path.suffix == ".toml" else "JSON in UTF-8", remedy="mend the file",
+    )  # fmt: skip
+
+
+def _misfits(path: Path, decoded: Any, shape: Any, lines: Lines) -> list[Wrong]:
+    return [
+        Wrong(
+            file=str(path), line=line_of(one.path, lines), key=".".join(map(str, one.path)), found=one.found,
+            expected=one.expected, remedy=one.remedy,
+        )
+        for one in misfits(decoded, shape)
+    ]  # fmt: skip
+
+
+def _contradictions(path: Path, pack: Pack, inventory: Inventory | None, lines: Lines) -> Iterator[Wrong]:
+    def told(place: tuple[str | int, ...], found: str, expected: str) -> Wrong:
+        key = ".".join(map(str, place))
+        return Wrong(
+            file=str(path), line=line_of(place, lines), key=key, found=found, expected=expected,
+            remedy="mend the file",
+        )  # fmt: skip
+
+    tables = set(pack.tables)
+    if set(pack.baseline) != tables:
+        found = "[baseline] does not name exactly the tables" + _difference(set(pack.baseline), tables)
+        yield told(("baseline",), found, "one row count for each of the tables")
+    if inventory is not None and set(inventory.tables) != tables:
+        found = "frozen/inventory.json does not hold exactly the tables" + _difference(
+            set(inventory.tables), tables
+        )
+        yield told(("tables",), found, "the same tables in both")
+    seen: set[str] = set()
+    for number, scenario in enumerate(pack.scenario):
+        place = ("scenario", number)
+        if scenario.id in seen:
+            yield told((*place, "id"), f"a scenario id occurs twice: {scenario.id}", "an id of its own")
+        seen.add(scenario.id)
+        if not set(scenario.rows) <= tables:
+            names = ", ".join(sorted(set(scenario.rows) - tables))
+            found = f"a scenario expects rows in a table that the pack does not name: {names}"
+            yield told((*place, "rows"), found, "tables that the pack names")
+        if scenario.kind != "happy" and any(scenario.rows.values()):
+            found = f"a negative or replay scenario expects row changes: {scenario.id}"
+            yield told((*place, "rows"), found, 'no rows, or kind = "happy"')
+
+
+def _difference(found: set[str], tables: set[str]) -> str:
+    parts = [("without", tables - found), ("beside them", found - tables)]
+    return "".join(f", {words} {', '.join(sorted(names))}" for words, names in parts if names)
 
 
 def tree_files(folder: Path) -> list[Path]:
