@@ -31,6 +31,9 @@ class Command:
 
 COMMANDS = (
     Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
+    Command(
+        name="check", help="everything that is wrong with a plan file, before a run exists", module="check"
+    ),
     Command(name="attach", help="the live screen of a run that goes on", module="attach"),
     Command(name="browse", help="the evidence of all runs, or of one, on the screen", module="browse"),
     Command(name="approve", help="let a waiting run go on", module="approve"),

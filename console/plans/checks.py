@@ -21,7 +21,7 @@ _ALL_HEX = re.compile(r"[0-9a-f]+")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 _SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONGEST_NAME_BYTES = 63
 _DAY_S, _YEAR_S = 86_400.0, 365 * 86_400.0
 _MOST_BYTES = 1 << 60
@@ -111,8 +111,8 @@ def _of_source(source: SourceConfig) -> Iterator[Problem]:
             others = " or ".join(kind for kind in _FOREIGN if key not in _FOREIGN[kind])
             remedy = f"remove {key}, or name another kind"
             yield _source(key, what, f"{key} only with kind {others}", remedy, rests_on=("source.kind",))
-    if source.sslmode not in _SSL_MODES:
-        modes = ", ".join(_SSL_MODES)
+    if source.sslmode not in SSL_MODES:
+        modes = ", ".join(SSL_MODES)
         yield _source(
             "sslmode", f"{_said(source.sslmode)} is no sslmode", f"one of {modes}", f"write one of {modes}"
         )

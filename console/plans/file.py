@@ -38,13 +38,15 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
 class Reading:
     """A plan file as far as it can be read: what is wrong with it, and where each key stands.
 
-    `config` has the defaults in the place of what cannot be read, and is None where nothing can.
+    `config` has the defaults in the place of what cannot be read, and is None where nothing can. `unread` are the
+    keys (section.key, section alone for all of one) on whose word nothing can rest.
     """
 
     path: Path
     config: RunConfig | None
     wrong: tuple[Wrong, ...]
     lines: Mapping[tuple[str | int, ...], int]
+    unread: frozenset[str] = frozenset()
 
     def line(self, section: str, key: str) -> int:
         """Return the line of a key, of its section where it does not stand in the file, else 0."""
@@ -99,7 +101,7 @@ def _text_of(path: Path) -> tuple[str, Wrong | None]:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(_LONGEST_FILE_CHARS + 1), None
     except FileNotFoundError:
-        found, remedy = "there is no such plan file", "name a file, or none for the demo"
+        found, remedy = "there is no plan file of this name", "name a file, or none for the demo"
     except OSError as wrong:
         found, remedy = f"the file cannot be read: {wrong.strerror or wrong}", f"name {expected}"
     except UnicodeDecodeError as wrong:
@@ -150,9 +152,12 @@ def _secret_lines(path: Path, text: str) -> Iterator[Wrong]:
 def _judged(path: Path, decoded: dict[str, Any], lines: Mapping[tuple[str | int, ...], int]) -> Reading:
     unfit = list(misfits(decoded, RunConfig))
     config = _readable(decoded, unfit)
-    told = [_told(path, one, lines) for one in unfit]
-    told += [_found(path, one, lines) for one in problems(config) if not _may_be_none(one, _unread(unfit))]
-    return Reading(path=path, config=config, wrong=tuple(sorted(told, key=lambda one: one.line)), lines=lines)
+    unread = _unread(unfit)
+    found = [one for one in problems(config) if not _may_be_none(one, unread)]
+    told = [_told(path, one, lines) for one in unfit] + [_found(path, one, lines) for one in found]
+    unread |= {f"{one.section}.{one.key}" for one in found}
+    wrong = tuple(sorted(told, key=lambda one: one.line))
+    return Reading(path=path, config=config, wrong=wrong, lines=lines, unread=frozenset(unread))
 
 
 def _readable(decoded: dict[str, Any], unfit: Iterable[Misfit]) -> RunConfig:
