@@ -102,16 +102,20 @@ def _unknown(key: str, known: list[str], path: Path) -> Misfit:
 
 
 def _misfit(value: Any, annotation: Any, path: Path) -> Misfit:
-    name, wanted = _dotted(path[-1:]) if path else "the document", words_of(annotation)
+    name, wanted = _last(path), words_of(annotation)
     said = value_words(value)
     if get_origin(annotation) is Literal and isinstance(value, str):
         words = [str(word) for word in get_args(annotation)]
         said, meant = repr(one_line(value, limit_chars=40)), nearest(value, words)
         remedy = f'did you mean "{meant}"?' if meant else f"write {wanted}"
     elif wanted == "a string":
-        meant, remedy = "", "put it into quotes"
+        remedy = "put it into quotes"
+    elif wanted == "a table" and len(path) == 1:
+        remedy = f"write a section: [{name}] on a line of its own, its keys below"
     else:
-        meant, remedy = "", f"write {wanted}"
+        remedy = f"write {wanted}" + (
+            ", without quotes" if isinstance(value, str) and "list" not in wanted else ""
+        )
     return Misfit(
         path=path,
         kind=MISFIT,
@@ -143,6 +147,15 @@ def words_of(annotation: Any) -> str:
 def value_words(value: Any) -> str:
     """Return what kind of value stands there; never the value."""
     return _WORDS.get(type(value), "a date or time")
+
+
+def _last(path: Path) -> str:
+    """Return the name of a place; of a place in a list the list's name with the position, counted from 1."""
+    if not path:
+        return "the document"
+    if isinstance(path[-1], int):
+        return f"number {path[-1] + 1} of {_last(path[:-1])}"
+    return _dotted(path[-1:])
 
 
 def _dotted(path: Path) -> str:
@@ -219,7 +232,8 @@ def _note(value: Any, path: Path, chunk: str, line: int, found: dict[Path, int])
         item, place = waiting.pop()
         if place != path:
             word = place[-1] if isinstance(place[-1], str) else item
-            sought = max(sought, chunk.find(word, sought) if isinstance(word, str) else 0)
+            scalar = isinstance(word, str | int | float)
+            sought = max(sought, chunk.find(str(word), sought) if scalar else 0)
             found.setdefault(place, line + chunk.count("\n", 0, sought))
         pairs = (
             item.items() if isinstance(item, Mapping) else enumerate(item if isinstance(item, list) else ())

@@ -132,8 +132,9 @@ def _look_at_pack(look: _Looking, config: RunConfig, folder: Path) -> LoadedPack
         error = PackError(one.what, remedy=one.remedy)
         look.tell(Finding(key="pack.name", expected=one.expected, error=error, wrong=one))
     if loaded is not None:
-        look.at("pack.name", lambda: _require_fitting(config, loaded), expected="a pack and a source that fit the plan",
-                needs=("plan", "source.kind", "environment.kind"))  # fmt: skip
+        key = "plan" if config.plan == "proof" else "pack.name"
+        look.at(key, lambda: _require_fitting(config, loaded), expected="a pack and a source that fit the plan",
+                needs=("plan", "pack.name", "source.kind", "environment.kind"))  # fmt: skip
     return loaded
 
 
@@ -149,11 +150,15 @@ def _look_at_subject(look: _Looking, config: RunConfig, loaded: LoadedPack) -> N
         look.at("subject.commit", lambda: _require_commit(folder, planned), expected="the planned commit")
     if planned.tree:
         look.at("subject.tree", lambda: _require_tree(folder, planned), expected="the planned tree hash")
+    usable = look.at(
+        "environment.work_folder", lambda: _try_work_folder(work_folder(config)), expected="a folder of yours with room"
+    )  # fmt: skip
+    if usable is None:
+        return
     look.at(
         "subject.path",
         lambda: subject_imports(folder, loaded.pack.subject.package, work=work_folder(config)),
         expected=f"a folder from which {loaded.pack.subject.package} can be imported",
-        needs=("environment.work_folder",),
     )
 
 
@@ -239,6 +244,18 @@ def work_folder(config: RunConfig) -> Path:
     their environment says.
     """
     return Path(config.environment.work_folder or default_work_folder()).absolute()
+
+
+def _try_work_folder(work: Path) -> Path:
+    """Return the folder when something can be made in it."""
+    try:
+        Path(tempfile.mkdtemp(prefix="drydock-check-", dir=work)).rmdir()
+    except OSError as wrong:
+        raise PlanError(
+            f"the work folder {work} cannot be written: {wrong.strerror or wrong}",
+            remedy="name another with --work-dir",
+        ) from wrong
+    return work
 
 
 def _require_commit(folder: Path, planned: SubjectConfig) -> None:

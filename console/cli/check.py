@@ -95,7 +95,11 @@ def _secrets(config: RunConfig, packs: dict[str, str]) -> list[Finding]:
 
     named = {config.source.secret: "source.secret"}
     if config.plan == "proof" and config.source.kind != "demo":
-        named |= dict.fromkeys((packs | config.proof.secrets).values(), "proof.secrets")
+        own = config.proof.secrets.values()
+        named |= {
+            name: "proof.secrets" if name in own else "plan"
+            for name in (packs | config.proof.secrets).values()
+        }
     found = []
     for name, key in named.items():
         if not name or name.startswith(PROMPT_PREFIX):
@@ -103,7 +107,13 @@ def _secrets(config: RunConfig, packs: dict[str, str]) -> list[Finding]:
         try:
             resolve(name)
         except SecretUnavailable as wrong:
-            found.append(Finding(key=key, expected="a secret that can be had", error=wrong))
+            what = (
+                wrong.what
+                if name.removeprefix("file:") in wrong.what
+                else f"the secret {name} cannot be had: {wrong.what}"
+            )
+            told = SecretUnavailable(what, remedy=wrong.remedy)
+            found.append(Finding(key=key, expected="a secret that can be had", error=told))
     return found
 
 

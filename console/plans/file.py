@@ -90,23 +90,27 @@ def read_plan(path: Path) -> Reading:
         )  # fmt: skip
         return Reading(path=path, config=None, wrong=(deep,), lines={})
     except tomllib.TOMLDecodeError as broken:
-        told = (*_secret_lines(path, text), _not_toml(path, text, str(broken)))
-        return Reading(path=path, config=None, wrong=told, lines={})
+        told = [*_secret_lines(path, text), _not_toml(path, text, str(broken))]
+        wrongs = tuple(sorted(told, key=lambda one: one.line))
+        return Reading(path=path, config=None, wrong=wrongs, lines={})
     return _judged(path, decoded, toml_lines(text))
 
 
 def _text_of(path: Path) -> tuple[str, Wrong | None]:
     expected = "a readable UTF-8 text file"
+    line, remedy, data = 0, f"name {expected}", b""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read(_LONGEST_FILE_CHARS + 1), None
+        with path.open("rb") as file:
+            data = file.read(4 * _LONGEST_FILE_CHARS + 1)
+        return data.decode(), None
     except FileNotFoundError:
         found, remedy = "there is no plan file of this name", "name a file, or none for the demo"
     except OSError as wrong:
-        found, remedy = f"the file cannot be read: {wrong.strerror or wrong}", f"name {expected}"
+        found = f"the file cannot be read: {wrong.strerror or wrong}"
     except UnicodeDecodeError as wrong:
-        found, remedy = f"the file cannot be read: {wrong.reason} at byte {wrong.start}", f"name {expected}"
-    return "", Wrong(file=str(path), found=found, expected=expected, remedy=remedy)
+        line = data.count(b"\n", 0, wrong.start) + 1
+        found = f"the file cannot be read: it is not UTF-8 text at byte {wrong.start}"
+    return "", Wrong(file=str(path), line=line, found=found, expected=expected, remedy=remedy)
 
 
 def _too_long(path: Path, text: str) -> Wrong | None:
