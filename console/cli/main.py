@@ -34,6 +34,7 @@ COMMANDS = (
     Command(
         name="check", help="everything that is wrong with a plan file, before a run exists", module="check"
     ),
+    Command(name="doctor", help="what works here, and what to do about the rest", module="doctor"),
     Command(name="attach", help="the live screen of a run that goes on", module="attach"),
     Command(name="browse", help="the evidence of all runs, or of one, on the screen", module="browse"),
     Command(name="approve", help="let a waiting run go on", module="approve"),
