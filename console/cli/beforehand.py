@@ -182,7 +182,10 @@ def foreseen_digest(config: RunConfig, loaded: LoadedPack, programs: Programs) -
     from console.engine.digest import whole_digest
     from console.engine.rehearsal import parts_of, plan_of, subject_folder
 
-    whole = absolute(config)
+    order = msgspec.json.encode(
+        absolute(config)
+    )  # the engine reads it from a file: a whole number becomes 900.0
+    whole = msgspec.json.decode(order, type=RunConfig)
     plan = plan_of(loaded, RunOrder(run="", config=whole))
     with tempfile.TemporaryDirectory(prefix="drydock-check-", dir=work_folder(config)) as scratch:
         return whole_digest(
