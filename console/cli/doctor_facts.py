@@ -44,8 +44,13 @@ def terminal_facts(environ: Mapping[str, str] = os.environ) -> TerminalFacts:
         is_tty=is_tty, term=environ.get("TERM", ""), colorterm=environ.get("COLORTERM", ""),
         no_color=bool(environ.get("NO_COLOR")), columns=size.columns, rows=size.lines,
         encoding=locale.getpreferredencoding(do_setlocale=False), multiplexer=multiplexer,
-        over_ssh="SSH_CONNECTION" in environ, fence=fence_answers(sys.stdin.fileno()) if is_tty else None,
+        over_ssh="SSH_CONNECTION" in environ, fence=_asked_fence(sys.stdin.fileno()) if is_tty else None,
     )  # fmt: skip
+
+
+def _asked_fence(descriptor: int) -> bool | None:
+    """Ask only from the foreground: the terminal stops a background job that changes its settings."""
+    return fence_answers(descriptor) if os.tcgetpgrp(descriptor) == os.getpgrp() else None
 
 
 def fence_answers(descriptor: int, *, patience_s: float = FENCE_PATIENCE_S) -> bool:
@@ -71,7 +76,7 @@ def folder_facts(role: str, path: Path) -> FolderFacts:
     """Look at a folder, or at the nearest one above it that is there."""
     there = path.absolute()
     exists = os.path.lexists(there)
-    trouble = "is a link or no folder" if exists and (there.is_symlink() or not there.is_dir()) else ""
+    trouble = "is no folder" if exists and not there.is_dir() else ""
     while not there.is_dir() and there != there.parent:
         there = there.parent
     try:

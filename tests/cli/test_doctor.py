@@ -88,7 +88,7 @@ def test_the_terminal(change: dict[str, object], thing: str, state: str) -> None
         ({"mode": 0o750}, "runs folder", "LIMITED"),
         ({"owner_uid": 0}, "runs folder", "LIMITED"),
         ({"writable": False}, "runs folder", "MISSING"),
-        ({"trouble": "is a link or no folder"}, "runs folder", "MISSING"),
+        ({"trouble": "is no folder"}, "runs folder", "MISSING"),
         ({"role": "work", "mode": 0o1777, "owner_uid": 0}, "work folder", "OK"),
         ({}, "runs disk", "OK"),
         ({"free_bytes": 4_999_999_999}, "runs disk", "MISSING"),
@@ -189,18 +189,19 @@ def test_the_fence_is_asked_for_real(answer: bytes, found: bool) -> None:
 
 
 def test_what_files_say(tmp_path: Path) -> None:
-    """The mount above another, the last word of logind's files, or a link in a folder's place is passed over."""
+    """The mount above another, the last word of logind's files, or a link to nothing is passed over."""
     mounts = "/dev/a / ext4 rw 0 0\ntmpfs /var/tmp tmpfs rw 0 0\n/dev/b /var xfs rw 0 0\nnfs /my\\040disk nfs4 rw 0 0\n"
     found = [file_system_of(Path(one), mounts) for one in ("/var/tmp/x", "/var/lib", "/home", "/my disk/a")]
     assert found == ["tmpfs", "xfs", "ext4", "nfs4"]
     assert kills_user_processes(["[Login]\nKillUserProcesses=yes\n", "KillUserProcesses = no\n"]) is False
     assert kills_user_processes(["#KillUserProcesses=no\n", "KillUserProcesses=yes"]) is True
-    (tmp_path / "link").symlink_to(tmp_path)
-    assert folder_facts("runs", tmp_path / "link").trouble == "is a link or no folder"
-    assert (folder_facts("runs", tmp_path / "a" / "b").exists, list(tmp_path.iterdir())) == (
-        False,
-        [tmp_path / "link"],
-    )
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    troubles = [folder_facts("runs", tmp_path / name).trouble for name in ("folder", "link", "dangling")]
+    assert troubles == ["", "", "is no folder"]
+    assert folder_facts("runs", tmp_path / "a" / "b").exists is False
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_probe_that_does_not_come_back() -> None:

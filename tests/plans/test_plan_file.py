@@ -110,3 +110,18 @@ def test_all_problems_of_a_file_are_listed(tmp_path: Path) -> None:
 def test_the_shipped_example_is_a_plan_file() -> None:
     """The example that the pack ships has a problem."""
     assert plan_problems(CHECKOUT / "scenarios" / "cutter_dry_run" / "connection.example.toml") == []
+
+
+def test_a_role_may_be_called_token(tmp_path: Path) -> None:
+    """The name of a role, a table or a word in a text is taken for a secret because of what it is called."""
+    text = '[proof]\nbaseline = { url = 3 }\n[proof.secrets]\ntoken = "prod"\n[search]\nrules = ["password = 1"]\n'
+    config = read_plan_file(written(tmp_path, text))
+    assert (config.proof.secrets, config.proof.baseline) == ({"token": "prod"}, {"url": 3})
+
+
+def test_a_schema_comment_is_a_comment(tmp_path: Path) -> None:
+    """The line by which editors find the schema is refused."""
+    assert (
+        read_plan_file(written(tmp_path, "#:schema ./plan.schema.json\n" + CONNECTION)).source.role
+        == "reader"
+    )
