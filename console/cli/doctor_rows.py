@@ -135,7 +135,8 @@ def _colours(facts: TerminalFacts) -> Row:
     if facts.colorterm in ("truecolor", "24bit"):
         return Row(thing="colours", state="OK", found="16 million")
     few = facts.term in _FEW_COLOURS and not facts.colorterm
-    remedy = "words and signs carry it; TERM=xterm-256color or COLORTERM=truecolor if the terminal can"
+    more = "TERM=xterm-256color" if few else "COLORTERM=truecolor"
+    remedy = f"words and signs carry it; {more} if the terminal can"
     return Row(
         thing="colours", state="LIMITED", found="16" if few else "256, COLORTERM is not set", remedy=remedy
     )
