@@ -13,10 +13,10 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,7 +24,9 @@ from console.errors import PackError
 from console.model.catalogue import Inventory, Privileges
 from console.model.pack import Pack, Scenario
 from console.model.pack_rules import faults
+from console.model.problem import Wrong
 from console.pack_code import declared_scenarios, spelled_out
+from console.reading import first_unread_line, json_lines, line_of, misfits, toml_lines
 from console.settings import data_folder
 
 T = TypeVar("T")
@@ -101,64 +103,95 @@ def find_pack(name: str) -> Path:
 def load_pack(folder: Path) -> LoadedPack:
     """Decode a pack and check that it does not contradict itself.
 
-    Raises PackError that names the file and what is wrong in it.
+    Raises PackError that names the file, the line where there is one, and what is wrong there.
     """
-    loaded, problems = read_pack(folder)
-    for problem in problems:
-        raise problem
-    assert loaded is not None
+    loaded, wrong = read_pack(folder)
+    if loaded is None:
+        raise PackError(wrong[0].what, remedy=wrong[0].remedy)
     return loaded
 
 
-def read_pack(folder: Path) -> tuple[LoadedPack | None, list[PackError]]:
-    """Return a pack and every problem of its files; None instead of a pack when one of them cannot be read."""
-    problems: list[PackError] = []
-
-    def tried(read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except PackError as wrong:
-            problems.append(wrong)
-            return None
-
-    pack = tried(lambda: _decode_toml(folder / "pack.toml"))
-    inventory = tried(lambda: _decode_json(folder / "frozen" / "inventory.json", Inventory))
-    privileges = tried(lambda: _decode_json(folder / "frozen" / "privileges.json", Privileges))
-    needs_code = pack is None or pack.migration is None
-    declared = tried(lambda: _declared(folder)) if needs_code or (folder / "pack.py").is_file() else ()
-    if pack is None or inventory is None or privileges is None or declared is None:
-        return None, problems
-    scenarios = (*pack.scenario, *declared)
-    problems += _wrong_declarations(folder, scenarios)
-    pack = msgspec.structs.replace(pack, scenario=spelled_out(scenarios))
-    problems += _contradictions(folder, pack, inventory)
-    for fault in faults(pack, privileges):
-        problems.append(PackError(f"{folder / 'pack.toml'}: {fault}", remedy="mend the file"))
-    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges), problems
+def read_pack(folder: Path) -> tuple[LoadedPack | None, list[Wrong]]:
+    """Return a pack and nothing, or None and everything that is wrong with its files."""
+    pack, wrong, lines = _read_toml(folder / "pack.toml")
+    inventory, more = _read_json(folder / "frozen" / "inventory.json", Inventory)
+    privileges, still_more = _read_json(folder / "frozen" / "privileges.json", Privileges)
+    declared, of_code = _read_code(folder, pack)
+    wrong = [*wrong, *more, *still_more, *of_code]
+    if pack is not None:
+        scenarios = (*pack.scenario, *declared)
+        wrong += _wrong_declarations(folder, scenarios)
+        pack = msgspec.structs.replace(pack, scenario=spelled_out(scenarios))
+        wrong += _contradictions(folder / "pack.toml", pack, inventory, lines)
+        if privileges is not None:
+            wrong += [
+                _told(folder / "pack.toml", fault, "words that fit") for fault in faults(pack, privileges)
+            ]
+    if wrong or pack is None or inventory is None or privileges is None:
+        return None, wrong
+    return LoadedPack(folder=folder, pack=pack, inventory=inventory, privileges=privileges), []
 
 
-def _declared(folder: Path) -> tuple[Scenario, ...]:
-    if not (folder / "pack.py").is_file():
-        raise PackError(f"{folder} has no pack.py", remedy="write the scenario functions there")
-    return declared_scenarios(folder / "pack.py")
-
-
-def _decode_toml(path: Path) -> Pack:
+def _read_code(folder: Path, pack: Pack | None) -> tuple[tuple[Scenario, ...], list[Wrong]]:
+    """Return what pack.py declares, which is read as text; migrations need none."""
+    code = folder / "pack.py"
+    if not code.is_file():
+        if pack is not None and pack.migration is not None:
+            return (), []
+        return (), [
+            _told(
+                folder,
+                "the pack has no pack.py",
+                "a file pack.py",
+                remedy="write the scenario functions there",
+            )
+        ]
     try:
-        return msgspec.convert(tomllib.loads(_document(path, _LONGEST_TOML_BYTES).decode()), Pack)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
-        raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
-    except RecursionError as deep:
-        raise PackError(f"{path} cannot be read: it is nested too deep", remedy="mend the file") from deep
+        return declared_scenarios(code), []
+    except PackError as wrong:
+        found = wrong.what.removeprefix(str(code))
+        return (), [_told(code, found.lstrip(":, "), "decorators of literals", remedy=wrong.remedy)]
 
 
-def _decode_json(path: Path, shape: type[T]) -> T:
+def _told(file: Path, found: str, expected: str, *, remedy: str = "mend the file") -> Wrong:
+    return Wrong(file=str(file), found=found, expected=expected, remedy=remedy)
+
+
+Lines = Mapping[tuple[str | int, ...], int]
+
+
+def _read_toml(path: Path) -> tuple[Pack | None, list[Wrong], Lines]:
     try:
-        return msgspec.json.decode(_document(path, _LONGEST_JSON_BYTES), type=shape)
-    except (OSError, msgspec.DecodeError) as wrong:
-        raise PackError(f"{path} cannot be read: {wrong}", remedy="mend the file") from wrong
-    except RecursionError as deep:
-        raise PackError(f"{path} cannot be read: it is nested too deep", remedy="mend the file") from deep
+        text = _document(path, _LONGEST_TOML_BYTES).decode()
+        decoded = tomllib.loads(text)
+    except OSError as wrong:
+        return None, [_unreadable(path, str(wrong.strerror))], {}
+    except tomllib.TOMLDecodeError as wrong:
+        return None, [_unreadable(path, str(wrong), line=first_unread_line(text))], {}
+    except UnicodeDecodeError as wrong:
+        return None, [_unreadable(path, str(wrong))], {}
+    except RecursionError:
+        return None, [_unreadable(path, "it is nested too deep")], {}
+    lines = toml_lines(text)
+    found = _misfits(path, decoded, Pack, lines)
+    return None if found else msgspec.convert(decoded, Pack), found, lines
+
+
+def _read_json(path: Path, shape: type[T]) -> tuple[T | None, list[Wrong]]:
+    try:
+        content = _document(path, _LONGEST_JSON_BYTES)
+        decoded = msgspec.json.decode(content)
+    except OSError as wrong:
+        return None, [_unreadable(path, str(wrong.strerror))]
+    except msgspec.DecodeError as wrong:
+        line = content.count(b"\n", 0, _byte_in(str(wrong))) + 1
+        return None, [_unreadable(path, str(wrong), line=line)]
+    except RecursionError:
+        return None, [_unreadable(path, "it is nested too deep")]
+    try:
+        return msgspec.convert(decoded, shape), []
+    except msgspec.ValidationError:
+        return None, _misfits(path, decoded, shape, json_lines(content.decode()))
 
 
 def _document(path: Path, longest_bytes: int) -> bytes:
@@ -173,38 +206,83 @@ def _document(path: Path, longest_bytes: int) -> bytes:
     return content
 
 
-def _wrong_declarations(folder: Path, scenarios: tuple[Scenario, ...]) -> Iterator[PackError]:
+def _byte_in(said: str) -> int | None:
+    """Return the byte that a decoder names, None (the end) for one that names none."""
+    place = re.search(r"\(byte (\d+)\)", said)
+    return int(place[1]) if place else None
+
+
+def _unreadable(path: Path, why: str, *, line: int = 0) -> Wrong:
+    return Wrong(
+        file=str(path), line=line, found=f"the file cannot be read: {why}",
+        expected="TOML in UTF-8" if path.suffix == ".toml" else "JSON in UTF-8", remedy="mend the file",
+    )  # fmt: skip
+
+
+def _misfits(path: Path, decoded: Any, shape: Any, lines: Lines) -> list[Wrong]:
+    return [
+        Wrong(
+            file=str(path), line=line_of(one.path, lines), key=".".join(map(str, one.path)), found=one.found,
+            expected=one.expected, remedy=one.remedy,
+        )
+        for one in misfits(decoded, shape)
+    ]  # fmt: skip
+
+
+def _wrong_declarations(folder: Path, scenarios: tuple[Scenario, ...]) -> Iterator[Wrong]:
     for one in scenarios:
-        place = f"{folder}: scenario {one.id!r}"
+        place = f"scenario {one.id!r}"
         if one.repeatable and one.kind != "happy":
-            yield PackError(f"{place} is {one.kind} and repeatable", remedy="only a happy one is repeated")
+            found = f"{place} is {one.kind} and repeatable"
+            yield _told(folder, found, "happy", remedy="only a happy one is repeated")
         for attempt in one.attempt:
             at = attempt.fails_at
             if at is not None and (at < 1 if isinstance(at, int) else not at.strip()):
-                what = f"{place}, attempt {attempt.name}: fails_at {at!r} is no statement"
-                yield PackError(what, remedy="write its number, from 1, or a text that it holds")
+                found = f"{place}, attempt {attempt.name}: fails_at {at!r} is no statement"
+                yield _told(
+                    folder, found, "a statement", remedy="write its number, from 1, or a text that it holds"
+                )
             if attempt.refused and not _SQLSTATE.fullmatch(attempt.refused):
-                what = f"{place}, attempt {attempt.name}: {attempt.refused!r} is no SQLSTATE"
-                yield PackError(what, remedy='write its five characters, such as refused = "42501"')
+                found = f"{place}, attempt {attempt.name}: {attempt.refused!r} is no SQLSTATE"
+                remedy = 'write its five characters, such as refused = "42501"'
+                yield _told(folder, found, "a SQLSTATE", remedy=remedy)
 
 
-def _contradictions(folder: Path, pack: Pack, inventory: Inventory) -> Iterator[PackError]:
-    ids = [scenario.id for scenario in pack.scenario]
-    for wrong, sentence in (
-        (len(set(ids)) != len(ids), "a scenario id occurs twice"),
-        (set(pack.baseline) != set(pack.tables), "[baseline] does not name exactly the tables"),
-        (set(inventory.tables) != set(pack.tables), "frozen/inventory.json does not hold exactly the tables"),
-        (
-            any(not set(scenario.rows) <= set(pack.tables) for scenario in pack.scenario),
-            "a scenario expects rows in a table that the pack does not name",
-        ),
-        (
-            any(scenario.kind != "happy" and any(scenario.rows.values()) for scenario in pack.scenario),
-            "a negative or replay scenario expects row changes",
-        ),
-    ):
-        if wrong:
-            yield PackError(f"{folder / 'pack.toml'}: {sentence}", remedy="mend the file")
+def _contradictions(path: Path, pack: Pack, inventory: Inventory | None, lines: Lines) -> Iterator[Wrong]:
+    def told(place: tuple[str | int, ...], found: str, expected: str) -> Wrong:
+        key = ".".join(map(str, place))
+        return Wrong(
+            file=str(path), line=line_of(place, lines), key=key, found=found, expected=expected,
+            remedy="mend the file",
+        )  # fmt: skip
+
+    tables = set(pack.tables)
+    if set(pack.baseline) != tables:
+        found = "[baseline] does not name exactly the tables" + _difference(set(pack.baseline), tables)
+        yield told(("baseline",), found, "one row count for each of the tables")
+    if inventory is not None and set(inventory.tables) != tables:
+        found = "frozen/inventory.json does not hold exactly the tables" + _difference(
+            set(inventory.tables), tables
+        )
+        yield told(("tables",), found, "the same tables in both")
+    seen: set[str] = set()
+    for number, scenario in enumerate(pack.scenario):
+        place = ("scenario", number)
+        if scenario.id in seen:
+            yield told((*place, "id"), f"a scenario id occurs twice: {scenario.id}", "an id of its own")
+        seen.add(scenario.id)
+        if not set(scenario.rows) <= tables:
+            names = ", ".join(sorted(set(scenario.rows) - tables))
+            found = f"a scenario expects rows in a table that the pack does not name: {names}"
+            yield told((*place, "rows"), found, "tables that the pack names")
+        if scenario.kind != "happy" and any(scenario.rows.values()):
+            found = f"a negative or replay scenario expects row changes: {scenario.id}"
+            yield told((*place, "rows"), found, 'no rows, or kind = "happy"')
+
+
+def _difference(found: set[str], tables: set[str]) -> str:
+    parts = [("without", tables - found), ("beside them", found - tables)]
+    return "".join(f", {words} {', '.join(sorted(names))}" for words, names in parts if names)
 
 
 def tree_files(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -31,6 +32,10 @@ class Command:
 
 COMMANDS = (
     Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
+    Command(
+        name="check", help="everything that is wrong with a plan file, before a run exists", module="check"
+    ),
+    Command(name="doctor", help="what works here, and what to do about the rest", module="doctor"),
     Command(name="attach", help="the live screen of a run that goes on", module="attach"),
     Command(name="browse", help="the evidence of all runs, or of one, on the screen", module="browse"),
     Command(name="approve", help="let a waiting run go on", module="approve"),
@@ -46,6 +51,7 @@ COMMANDS = (
     Command(name="gates", help="the table of gates, as the code has it", module="gates"),
     Command(name="packs", help="the scenario packs", module="packs"),
     Command(name="secret", help="keep production's passwords in the keyring, by name", module="secret"),
+    Command(name="completion", help="completion for bash, zsh or fish", module="completion"),
     Command(name="surface", help="judge SQL statements by their surface", module="surface"),
 )
 
@@ -57,7 +63,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, remedy=f"see {self.prog} --help")
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
+def parser_of(wanted: Collection[str]) -> argparse.ArgumentParser:
+    """Return the parser; only the commands that are wanted are loaded and know their words."""
     parser = _Parser(
         prog="drydock",
         description="Rehearse database code on an isolated copy of production, watched at every step.",
@@ -67,7 +74,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for command in COMMANDS:
         below = commands.add_parser(command.name, help=command.help, description=command.help)
-        if command.name == wanted:
+        if command.name in wanted:
             module = importlib.import_module(f"console.cli.{command.module}")
             module.add_arguments(below)
             below.set_defaults(main=module.main)
@@ -78,7 +85,7 @@ def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     try:
-        parser = _parser(wanted)
+        parser = parser_of([wanted] if wanted else [])
         options = parser.parse_args(arguments)
         if options.command is None:
             parser.print_help()

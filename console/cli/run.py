@@ -8,7 +8,6 @@ import secrets
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,38 +18,29 @@ import msgspec
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
 from console.cli.asking import asked, names_to_ask
+from console.cli.beforehand import absolute, boundaries_of, check_before, with_default_pack
 from console.cli.following import POLL_S, View, await_seal, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.cli.reading import unsealed_words
 from console.engine.control import account_name
-from console.engine.notifier import require_notify, start_notifier
+from console.engine.notifier import start_notifier
 from console.engine.worker import start_engine
-from console.environments.packages import fill_wheelhouse, lock_of
 from console.environments.process import take_no_signals_over
-from console.environments.programs import find_programs
-from console.errors import DrydockError, PlanError, SecretUnavailable, StepFailed, SubjectError
+from console.errors import DrydockError, PlanError, SecretUnavailable
 from console.evidence.keys import has_key, load_key, make_key
 from console.evidence.seal import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
-from console.model.config import PackConfig, RunConfig, RunOrder, SubjectConfig
+from console.model.config import RunConfig, RunOrder
 from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
-from console.packs import LoadedPack, find_pack, load_pack, tree_sha256
 from console.plans.file import read_plan_file, with_options
-from console.plans.order import plan_of, subject_folder
-from console.repository import read_repository
 from console.runs import JOURNAL_FILE, ORDER_FILE, create_run_folder, new_run_id
 from console.secrets import write_secret_file
-from console.settings import data_folder, default_state_folder, default_work_folder
-from console.sources.dump_file import check_dump_file
+from console.settings import default_state_folder
 
 if TYPE_CHECKING:
     from console.cli.attach import Prepared
     from console.tui.prompt import LinePrompt
-
-_PROVEN = (("embedded", "connection"), ("embedded", "demo"))
-DEFAULT_PACKS = {"proof": "rollback_proof", "migration": "migrations_sql"}
-"""The pack of a kind of plan for which nobody names one."""
 
 EXIT_DIED = 4
 
@@ -144,15 +134,8 @@ def configuration(options: argparse.Namespace) -> RunConfig:
     }  # fmt: skip
     found = with_options(config, changes)
     kind = options.kind or found.plan
-    default_pack = options.pack is None and found.pack == PackConfig()
-    pack = PackConfig(name=DEFAULT_PACKS[kind]) if kind in DEFAULT_PACKS and default_pack else found.pack
-    return msgspec.structs.replace(found, plan=kind, pack=pack)
-
-
-def boundaries_of(config: RunConfig, loaded: LoadedPack) -> dict[str, str]:
-    """Return the boundaries of a configuration's plan, each with the name that it asks for ("" for none)."""
-    plan = plan_of(loaded, RunOrder(run="", config=config))
-    return {step.boundary.id: step.boundary.typed for step in plan.steps if step.boundary is not None}
+    whole = msgspec.structs.replace(found, plan=kind)
+    return whole if options.pack is not None else with_default_pack(whole)
 
 
 def _given(**words: Any) -> dict[str, Any]:
@@ -182,138 +165,15 @@ def approvals(text: str, supervise: str, boundaries: Mapping[str, str]) -> tuple
     return words
 
 
-def check_before(config: RunConfig) -> LoadedPack:
-    """Check everything that needs neither the source nor the environment.
-
-    Raises UsageError in one sentence for: a kind that this release cannot do, missing programs, an
-    unknown pack, a subject that is missing or does not import.
-    """
-    if config.source.rows < 1 or config.source.rows > 50_000_000:
-        what = f"--demo-rows {config.source.rows} is not between 1 and 50000000"
-        raise PlanError(what, remedy="mend the number")
-    configured = Path(config.environment.programs) if config.environment.programs else None
-    programs = find_programs(config.environment.major, configured)
-    if config.source.kind == "dump_file":
-        check_dump_file(config.source, programs, environment=config.environment.kind)
-    loaded = load_pack(find_pack(config.pack.name))
-    _require_fitting(config, loaded)
-    _require_work_folder(work_folder(config))
-    subject = subject_folder(loaded, config)
-    _require_planned_subject(subject, config.subject)
-    if config.plan == "migration":
-        from console.engine.rehearsal import rehearsed_pack
-
-        loaded = rehearsed_pack(config)
-        if (lock := lock_of(loaded.folder)) is not None:
-            fill_wheelhouse(lock)
-    elif not subject.is_relative_to(data_folder("scenarios").resolve()):
-        from console.engine.import_check import subject_imports
-
-        subject_imports(subject, loaded.pack.subject.package, work=work_folder(config))
-    if config.environment.kind == "docker":
-        _require_images(config)
-    require_notify(config.notify)
-    return loaded
-
-
-def _require_work_folder(folder: Path) -> None:
-    """Make a folder there and remove it: whether one can is known only then."""
-    try:
-        Path(tempfile.mkdtemp(prefix="drydock-check-", dir=folder)).rmdir()
-    except OSError as wrong:
-        what = f"the work folder {folder} cannot be written: {wrong.strerror or wrong}"
-        raise PlanError(what, remedy="name another with --work-dir") from wrong
-
-
-def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
-    """Refuse a plan that its pack or source is not made for."""
-    name = loaded.pack.id
-    if config.plan == "proof" and loaded.pack.proof is None:
-        raise PlanError(f"the pack {name} has no [proof]", remedy="name a pack that has one with --pack")
-    if config.plan == "migration" and loaded.pack.migration is None:
-        what = f"the pack {name} has no [migration]"
-        raise PlanError(what, remedy="name a pack that has one with --pack")
-    if config.plan == "dry-run" and not loaded.pack.scenario:
-        raise PlanError(
-            f"the pack {name} has no scenario", remedy="run it with --plan proof or --plan migration"
-        )
-    if config.environment.kind != "embedded" and lock_of(loaded.folder) is not None:
-        what = f"the pack {name} has a requirements.lock, which only the embedded environment installs"
-        raise PlanError(what, remedy="leave [environment] kind away, or rehearse SQL files")
-    if config.plan == "proof" and config.source.kind == "dump_file":
-        raise PlanError(
-            "a proof needs a living database, not a dump file", remedy="use a source of kind connection"
-        )
-    if config.plan == "proof" and (config.environment.kind, config.source.kind) not in _PROVEN:
-        raise PlanError(
-            "a proof runs its harness on this machine against a database that it reaches by connection",
-            remedy="leave [environment] kind away, and use a source of kind connection",
-        )
-
-
-def _require_images(config: RunConfig) -> None:
-    """Refuse an engine that does not answer and an image that it does not have, before a run exists."""
-    from console.environments.docker_images import image_ids
-
-    folder = work_folder(config) / f"drydock-check-{secrets.token_hex(4)}"
-    try:
-        image_ids(config.environment, folder=folder)
-    except StepFailed as wrong:
-        remedy = "start the engine, pull the image by hand, name another one, or take --environment embedded"
-        raise PlanError(wrong.reason, remedy=remedy) from wrong
-
-
-def work_folder(config: RunConfig) -> Path:
-    """Return the folder below which everything to be thrown away is made.
-
-    Decided here and kept in the order, so that engine, watchdog and recovery name the same one whatever
-    their environment says.
-    """
-    return Path(config.environment.work_folder or default_work_folder()).absolute()
-
-
-def _require_planned_subject(folder: Path, planned: SubjectConfig) -> None:
-    """Refuse a subject that is not the one whose commit or tree hash the plan names."""
-    if not folder.is_dir():
-        return
-    if planned.commit and (head := read_repository(folder).head) != planned.commit:
-        raise SubjectError(
-            f"the subject in {folder} is at commit {head or 'none'}, and the plan names {planned.commit}",
-            remedy="check out the planned commit, or mend [subject] commit",
-        )
-    if planned.tree and (tree := tree_sha256(folder)) != planned.tree:
-        raise SubjectError(
-            f"the subject in {folder} has the tree hash {tree}, and the plan names {planned.tree}",
-            remedy="restore the planned files, or mend [subject] tree",
-        )
-
-
 def _order(
     run: str, config: RunConfig, approve: tuple[str, ...], options: argparse.Namespace, runs: Path
 ) -> RunOrder:
     return RunOrder(
-        run=run, config=_absolute(config), approve=approve, supervise=options.supervise,
+        run=run, config=absolute(config), approve=approve, supervise=options.supervise,
         operator_uid=os.getuid(), operator_name=account_name(os.getuid()), operator_tty=tty(),
         operator_ssh=ssh(), nonce=secrets.token_hex(4), runs_folder=str(runs),
         state_folder=str(default_state_folder().absolute()),
     )  # fmt: skip
-
-
-def _absolute(config: RunConfig) -> RunConfig:
-    """The engine works from /, so that no folder of the operator's is kept busy."""
-    changes: dict[str, dict[str, Any]] = {"subject": {}, "environment": {}, "pack": {}}
-    if config.subject.path:
-        changes["subject"]["path"] = str(Path(config.subject.path).absolute())
-    changes["source"] = {
-        name: str(Path(value).absolute())
-        for name in ("path", "manifest")
-        if (value := getattr(config.source, name))
-    }
-    if config.environment.programs:
-        changes["environment"]["programs"] = str(Path(config.environment.programs).absolute())
-    changes["environment"]["work_folder"] = str(work_folder(config))
-    changes["pack"]["name"] = str(find_pack(config.pack.name))
-    return with_options(config, changes)
 
 
 def _wants_screen(options: argparse.Namespace) -> bool:

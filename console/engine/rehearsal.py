@@ -205,17 +205,10 @@ class Rehearsal:
     def parts(self) -> dict[str, str]:
         """Return the parts of the digest as they are now."""
         self.places.scratch.mkdir(mode=0o700, exist_ok=True)
-        parts = digest_parts(
-            plan_words=describe(self.plan), config=self.config, pack=self.loaded.folder, subject=self.subject,
-            programs=self.programs, scratch=self.places.scratch,
+        return parts_of(
+            self.plan, self.config, self.loaded, subject=self.subject, programs=self.programs,
+            scratch=self.places.scratch,
         )  # fmt: skip
-        if self.config.environment.kind == "docker":
-            from console.environments.docker_images import images_sha256
-
-            parts["images"] = images_sha256(
-                self.config.environment, folder=self.places.scratch / "images-ssh"
-            )
-        return parts
 
     def digest(self) -> str:
         """Return the digest that boundaries ask about, as it is now."""
@@ -318,6 +311,21 @@ def rehearsed_pack(config: RunConfig) -> LoadedPack:
     if config.plan != "migration":
         return loaded
     return with_migrations(loaded, subject_folder(loaded, config), config)
+
+
+def parts_of(
+    plan: Plan, config: RunConfig, loaded: LoadedPack, *, subject: Path, programs: Programs, scratch: Path
+) -> dict[str, str]:
+    """Return the parts of a configuration's digest as they are now; a docker engine is asked for its images."""
+    parts = digest_parts(
+        plan_words=describe(plan), config=config, pack=loaded.folder, subject=subject, programs=programs,
+        scratch=scratch,
+    )  # fmt: skip
+    if config.environment.kind == "docker":
+        from console.environments.docker_images import images_sha256
+
+        parts["images"] = images_sha256(config.environment, folder=scratch / "images-ssh")
+    return parts
 
 
 def file_sha256(path: Path) -> str:

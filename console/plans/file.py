@@ -1,12 +1,14 @@
-"""Plan files: TOML in, frozen values out; every problem names its line and its remedy.
+"""Plan files: TOML in, frozen values out; every problem names its line, what was expected and its remedy.
 
-Reads one file; never resolves a secret and refuses one that stands in the file.
+Reads one file; never resolves a secret, refuses one that stands in the file and never repeats it.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,113 +16,201 @@ import msgspec
 
 from console.errors import PlanError
 from console.model.config import RunConfig
-from console.plans.checks import problems
+from console.model.problem import Wrong
+from console.plans.checks import Problem, problems
+from console.reading import UNKNOWN, Misfit, first_unread_line, line_of, misfits, toml_lines
 
 _LONGEST_FILE_CHARS, _LONGEST_LINE_CHARS = 1 << 18, 4096
-_INLINE_SECRET = re.compile(r"^\s*(password|passwd|pwd|token|dsn|conninfo|url)\s*=", re.IGNORECASE)
-_PATH_IN_ERROR = re.compile(r"`\$\.([\w.\[\].]+)`")
-_UNKNOWN_KEY = re.compile(r"unknown field `(\w+)`")
+_SECRET_WORDS = (
+    r"(?:\w+_)?(?:password|passwd|passphrase|pwd|pass|token|dsn|conninfo|connection_string|ur[il]|api_?key)"
+)
+_SECRET_KEY = re.compile(_SECRET_WORDS, re.IGNORECASE)
+_SECRET_LINE = re.compile(rf"""^\s*[\w.]*?["']?{_SECRET_WORDS}["']?\s*=""", re.IGNORECASE)
+_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    field.name: field.type
+    for field in msgspec.structs.fields(RunConfig)
+    if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A plan file as far as it can be read: what is wrong with it, and where each key stands.
+
+    `config` has the defaults in the place of what cannot be read, and is None where nothing can. `unread` are the
+    keys (section.key, section alone for all of one) on whose word nothing can rest.
+    """
+
+    path: Path
+    config: RunConfig | None
+    wrong: tuple[Wrong, ...]
+    lines: Mapping[tuple[str | int, ...], int]
+    unread: frozenset[str] = frozenset()
+
+    def line(self, section: str, key: str) -> int:
+        """Return the line of a key, of its section where it does not stand in the file, else 0."""
+        return line_of((section, key) if section else (key,), self.lines)
 
 
 def read_plan_file(path: Path) -> RunConfig:
     """Return the configuration of a plan file.
 
     Raises PlanError with the file's line for: a missing or unreadable file, text that is not TOML, an
-    unknown key, a wrong type or value, a secret written into the file, and what `problems` finds.
+    unknown key, a wrong type or value, a secret written into the file, and what `problems` finds. It tells
+    the first problem, and how many more there are.
     """
-    config, text = _decoded(path)
-    for found in problems(config):
-        raise PlanError(
-            f"{_place_of(path, text, found.section, found.key)}: {found.what}", remedy=found.remedy
-        )
-    return config
+    found = read_plan(path)
+    if found.wrong:
+        first, more = found.wrong[0], len(found.wrong) - 1
+        rest = f"; drydock check lists {more} more problem{'s' if more > 1 else ''}" if more else ""
+        raise PlanError(first.what, remedy=f"{first.remedy}{rest}")
+    assert found.config is not None
+    return found.config
 
 
-def plan_problems(path: Path) -> list[PlanError]:
-    """Return every problem of a plan file; of a file that cannot be decoded, the first."""
+def plan_problems(path: Path) -> list[Wrong]:
+    """Return every problem of a plan file, in the order of its lines."""
+    return list(read_plan(path).wrong)
+
+
+def read_plan(path: Path) -> Reading:
+    """Return what a plan file says and everything that is wrong with it; of text that is not TOML, the first."""
+    text, wrong = _text_of(path)
+    if wrong is None:
+        wrong = _too_long(path, text)
+    if wrong is not None:
+        return Reading(path=path, config=None, wrong=(wrong,), lines={})
     try:
-        config, text = _decoded(path)
-    except PlanError as wrong:
-        return [wrong]
-    return [
-        PlanError(f"{_place_of(path, text, found.section, found.key)}: {found.what}", remedy=found.remedy)
-        for found in problems(config)
-    ]
+        decoded = tomllib.loads(text)
+    except RecursionError:
+        deep = Wrong(
+            file=str(path), line=first_unread_line(text), found="the file is nested too deeply",
+            expected="sections, keys and lists", remedy="no key of a plan needs that",
+        )  # fmt: skip
+        return Reading(path=path, config=None, wrong=(deep,), lines={})
+    except tomllib.TOMLDecodeError as broken:
+        told = [*_secret_lines(path, text), _not_toml(path, text, str(broken))]
+        wrongs = tuple(sorted(told, key=lambda one: one.line))
+        return Reading(path=path, config=None, wrong=wrongs, lines={})
+    return _judged(path, decoded, toml_lines(text))
 
 
-def _decoded(path: Path) -> tuple[RunConfig, str]:
+def _text_of(path: Path) -> tuple[str, Wrong | None]:
+    expected = "a readable UTF-8 text file"
+    line, remedy, data = 0, f"name {expected}", b""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            text = file.read(_LONGEST_FILE_CHARS + 1)
-    except FileNotFoundError as missing:
-        raise PlanError(
-            f"there is no plan file {path}", remedy="name a file, or none for the demo"
-        ) from missing
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise PlanError(
-            f"{path} cannot be read: {wrong}", remedy="name a readable UTF-8 text file"
-        ) from wrong
-    _refuse_what_no_plan_needs(path, text)
-    _refuse_inline_secrets(path, text)
-    try:
-        return msgspec.convert(tomllib.loads(text), RunConfig), text
-    except RecursionError as wrong:
-        raise PlanError(f"{path} is nested too deeply", remedy="no key of a plan needs that") from wrong
-    except tomllib.TOMLDecodeError as wrong:
-        raise PlanError(f"{path} is not TOML: {wrong}", remedy="mend the line") from wrong
-    except msgspec.ValidationError as wrong:
-        raise PlanError(f"{_place(path, text, str(wrong))}: {wrong}", remedy=_remedy(str(wrong))) from wrong
+        with path.open("rb") as file:
+            data = file.read(4 * _LONGEST_FILE_CHARS + 1)
+        return data.decode(), None
+    except FileNotFoundError:
+        found, remedy = "there is no plan file of this name", "name a file, or none for the demo"
+    except OSError as wrong:
+        found = f"the file cannot be read: {wrong.strerror or wrong}"
+    except UnicodeDecodeError as wrong:
+        line = data.count(b"\n", 0, wrong.start) + 1
+        found = f"the file cannot be read: it is not UTF-8 text at byte {wrong.start}"
+    return "", Wrong(file=str(path), line=line, found=found, expected=expected, remedy=remedy)
 
 
-def _refuse_what_no_plan_needs(path: Path, text: str) -> None:
+def _too_long(path: Path, text: str) -> Wrong | None:
     """Long keys take the TOML reader time that grows with the square of their length."""
     if len(text) > _LONGEST_FILE_CHARS:
-        raise PlanError(f"{path} has more than {_LONGEST_FILE_CHARS} characters", remedy="name a plan file")
-    for number, line in enumerate(text.splitlines(), 1):
+        found = f"the file has more than {_LONGEST_FILE_CHARS} characters"
+        return Wrong(file=str(path), found=found, expected="a plan file", remedy="name a plan file")
+    for number, line in enumerate(text.split("\n"), 1):
         if len(line) > _LONGEST_LINE_CHARS:
-            what = f"{path}, line {number}: the line is longer than {_LONGEST_LINE_CHARS} characters"
-            raise PlanError(what, remedy="break the line")
+            return Wrong(
+                file=str(path), line=number, found=f"the line is longer than {_LONGEST_LINE_CHARS} characters",
+                expected="shorter lines", remedy="break the line",
+            )  # fmt: skip
+    return None
 
 
-def _refuse_inline_secrets(path: Path, text: str) -> None:
-    for number, line in enumerate(text.splitlines(), 1):
-        if _INLINE_SECRET.match(line):
-            raise PlanError(
-                f"{path}, line {number}: a plan file must not hold a secret or a connection string",
-                remedy='store it with the keyring and name its entry: secret = "NAME"',
-            )
+def _not_toml(path: Path, text: str, said: str) -> Wrong:
+    place = _TOML_PLACE.search(said)
+    line = int(place[1]) if place and place[1] else first_unread_line(text)
+    column = f" at column {place[2]}" if place and place[2] else ""
+    reason = _TOML_PLACE.sub("", said)
+    return Wrong(
+        file=str(path), line=line, found=f"the file is not TOML: {reason}{column}",
+        expected="TOML (https://toml.io): [section] lines, and key = value with text in quotes",
+        remedy="mend the line and check again: nothing else of a file can be looked at before it is TOML",
+    )  # fmt: skip
 
 
-def _remedy(wrong: str) -> str:
-    unknown = _UNKNOWN_KEY.search(wrong)
-    if unknown:
-        return f"remove {unknown[1]} or mend its name"
-    if "Expected `str`, got `int`" in wrong:
-        return "put the number into quotes"
-    return "mend the value"
+def _secret(path: Path, line: int, key: str) -> Wrong:
+    return Wrong(
+        file=str(path), line=line, key=key, found="a plan file must not hold a secret or a connection string",
+        expected="the name of a secret, never its value",
+        remedy='store it with the keyring and name its entry: secret = "NAME"; and change what was written down',
+    )  # fmt: skip
 
 
-def _place(path: Path, text: str, wrong: str) -> str:
-    """Return "FILE, line N" of the key that an error names, as near as the text tells."""
-    named = _PATH_IN_ERROR.search(wrong)
-    unknown = _UNKNOWN_KEY.search(wrong)
-    parts = named[1].split(".") if named else []
-    section, key = (parts[0] if parts else ""), (parts[1].partition("[")[0] if len(parts) > 1 else "")
-    return _place_of(path, text, section, unknown[1] if unknown else key.partition("[")[0])
+def _secret_lines(path: Path, text: str) -> Iterator[Wrong]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if _SECRET_LINE.match(line):
+            yield _secret(path, number, "")
 
 
-def _place_of(path: Path, text: str, section: str, key: str) -> str:
-    """Return "FILE, line N" of a key, of its section's header where the key is missing."""
-    current, best = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.]+)", line)
-        if header:
-            current = header[1]
-            if current in (section, key) and not best:
-                best = number
-        elif current == section and key and re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return f"{path}, line {number}"
-    return f"{path}, line {best}" if best else str(path)
+def _judged(path: Path, decoded: dict[str, Any], lines: Mapping[tuple[str | int, ...], int]) -> Reading:
+    unfit = list(misfits(decoded, RunConfig))
+    config = _readable(decoded, unfit)
+    unread = _unread(unfit)
+    found = [one for one in problems(config) if not _may_be_none(one, unread)]
+    told = [_told(path, one, lines) for one in unfit] + [_found(path, one, lines) for one in found]
+    unread |= {f"{one.section}.{one.key}" for one in found}
+    wrong = tuple(sorted(told, key=lambda one: one.line))
+    return Reading(path=path, config=config, wrong=wrong, lines=lines, unread=frozenset(unread))
+
+
+def _readable(decoded: dict[str, Any], unfit: Iterable[Misfit]) -> RunConfig:
+    """Return the configuration without the keys that do not fit."""
+    wrong = {one.path[:2] for one in unfit} | {one.path[:1] for one in unfit if len(one.path) == 1}
+    kept: dict[str, Any] = {}
+    for name, value in decoded.items():
+        if (name,) in wrong:
+            continue
+        kept[name] = value
+        if name in _SECTIONS:
+            kept[name] = {key: item for key, item in value.items() if (name, key) not in wrong}
+    return msgspec.convert(kept, RunConfig)
+
+
+def _unread(unfit: Iterable[Misfit]) -> set[str]:
+    """Return each key that cannot be read, or that was probably meant, as section.key; section alone for all."""
+    found = set()
+    for one in unfit:
+        parts = [str(part) for part in one.path[:2]]
+        found |= {".".join(parts), ".".join([*parts[:-1], one.meant])}
+    return found
+
+
+def _may_be_none(problem: Problem, unread: set[str]) -> bool:
+    names = {f"{problem.section}.{problem.key}", *problem.rests_on}
+    return bool((names | {name.partition(".")[0] for name in names}) & unread)
+
+
+def _told(path: Path, misfit: Misfit, lines: Mapping[tuple[str | int, ...], int]) -> Wrong:
+    key, line = ".".join(str(part) for part in misfit.path), line_of(misfit.path, lines)
+    name = str(misfit.path[-1])
+    if misfit.kind == UNKNOWN and _SECRET_KEY.fullmatch(name):
+        return _secret(path, line, key)
+    told = Wrong(
+        file=str(path), line=line, key=key, found=misfit.found, expected=misfit.expected, remedy=misfit.remedy
+    )
+    homes = [section for section, struct in _SECTIONS.items() if name in struct.__struct_fields__]
+    if misfit.kind == UNKNOWN and homes and len(misfit.path) < 3 and name not in _SECTIONS:
+        places = " or ".join(f"[{home}]" for home in homes)
+        return replace(told, remedy=f"move it: {name} stands under {places}")
+    return told
+
+
+def _found(path: Path, problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> Wrong:
+    return Wrong(
+        file=str(path), line=line_of((problem.section, problem.key), lines), key=f"{problem.section}.{problem.key}",
+        found=problem.what, expected=problem.expected, remedy=problem.remedy,
+    )  # fmt: skip
 
 
 def with_options(config: RunConfig, changes: dict[str, dict[str, Any]]) -> RunConfig:

@@ -19,6 +19,7 @@ from console.engine.archive import build_harness
 from console.environments.process import CLEAN_ENVIRONMENT
 from console.errors import PackError, SubjectError
 from console.model.pack import AGAIN, Scenario
+from console.model.problem import Wrong
 from console.packs import LoadedPack, read_pack
 from console.subjects import materialise
 from console.testing.server import FakeServer
@@ -61,7 +62,7 @@ def try_pack(
     """
     loaded, wrong = read_pack(Path(folder))
     for problem in wrong:
-        raise problem
+        raise PackError(problem.what, remedy=problem.remedy)
     assert loaded is not None
     known = {one.id: one for one in loaded.pack.scenario}
     wanted = [known[name] for name in scenarios] if scenarios else list(known.values())
@@ -71,7 +72,7 @@ def try_pack(
     return {reply["scenario"]: reply for reply in replies[1:]}
 
 
-def _sentence(wrong: PackError | SubjectError) -> str:
+def _sentence(wrong: PackError | SubjectError | Wrong) -> str:
     return f"{wrong.what}; {wrong.remedy}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pages import CHECKOUT, PAGES, command_lines, options_of, parsers
 
-from console.cli.main import _parser
+from console.cli.main import parser_of
 
 _NAMES = [str(path.relative_to(CHECKOUT)) for path in PAGES]
 _FILE = re.compile(r"`((?:console|docs|sql|scenarios|tests|screenshots|\.ci)/[\w./-]*)`")
@@ -22,7 +22,7 @@ def test_commands_and_options_exist(page: Path) -> None:
     for line in command_lines(page):
         words = line.split()[1:]
         if words[0].startswith("--"):
-            assert words[0] in options_of(_parser(None)), line
+            assert words[0] in options_of(parser_of([])), line
             continue
         assert words[0] in known, f"{page.name}: {line}"
         for word in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line):

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Words, str, str]] = {
     "unknown pack": (
         lambda _d, _p: ["--pack", "no_such_pack"], "there is no pack 'no_such_pack'", "cutter_dry_run",
     ),
-    "broken pack": (_broken_pack, "pack.toml cannot be read", "mend the file"),
+    "broken pack": (_broken_pack, "the file cannot be read", "mend the file"),
     "file as runs folder": (
         lambda _d, p: ["--runs-dir", _file(p / "file")], "cannot be written: ", "--runs-dir",
     ),

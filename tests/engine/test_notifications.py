@@ -222,12 +222,12 @@ def test_a_command_is_looked_at_beforehand(tmp_path: Path) -> None:
 
 PROBLEMS = {
     'command = ["notify-send"]': "'notify-send' is not the absolute path of a program",
-    'command = "/bin/true"': "Expected `array`, got `str`",
+    'command = "/bin/true"': "command is a string, not a list of strings",
     'webhook_secret = "https://hooks.example.org/x"': "is no name of a secret",
     'webhook_secret = "prompt:x"': "is no name of a stored secret",
     'url = "https://x"': "must not hold a secret",
     "events = []": "events names nothing",
-    'events = ["begun"]': "Invalid enum value 'begun'",
+    'events = ["begun"]': "number 1 of events is 'begun', not",
     "timeout_s = 0.0": "timeout_s 0 is not between 0.1 and 300",
 }
 

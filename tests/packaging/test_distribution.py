@@ -21,7 +21,16 @@ from fix_runs import Drydock
 import console
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-TRAVEL_AS = {"console": "console", "sql": "console/data/sql", "scenarios": "console/data/scenarios"}
+TRAVEL_AS = {
+    "console": "console",
+    "sql": "console/data/sql",
+    "scenarios": "console/data/scenarios",
+    "docs/completion": "console/data/docs/completion",
+}
+TRAVEL_ALONE = (
+    "console/data/docs/plan.schema.json",
+    f"drydock_console-{console.__version__}.data/data/share/man/man1/drydock.1",
+)
 LEFT_AT_HOME = ("__pycache__", ".pyc", "_cache/", ".hypothesis")
 SOME_FILES = (
     "console/py.typed",
@@ -78,8 +87,8 @@ def places_of(*names: str) -> list[str]:
 
 
 def travelling() -> set[str]:
-    """Return what the checkout's three folders are called in a wheel, caches left out."""
-    found = {
+    """Return what the checkout's folders and single files are called in a wheel, caches left out."""
+    found = {*TRAVEL_ALONE} | {
         f"{there}/{path.relative_to(CHECKOUT / here).as_posix()}"
         for here, there in TRAVEL_AS.items()
         for path in (CHECKOUT / here).rglob("*")
@@ -113,7 +122,7 @@ def installed(wheel: Path) -> Iterator[Path]:
 
 
 def test_wheel_holds_exactly_what_the_checkout_has(wheel: Path) -> None:
-    """A file of console/, sql/ or scenarios/ that does not travel, and a cache that does, are found."""
+    """A file of console/, sql/, scenarios/ or docs/ that does not travel, and a cache that does, are found."""
     found = {name for name in names_in(wheel) if ".dist-info/" not in name}
     assert found == travelling()
     assert found >= set(SOME_FILES)
@@ -167,6 +176,9 @@ def test_installed_wheel_uses_its_own_data(installed: Path, drydock: Drydock) ->
     ]
     assert Path(pack["folder"]).is_relative_to(installed)
     assert "find_leaves_transaction_open" in pack["known_bad"]
+    schema = (CHECKOUT / "docs" / "plan.schema.json").read_text("utf-8")
+    assert program.command("check", "--schema").stdout == schema
+    assert program.command("completion", "fish").stdout.startswith("# AUTOMATICALLY GENERATED")
 
 
 def test_installed_wheel_passes_the_demo(installed: Path, drydock: Drydock) -> None:

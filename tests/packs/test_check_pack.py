@@ -57,7 +57,11 @@ def test_every_problem_is_told(tmp_path: Path) -> None:
     )
     (folder / "pack.toml").write_text((folder / "pack.toml").read_text() + "[nothing]\n")
     problems = check_pack(folder)
-    for says in ("inventory.json cannot be read", "unknown field `nothing`", "occurs 0 times, not once"):
+    for says in (
+        "inventory.json: the required key tables is missing",
+        "unknown key or section 'nothing'",
+        "occurs 0 times, not once",
+    ):
         assert any(says in problem for problem in problems), problems
 
 

@@ -1,0 +1,1 @@
+"""Scenarios of a pack with problems; never run."""
