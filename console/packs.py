@@ -85,7 +85,10 @@ def _check(folder: Path, pack: Pack, inventory: Inventory) -> None:
     ids = [scenario.id for scenario in pack.scenario]
     for wrong, sentence in (
         (len(set(ids)) != len(ids), "a scenario id occurs twice"),
-        (set(pack.baseline) != set(pack.tables), "[baseline] does not name exactly the tables"),
+        (
+            isinstance(pack.baseline, dict) and set(pack.baseline) != set(pack.tables),
+            "[baseline] does not name exactly the tables",
+        ),
         (set(inventory.tables) != set(pack.tables), "frozen/inventory.json does not hold exactly the tables"),
         (
             any(not set(scenario.rows) <= set(pack.tables) for scenario in pack.scenario),

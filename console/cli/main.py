@@ -31,6 +31,7 @@ class Command:
 
 COMMANDS = (
     Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
+    Command(name="init", help="draft a plan and a pack from your own database", module="init"),
     Command(name="attach", help="the live screen of a run that goes on", module="attach"),
     Command(name="browse", help="the evidence of all runs, or of one, on the screen", module="browse"),
     Command(name="approve", help="let a waiting run go on", module="approve"),

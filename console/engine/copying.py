@@ -16,6 +16,7 @@ from console.engine.witnessing import Mark, leave_mark
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
 from console.errors import StepFailed
+from console.model.catalogue import pack_name
 from console.model.facts import (
     Identifier,
     Restore,
@@ -142,7 +143,7 @@ def require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None
 def relations_of(run: Rehearsal) -> list[str]:
     schema = run.loaded.pack.schema
     granted = {
-        grant.object.removeprefix(f"{schema}.")
+        pack_name(schema, *grant.object.split(".", 1))
         for grant in run.loaded.privileges.grants
         if grant.kind in ("table", "view", "column")
     }
