@@ -26,7 +26,7 @@ from console.drafting.choose import (
     warnings,
 )
 from console.drafting.files import require_new, write_new
-from console.drafting.look import Holdings, freeze, look
+from console.drafting.look import Holdings, declared_functions, freeze, look
 from console.drafting.origins import DEMO_DATABASE, DEMO_FOLDER, opened_source
 from console.drafting.texts import Draft, pack_py_text, pack_toml_text, plan_text
 from console.engine.import_check import subject_imports
@@ -187,6 +187,7 @@ def _drafted(
             "schema", options.schema, likely_schema(found, writers), "the schema that your code writes to"
         )
         tables = chosen_tables(found, schema, options.tables)
+        functions = declared_functions(connection, schema, tables)
         inventory, privileges = freeze(
             connection, schema=schema, tables=tables, writers=writers, database=database
         )
@@ -199,7 +200,8 @@ def _drafted(
         package=package, pack_id=_pack_id(folder), database=database, schema=schema, owner=copy_owner(found),
         tables=tuple(tables), writers=tuple(writers),
         absent=tuple(sorted({*found.named_by_dump, *privileges.roles})),
-        security_definer=found.security_definer, rules=found.rules, inventory=inventory, privileges=privileges,
+        security_definer=found.security_definer, rules=found.rules, functions=functions,
+        inventory=inventory, privileges=privileges,
     )  # fmt: skip
     return draft, _notes(draft, found)
 

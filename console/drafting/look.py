@@ -11,9 +11,16 @@ from typing import Any
 
 import psycopg
 
-from console.model.catalogue import Inventory, Privileges, pack_name
+from console.model.catalogue import Inventory, Privileges, pack_name, whole_name
 from console.sql import run
-from console.witness.catalogue import Identity, read_grantees, read_identity, read_inventory, read_privileges
+from console.witness.catalogue import (
+    Identity,
+    leaf_tables,
+    read_grantees,
+    read_identity,
+    read_inventory,
+    read_privileges,
+)
 from console.witness.privilege_matrix import ADMIN_SUFFIX
 
 Connection = psycopg.Connection[Any]
@@ -86,6 +93,13 @@ def freeze(
     return inventory, read_privileges(
         conn, roles=roles, relations=relations, schema=schema, database=database
     )
+
+
+def declared_functions(conn: Connection, schema: str, tables: Sequence[str]) -> tuple[str, ...]:
+    """Return the database's own functions, as schema.name, that the named tables run by themselves."""
+    leaves = leaf_tables(conn, schema, tables).values()
+    relations = sorted({whole_name(schema, name) for name in tables}.union(*leaves))
+    return tuple(name for (name,) in run(conn, "drafting/declared_functions", {"relations": relations}))
 
 
 def _with_groups(conn: Connection, writers: Sequence[str], database: str) -> list[str]:

@@ -31,6 +31,7 @@ class Draft:
     absent: tuple[str, ...]
     security_definer: tuple[str, ...]
     rules: tuple[str, ...]
+    functions: tuple[str, ...]
     inventory: Inventory
     privileges: Privileges
 
@@ -136,7 +137,8 @@ tables = {toml_list(draft.tables)}
 # A dump grants to these roles and does not create them. Those of frozen/privileges.json are made after the restore.
 roles_absent_in_copy = {toml_list(draft.absent)}
 # Functions of your own that a statement may run, as "schema.name": whatever they do is then allowed (G-19).
-functions_allowed = []
+# These are what the tables run by themselves, in triggers, defaults and checks of frozen/inventory.json.
+functions_allowed = {toml_list(draft.functions)}
 scenario_timeout_s = 120
 # Every table must end with the source's rows and what the scenarios below add to them. A table with a number of
 # its own:  [baseline]  entry = 15  other = "source"
