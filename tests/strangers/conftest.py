@@ -5,40 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 from psycopg import sql
 from public_schemas import HERE, load_chinook, load_pgbench, load_procrastinate
+from stranger_server import READER, Stranger
 
 from console.environments.cluster import Cluster
 from console.environments.programs import find_programs
 from console.secrets import make_password, scram_verifier, write_secret_file
-
-READER = "drydock_reader"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stranger:
-    """A running server and the 0600 file with the password of a role that may read everything."""
-
-    cluster: Cluster
-    superuser_password: str
-    secret: Path
-
-    def connect(self, database: str) -> Any:
-        """Open an autocommit session as the superuser (a context manager)."""
-        return self.cluster.connect(password=self.superuser_password, database=database)
-
-    def options(self, database: str, *more: str) -> list[str]:
-        """Return the words of `drydock init` that lead to a database here."""
-        host = str(self.cluster.socket_folder)
-        reader = ["--role", READER, "--secret", f"file:{self.secret}", "--sslmode", "disable"]
-        return ["--source", "connection", "--host", host, "--database", database, *reader, "--yes", *more]
 
 
 @pytest.fixture(scope="session")

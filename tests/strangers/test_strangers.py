@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Stranger
 from fix_runs import Drydock, Ended, Said
 from public_schemas import HERE
+from stranger_server import Stranger
 
 from console.model.catalogue import Privileges
 from console.packs import load_pack
