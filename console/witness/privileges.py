@@ -101,6 +101,9 @@ def grant_statements(privileges: Privileges) -> list[Prepared]:
         prepare("privileges/revoke_public_database", {"object": sql.Identifier(name)}) for name in databases
     ]
     wanted = [grant for grant in privileges.public if grant.kind in ("schema", "database")]
+    for grant in privileges.grants:
+        if grant.kind == "function" and (grant.privilege != "EXECUTE" or grant.grantable):
+            raise _not_recreated(grant)
     wanted += [grant for grant in privileges.grants if grant.kind != "function"]
     return made + [_grant_statement(grant) for grant in wanted]
 
@@ -117,11 +120,7 @@ def function_grant_statements(conn: psycopg.Connection[Any], privileges: Privile
     with pinned(conn):
         rows = run(conn, "privileges/functions_by_name", {"names": sorted({one.object for one in wanted})})
     known = {name: (schema, function, arguments) for name, schema, function, arguments in rows}
-    return [
-        _function_grant(grant, *known[grant.object])
-        for grant in wanted
-        if grant.object in known and grant.privilege == "EXECUTE" and not grant.grantable
-    ]
+    return [_function_grant(grant, *known[grant.object]) for grant in wanted if grant.object in known]
 
 
 def _function_grant(grant: Grant, schema: str, function: str, arguments: str) -> Prepared:
@@ -176,10 +175,7 @@ def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
 def _grant_statement(grant: Grant) -> Prepared:
     file = _GRANT_FILES.get(grant.kind)
     if file is None or grant.privilege not in _KEYWORDS or grant.grantable:
-        raise PackError(
-            f"the frozen matrix gives {grant.grantee} {privilege_words(grant)}, which Drydock does not recreate",
-            remedy="keep to plain privileges on tables, columns, views, sequences, schemas and the database",
-        )
+        raise _not_recreated(grant)
     whole = grant.kind in ("schema", "database")
     grantee = sql.SQL("PUBLIC") if grant.grantee == PUBLIC else sql.Identifier(grant.grantee)
     parts: dict[str, sql.Composable] = {
@@ -190,6 +186,13 @@ def _grant_statement(grant: Grant) -> Prepared:
     if grant.column:
         parts["column"] = sql.Identifier(grant.column)
     return prepare(file, parts)
+
+
+def _not_recreated(grant: Grant) -> PackError:
+    return PackError(
+        f"the frozen matrix gives {grant.grantee} {privilege_words(grant)}, which Drydock does not recreate",
+        remedy="keep to plain privileges on tables, columns, views, sequences, functions, schemas and the database",
+    )
 
 
 def _setting(entry: str) -> dict[str, sql.Composable]:
