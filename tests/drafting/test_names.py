@@ -36,7 +36,7 @@ def test_a_group_is_made_before_its_members() -> None:
 
 
 def test_cells_know_other_schemas_and_predefined_roles() -> None:
-    """A cell is probed although a grant in another schema or a predefined role allows it, or one that nobody grants is not."""
+    """A cell is probed that another schema's grant or a predefined role allows, or one that nobody grants is not."""
     column = OneColumn(name="c", type="text", not_null=False)
     tables = {"a": Table(columns=(column,)), "audit.log": Table(columns=(column,))}
     matrix = Privileges(
