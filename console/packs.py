@@ -257,7 +257,7 @@ def _contradictions(path: Path, pack: Pack, inventory: Inventory | None, lines: 
         )  # fmt: skip
 
     tables = set(pack.tables)
-    if set(pack.baseline) != tables:
+    if isinstance(pack.baseline, dict) and set(pack.baseline) != tables:
         found = "[baseline] does not name exactly the tables" + _difference(set(pack.baseline), tables)
         yield told(("baseline",), found, "one row count for each of the tables")
     if inventory is not None and set(inventory.tables) != tables:

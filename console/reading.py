@@ -51,7 +51,11 @@ class Misfit:
 def misfits(value: Any, annotation: Any, path: Path = ()) -> Iterator[Misfit]:
     """Yield every place of a decoded document that does not fit, in the document's order."""
     if get_origin(annotation) in (Union, types.UnionType) and value is not None:
-        [annotation] = [one for one in get_args(annotation) if one is not type(None)]
+        members = _members(annotation)
+        if len(members) > 1:
+            yield from _of_union(value, annotation, path)
+            return
+        [annotation] = members
     origin = get_origin(annotation)
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         if isinstance(value, dict):
@@ -73,6 +77,22 @@ def misfits(value: Any, annotation: Any, path: Path = ()) -> Iterator[Misfit]:
         else:
             return
     yield _misfit(value, annotation, path)
+
+
+def _members(annotation: Any) -> list[Any]:
+    return [one for one in get_args(annotation) if one is not type(None)]
+
+
+def _of_union(value: Any, annotation: Any, path: Path) -> Iterator[Misfit]:
+    """Yield nothing where one member fits; else what the member misses that comes furthest, or the place itself."""
+    found = [list(misfits(value, one, path)) for one in _members(annotation)]
+    if not all(found):
+        return
+    nearest_one = max(found, key=lambda one: max(len(misfit.path) for misfit in one))
+    if all(misfit.path == path for misfit in nearest_one):
+        yield _misfit(value, annotation, path)
+    else:
+        yield from nearest_one
 
 
 def _of_struct(value: dict[str, Any], struct: type[msgspec.Struct], path: Path) -> Iterator[Misfit]:
@@ -114,7 +134,9 @@ def _misfit(value: Any, annotation: Any, path: Path) -> Misfit:
         remedy = f"write a section: [{name}] on a line of its own, its keys below"
     else:
         remedy = f"write {wanted}" + (
-            ", without quotes" if isinstance(value, str) and "list" not in wanted else ""
+            ", without quotes"
+            if isinstance(value, str) and "list" not in wanted and '"' not in wanted
+            else ""
         )
     return Misfit(
         path=path,
@@ -134,13 +156,19 @@ def words_of(annotation: Any) -> str:
     """Return a type in a reader's words."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return words_of(inner[0])
+        return " or ".join(
+            dict.fromkeys(word for one in _members(annotation) for word in words_of(one).split(" or "))
+        )
     if origin is Literal:
         return " or ".join(f'"{word}"' for word in inner)
     if origin is tuple:
         return f"a list of {_MANY.get(inner[0], 'tables')}"
     if origin is dict:
-        return f"a table of {_MANY.get(inner[1], 'tables')}"
+        kinds = _members(inner[1]) if get_origin(inner[1]) in (Union, types.UnionType) else [inner[1]]
+        many = dict.fromkeys(
+            _MANY.get(one, words_of(one) if get_origin(one) is Literal else "tables") for one in kinds
+        )
+        return f"a table of {' or '.join(many)}"
     return _WORDS.get(annotation, "a table")
 
 

@@ -245,3 +245,27 @@ def test_links_and_special_files_are_refused(tmp_path: Path, make: Callable[[Pat
     make(tmp_path / "odd")
     with pytest.raises(PackError, match="odd is a link or a special file; replace it by a regular file"):
         tree_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [
+        ('baseline = "source"', {"entry": 41, "line": 7}),
+        ('[baseline]\nentry = "source"\nline = 3', {"entry": 41, "line": 3}),
+    ],
+)
+def test_a_baseline_can_be_the_sources(folder: Path, baseline: str, expected: dict[str, int]) -> None:
+    """A table that is as the source has another number than the source's rows and what the scenarios add."""
+    head, _old, rest = PACK.partition("[baseline]\nentry = 1\nline = 0\n")
+    (folder / "pack.toml").write_text(f"{head}{baseline}\n{rest}", "utf-8")
+    pack = load_pack(folder).pack
+    assert pack.baseline_total_rows is None
+    assert pack.expected_rows({"entry": 40, "line": 7}) == expected
+
+
+def test_another_word_than_source_is_no_baseline(folder: Path) -> None:
+    """A misspelt word is taken for a baseline."""
+    head, _old, rest = PACK.partition("[baseline]\nentry = 1\nline = 0\n")
+    (folder / "pack.toml").write_text(f'{head}baseline = "sauce"\n{rest}', "utf-8")
+    with pytest.raises(PackError, match='baseline is a string, not a table of whole numbers or "source"'):
+        load_pack(folder)

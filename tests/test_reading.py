@@ -117,3 +117,23 @@ def test_misfits_of_a_pack() -> None:
         ("id",), ("scenario", 0, "kind"), ("scenario", 0, "attempt", 0, "name"), ("proof",),
     }  # fmt: skip
     assert list(misfits({"tables": {}, "more": 1}, Inventory)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("source", []),
+        ({"a": 1, "b": "source"}, []),
+        ({"a": 1, "b": "sauce"}, ["baseline.b"]),
+        ("sauce", ["baseline"]),
+        (7, ["baseline"]),
+    ],
+)
+def test_one_of_several_types_is_enough(value: object, found: list[str]) -> None:
+    """Where a key may be a word or a table, either fits, and what does not is told at its place."""
+    whole = {"id": "x", "title": "x", "database": "d", "schema": "s", "owner": "o", "tables": [], "scenario": [],
+             "subject": {"folder": "s", "package": "p"}, "baseline": value}  # fmt: skip
+    told = list(misfits(whole, Pack))
+    assert [".".join(map(str, one.path)) for one in told] == found
+    for one in told:
+        assert '"source"' in one.expected

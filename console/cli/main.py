@@ -32,6 +32,7 @@ class Command:
 
 COMMANDS = (
     Command(name="run", help="rehearse: no file runs the demo on embedded PostgreSQL", module="run"),
+    Command(name="init", help="draft a plan and a pack from your own database", module="init"),
     Command(
         name="check", help="everything that is wrong with a plan file, before a run exists", module="check"
     ),

@@ -17,6 +17,7 @@ from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
 from console.environments.restoring import Parts, with_foreign_keys_last
 from console.errors import StepFailed
+from console.model.catalogue import pack_name
 from console.model.facts import (
     Identifier,
     Restore,
@@ -145,7 +146,7 @@ def require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None
 def relations_of(run: Rehearsal) -> list[str]:
     schema = run.loaded.pack.schema
     granted = {
-        grant.object.removeprefix(f"{schema}.")
+        pack_name(schema, *grant.object.split(".", 1))
         for grant in run.loaded.privileges.grants
         if grant.kind in ("table", "view", "column")
     }

@@ -29,19 +29,27 @@ from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
 from console.subjects import materialise
 from console.witness.catalogue import read_identity, read_privileges
-from console.witness.privilege_matrix import Cell, ungranted_cells, writable_columns
-from console.witness.privileges import grant_statements, probe, role_statements
+from console.witness.privilege_matrix import Cell, groups_first, ungranted_cells, writable_columns
+from console.witness.privileges import (
+    function_grant_statements,
+    grant_statements,
+    probe,
+    role_statements,
+)
 
 
 def make_roles(run: Rehearsal) -> None:
     """C-06: the frozen roles and the frozen matrix, then what the copy really grants and refuses."""
     frozen = run.loaded.privileges
     with run.the_environment().connect(run.database, options=OUTSIDE_LOG) as connection:
-        for name, role in sorted(frozen.roles.items()):
+        for name in groups_first(frozen.roles):
+            role = frozen.roles[name]
             verifier = scram_verifier(run.registry.value(name)) if role.login else None
             for statement in role_statements(name, role, verifier=verifier, database=run.database):
                 send(connection, statement)
         for statement in grant_statements(frozen):
+            send(connection, statement)
+        for statement in function_grant_statements(connection, frozen):
             send(connection, statement)
     with run.the_environment().connect(run.database) as connection:
         run.recorder.fact("inventory.frozen", run.loaded.inventory, source="the pack's frozen/inventory.json")

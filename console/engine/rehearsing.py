@@ -23,7 +23,7 @@ from console.model.facts import Effects, ScenarioRows, Witnesses
 from console.model.pack import Scenario
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import run as run_sql
-from console.witness.catalogue import count_rows
+from console.witness.catalogue import count_rows, feeding_sequences, leaf_tables
 from console.witness.effects import catalogue_digest, read_sequences, read_tuple_effects
 from console.witness.outside import belied_by_the_server, outside_every_scenario
 from console.witness.reconcile import Reconciliation, reconcile, shortened
@@ -140,12 +140,14 @@ def _effects(run: Rehearsal) -> Effects:
     roles = sorted(run.loaded.privileges.roles)
     [(backends,)] = run_sql(connection, "effects/backends_of_roles", {"roles": roles})
     effects = read_tuple_effects(connection)
-    own = {f"{run.loaded.pack.schema}.{table}" for table in run.loaded.pack.tables}
+    pack = run.loaded.pack
+    own = {leaf for leaves in leaf_tables(connection, pack.schema, pack.tables).values() for leaf in leaves}
+    fed = feeding_sequences(connection, pack.schema, pack.tables)
     return Effects(
         harness_backends=backends,
         deleted={name: counts.deleted for name, counts in effects.items()},
         elsewhere={name: (it.inserted, it.updated) for name, it in effects.items() if name not in own},
-        sequences=read_sequences(connection),
+        sequences={name: at for name, at in read_sequences(connection).items() if name not in fed},
         catalogue=catalogue_digest(connection),
     )
 

@@ -12,10 +12,11 @@ from console.errors import StepFailed
 from console.evidence.bundle import gather_documents, seal_first
 from console.evidence.scan import scan_files
 from console.model.event import GateJudged, SecretRedacted
-from console.model.facts import Baseline, Redactions, Scan, SourceIdentity
+from console.model.facts import Baseline, Redactions, Scan, ScenarioRows, SourceIdentity
 from console.model.gate import Facts, GateVerdict, judge
 from console.packs import tree_files
-from console.witness.catalogue import count_rows, read_inventory
+from console.sql import EngineConnection
+from console.witness.catalogue import count_rows, leaf_tables, read_inventory
 
 FIRST_SEAL_NOTE = "first_seal"
 LEAK_GATE = "G-23"
@@ -30,17 +31,36 @@ def verify(run: Rehearsal) -> None:
     with run.the_environment().connect(run.database) as connection:
         inventory = read_inventory(connection, pack.schema, pack.tables)
         found = count_rows(connection, pack.schema, pack.tables)
+        expected, told_by = _expected_rows(run, connection)
         privileges = found_privileges(run, connection)
         probes = deny_probes(run, connection)
     recorder.fact("inventory.copy", inventory, source="the copy's catalogue after the scenarios")
     ran = tuple(recorder.state.scenarios)
-    baseline = Baseline(ran=ran, expected=pack.baseline, found=found)
-    recorder.fact("baseline", baseline, source="the engine's own exact counts")
+    baseline = Baseline(ran=ran, expected=expected, found=found)
+    recorder.fact("baseline", baseline, source=f"the engine's own exact counts; expected: {told_by}")
     recorder.fact("privileges.after", privileges, source="aclexplode in the copy after the scenarios")
     recorder.fact("privileges.probes_after", probes, source="each ungranted cell, tried and rolled back")
     look_at_source(run)
     look_once_more(run)
     scan_records(run)
+
+
+def _expected_rows(run: Rehearsal, connection: EngineConnection) -> tuple[dict[str, int], str]:
+    """Return the rows that each table must have now, and who says so.
+
+    A table that is as the source has the rows of the manifest, taken in the dump's own snapshot; a dump file
+    without a manifest is all that is known of its source, so that the restored copy's first count stands in.
+    """
+    pack = run.loaded.pack
+    if not pack.as_the_source:
+        return pack.expected_rows({}), "the pack's baseline"
+    manifest = run.recorder.state.facts.get("manifest.source")
+    if manifest is None:
+        first = ScenarioRows(**run.recorder.state.facts[f"rows.{pack.scenario[0].id}"])
+        return pack.expected_rows(first.before), "the copy before the first scenario, and the scenarios"
+    leaves = leaf_tables(connection, pack.schema, pack.as_the_source)
+    source = {name: sum(manifest["rows"].get(one, 0) for one in below) for name, below in leaves.items()}
+    return pack.expected_rows(source), "the source in the dump's snapshot, and the scenarios"
 
 
 def scan_records(run: Rehearsal) -> None:

@@ -7,6 +7,24 @@ from typing import Literal
 import msgspec
 
 
+def split_name(schema: str, name: str) -> tuple[str, str]:
+    """Return schema and table of a pack's name for a table: a bare one is of `schema`, else "schema.table"."""
+    if "." not in name:
+        return schema, name
+    own, _dot, table = name.partition(".")
+    return own, table
+
+
+def whole_name(schema: str, name: str) -> str:
+    """Return "schema.table" of a pack's name for a table."""
+    return ".".join(split_name(schema, name))
+
+
+def pack_name(schema: str, owner: str, table: str) -> str:
+    """Return how a pack of `schema` calls the table `owner`.`table`: bare where that is not ambiguous."""
+    return table if owner == schema and "." not in table else f"{owner}.{table}"
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One column: `type` as format_type prints it; `default` as pg_get_expr prints it."""
 
@@ -36,7 +54,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """Tables by bare name."""
+    """Tables by bare name; those of another schema than the pack's as schema.table."""
 
     tables: dict[str, Table]
 

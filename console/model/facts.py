@@ -229,7 +229,8 @@ class Effects(Fact, frozen=True, kw_only=True):
     """Before C-10 and after it, G-20: n_tup_del by schema.table, a digest of each catalogue table.
 
     `elsewhere`: n_tup_ins and n_tup_upd of tables that are not the pack's; `sequences`:
-    "last_value,is_called"; `harness_backends`: living sessions of the pack's roles.
+    "last_value,is_called" of those from which no column of the pack's tables takes its values (an INSERT moves
+    such a one, also when it is rolled back); `harness_backends`: living sessions of the pack's roles.
     """
 
     harness_backends: Count

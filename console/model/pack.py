@@ -16,11 +16,16 @@ does things, and what it reports is a claim.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
+
+AsSource = Literal["source"]
+AS_SOURCE: AsSource = "source"
+"""A baseline that moves with production: the rows of the dump's snapshot and what the scenarios add to them."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +153,11 @@ class MigrationWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole pack. `tables` and `baseline` name tables of `schema` without the schema."""
+    """A whole pack. `tables` and `baseline` name tables of `schema` without the schema, others as schema.table.
+
+    `baseline` gives each table's rows at the end: a number, or "source" for the source's rows and what the
+    scenarios add; "source" alone means that for every table.
+    """
 
     id: str
     title: str
@@ -156,7 +165,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     schema: str
     owner: str
     tables: tuple[str, ...]
-    baseline: dict[str, int]
+    baseline: dict[str, int | AsSource] | AsSource
     subject: PackSubject
     scenario: tuple[Scenario, ...] = ()
     rival: tuple[Rival, ...] = ()
@@ -167,6 +176,23 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     migration: MigrationWords | None = None
 
     @property
-    def baseline_total_rows(self) -> int:
-        """Return the expected number of rows over all tables."""
-        return sum(self.baseline.values())
+    def baseline_total_rows(self) -> int | None:
+        """Return the expected number of rows over all tables, None where one depends on the source."""
+        return None if self.as_the_source else sum(self.expected_rows({}).values())
+
+    @property
+    def as_the_source(self) -> tuple[str, ...]:
+        """Return the tables whose rows at the end depend on the source's."""
+        if isinstance(self.baseline, dict):
+            return tuple(table for table, rows in self.baseline.items() if rows == AS_SOURCE)
+        return self.tables
+
+    def expected_rows(self, source: Mapping[str, int]) -> dict[str, int]:
+        """Return the rows that each table must have in the end; `source` holds those of the dump's snapshot."""
+        given = self.baseline if isinstance(self.baseline, dict) else dict.fromkeys(self.tables, AS_SOURCE)
+        return {
+            table: rows
+            if isinstance(rows, int)
+            else source[table] + sum(scenario.rows.get(table, 0) for scenario in self.scenario)
+            for table, rows in given.items()
+        }

@@ -43,7 +43,8 @@ def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:
     }  # fmt: skip
     for what, names in named.items():
         for name in names:
-            if not _is_name(name):
+            # A table of another schema than the pack's is named schema.table, and either may hold a dot.
+            if not _is_name(name, names=2 if what == "table" else 1):
                 yield f"the {what} {name!r} is no name of PostgreSQL's: 1 to 63 bytes without control characters"
     if pack.schema.startswith("pg_") or pack.schema == "information_schema":
         yield f"the schema {pack.schema!r} is PostgreSQL's own"
@@ -52,8 +53,9 @@ def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:
             yield f"the {what} {role!r} is PostgreSQL's own, and the copy has a superuser of that name: name another"
 
 
-def _is_name(name: str) -> bool:
-    return 0 < len(name.encode("utf-8", "replace")) <= LONGEST_NAME_BYTES and name.isprintable()
+def _is_name(name: str, *, names: int) -> bool:
+    longest_bytes = names * LONGEST_NAME_BYTES + names - 1
+    return 0 < len(name.encode("utf-8", "replace")) <= longest_bytes and name.isprintable()
 
 
 def _faults_of_subject(pack: Pack) -> Iterator[str]:

@@ -13,7 +13,18 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from console.model.catalogue import Column, Grant, Inventory, Manifest, Privileges, Role, Table
+from console.model.catalogue import (
+    Column,
+    Grant,
+    Inventory,
+    Manifest,
+    Privileges,
+    Role,
+    Table,
+    pack_name,
+    split_name,
+    whole_name,
+)
 from console.sql import pinned, run
 from console.witness.definitions import settled
 
@@ -44,13 +55,45 @@ def read_identity(conn: Connection) -> Identity:
 
 
 def read_inventory(conn: Connection, schema: str, tables: Sequence[str]) -> Inventory:
-    """Return the inventory of the named tables of one schema; a table that does not exist is absent."""
-    named = {"schema": schema, "tables": list(tables)}
-    with pinned(conn):
-        found = [name for (name,) in run(conn, "catalogue/table_names", named)]
-        columns = run(conn, "catalogue/table_columns", named)
-        parts = run(conn, "catalogue/table_parts", named)
-    return Inventory(tables={name: _table(name, columns, parts) for name in found})
+    """Return the inventory of the named tables (`split_name`); a table that does not exist is absent."""
+    found: dict[str, Table] = {}
+    for own, named in _by_schema(schema, tables).items():
+        wanted = {"schema": own, "tables": named}
+        with pinned(conn):
+            names = [name for (name,) in run(conn, "catalogue/table_names", wanted)]
+            columns = run(conn, "catalogue/table_columns", wanted)
+            parts = run(conn, "catalogue/table_parts", wanted)
+        found |= {pack_name(schema, own, name): _table(name, columns, parts) for name in names}
+    return Inventory(tables=found)
+
+
+def _by_schema(schema: str, tables: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {schema: []}
+    for name in tables:
+        own, table = split_name(schema, name)
+        found.setdefault(own, []).append(table)
+    return {own: named for own, named in found.items() if named}
+
+
+def leaf_tables(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return, by the pack's names, the "schema.table" that hold the rows: the table itself, or its partitions."""
+    found: dict[str, list[str]] = {name: [] for name in tables}
+    for own, named in _by_schema(schema, tables).items():
+        with pinned(conn):
+            rows = run(conn, "catalogue/leaf_tables", {"schema": own, "tables": named})
+        for table, leaf_schema, leaf in rows:
+            found[pack_name(schema, own, table)].append(f"{leaf_schema}.{leaf}")
+    return {name: tuple(leaves) for name, leaves in found.items()}
+
+
+def feeding_sequences(conn: Connection, schema: str, tables: Sequence[str]) -> frozenset[str]:
+    """Return the sequences, as schema.name, from which columns of the named tables take their values."""
+    found: set[str] = set()
+    for own, named in _by_schema(schema, tables).items():
+        with pinned(conn):
+            rows = run(conn, "catalogue/feeding_sequences", {"schema": own, "tables": named})
+        found |= {f"{where}.{name}" for where, name in rows}
+    return frozenset(found)
 
 
 def read_privileges(
@@ -58,13 +101,13 @@ def read_privileges(
 ) -> Privileges:
     """Return the named roles and every privilege granted to them, on whatever object of the database.
 
-    `relations` (bare names in `schema`), the schema and the database are where PUBLIC's privileges are
+    `relations` (`split_name`), their schemas and the database are where PUBLIC's privileges are
     listed too. A role that does not exist is absent. An owner's implied privileges are included.
     """
     named = {
         "roles": list(roles),
-        "relations": [f"{schema}.{name}" for name in relations],
-        "schema": schema,
+        "relations": [whole_name(schema, name) for name in relations],
+        "schemas": sorted({schema, *(split_name(schema, name)[0] for name in relations)}),
         "database": database,
     }
     with pinned(conn):
@@ -84,12 +127,12 @@ def read_grantees(conn: Connection) -> tuple[str, ...]:
 
 
 def count_rows(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str, int]:
-    """Return the exact row count of each named table, by bare name.
+    """Return the exact row count of each named table, by the pack's names (`split_name`).
 
     Raises psycopg.errors.UndefinedTable where one does not exist.
     """
     with pinned(conn):
-        return {name: _count(conn, schema, name) for name in tables}
+        return {name: _count(conn, *split_name(schema, name)) for name in tables}
 
 
 def read_sequences(conn: Connection) -> dict[str, str]:

@@ -10,22 +10,36 @@ from typing import Literal
 
 import msgspec
 
-from console.model.catalogue import Grant, Privileges, Role, Table
+from console.model.catalogue import Grant, Privileges, Role, Table, split_name, whole_name
 
 PUBLIC = "PUBLIC"
 REFUSED = "42501"
 """insufficient_privilege (PostgreSQL manual, appendix A)."""
 ADMIN_SUFFIX = " WITH ADMIN OPTION"
+_EVERYTHING: Mapping[str, frozenset[str]] = {
+    "SELECT": frozenset({"pg_read_all_data"}),
+    "INSERT": frozenset({"pg_write_all_data"}),
+    "UPDATE": frozenset({"pg_write_all_data"}),
+}
+"""What a predefined role gives on every table (PostgreSQL manual, Predefined Roles)."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One thing that a role must not be able to do; `column` empty means any column of the table."""
+    """One thing that a role must not be able to do; `column` empty means any column of the table.
+
+    `table` is the pack's name for it, of `schema` where it names none.
+    """
 
     role: str
     schema: str
     table: str
     privilege: Literal["SELECT", "INSERT", "UPDATE"]
     column: str = ""
+
+    @property
+    def relation(self) -> tuple[str, str]:
+        """Return schema and table by PostgreSQL's names."""
+        return split_name(self.schema, self.table)
 
 
 def differences(frozen: Privileges, found: Privileges) -> list[str]:
@@ -50,7 +64,8 @@ def ungranted_cells(privileges: Privileges, tables: Mapping[str, Table], schema:
     """Return every role x table x {SELECT, INSERT, UPDATE} that nothing in `privileges` grants.
 
     Where some columns are granted, one cell for each other column. Grants to PUBLIC and through the
-    memberships that `privileges` knows count as granted. `tables` are those of `schema` by bare name.
+    memberships that `privileges` knows count as granted, and so does what PostgreSQL's own pg_read_all_data
+    and pg_write_all_data give. `tables` are by the pack's names.
     """
     cells: list[Cell] = []
     reach = {role: _reach(privileges, role) for role in privileges.roles}
@@ -63,7 +78,10 @@ def ungranted_cells(privileges: Privileges, tables: Mapping[str, Table], schema:
             for privilege in ("SELECT", "INSERT", "UPDATE"):
 
                 def may(column: str, held: str = privilege, relation: str = name, who: str = role) -> bool:
-                    return any((one, f"{schema}.{relation}", held, column) in granted for one in reach[who])
+                    if reach[who] & _EVERYTHING[held]:
+                        return True
+                    whole = whole_name(schema, relation)
+                    return any((one, whole, held, column) in granted for one in reach[who])
 
                 cells += [
                     Cell(role=role, schema=schema, table=name, privilege=privilege, column=column)
@@ -72,10 +90,25 @@ def ungranted_cells(privileges: Privileges, tables: Mapping[str, Table], schema:
     return cells
 
 
+def groups_first(roles: Mapping[str, Role]) -> list[str]:
+    """Return the roles' names so that each comes behind the roles that it is a member of, else sorted."""
+    found: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in roles and name not in found:
+            for group in roles[name].member_of:
+                visit(group.removesuffix(ADMIN_SUFFIX))
+            found.append(name)
+
+    for name in sorted(roles):
+        visit(name)
+    return found
+
+
 def cell_name(cell: Cell) -> str:
     """Return the words for one cell: "role PRIVILEGE schema.table(column)"."""
     column = f"({cell.column})" if cell.column else ""
-    return f"{cell.role} {cell.privilege} {cell.schema}.{cell.table}{column}"
+    return f"{cell.role} {cell.privilege} {'.'.join(cell.relation)}{column}"
 
 
 def _role_differences(name: str, frozen: Role | None, found: Role | None) -> list[str]:

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from console.errors import PackError, StepFailed
 from console.model.catalogue import Grant, Privileges, Role, Table
-from console.sql import Prepared, prepare, run
+from console.sql import Prepared, pinned, prepare, run
 from console.witness.privilege_matrix import (
     ADMIN_SUFFIX,
     PUBLIC,
@@ -101,7 +101,35 @@ def grant_statements(privileges: Privileges) -> list[Prepared]:
         prepare("privileges/revoke_public_database", {"object": sql.Identifier(name)}) for name in databases
     ]
     wanted = [grant for grant in privileges.public if grant.kind in ("schema", "database")]
-    return made + [_grant_statement(grant) for grant in (*wanted, *privileges.grants)]
+    for grant in privileges.grants:
+        if grant.kind == "function" and (grant.privilege != "EXECUTE" or grant.grantable):
+            raise _not_recreated(grant)
+    wanted += [grant for grant in privileges.grants if grant.kind != "function"]
+    return made + [_grant_statement(grant) for grant in wanted]
+
+
+def function_grant_statements(conn: psycopg.Connection[Any], privileges: Privileges) -> list[Prepared]:
+    """Return the statements that grant EXECUTE as the matrix has it, on functions that the copy has.
+
+    The matrix names a function as the catalogue prints it; the server says how that is written in a statement,
+    so that no text of a file becomes SQL. One that is not there is left to G-09.
+    """
+    wanted = [grant for grant in privileges.grants if grant.kind == "function"]
+    if not wanted:
+        return []
+    with pinned(conn):
+        rows = run(conn, "privileges/functions_by_name", {"names": sorted({one.object for one in wanted})})
+    known = {name: (schema, function, arguments) for name, schema, function, arguments in rows}
+    return [_function_grant(grant, *known[grant.object]) for grant in wanted if grant.object in known]
+
+
+def _function_grant(grant: Grant, schema: str, function: str, arguments: str) -> Prepared:
+    parts: dict[str, sql.Composable] = {
+        "object": sql.Identifier(schema, function),
+        "arguments": sql.SQL(arguments),  # format_type's own words, each type quoted by the server
+        "grantee": sql.SQL("PUBLIC") if grant.grantee == PUBLIC else sql.Identifier(grant.grantee),
+    }
+    return prepare("privileges/grant_function", parts)
 
 
 def probe(conn: psycopg.Connection[Any], cell: Cell, columns: Sequence[str]) -> str:
@@ -114,7 +142,7 @@ def probe(conn: psycopg.Connection[Any], cell: Cell, columns: Sequence[str]) -> 
     if cell.privilege == "SELECT" and not cell.column:
         targets = [""]
     if not targets:
-        raise StepFailed(f"table {cell.schema}.{cell.table} has no column to probe", cause="drydock")
+        raise StepFailed(f"table {'.'.join(cell.relation)} has no column to probe", cause="drydock")
     answers = (_attempt(conn, cell, column) for column in targets)
     return next((answer for answer in answers if answer != REFUSED), REFUSED)
 
@@ -128,7 +156,7 @@ def allowed_cells(
 
 
 def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
-    parts: dict[str, sql.Composable] = {"table": sql.Identifier(cell.schema, cell.table)}
+    parts: dict[str, sql.Composable] = {"table": sql.Identifier(*cell.relation)}
     if column:
         parts["column"] = sql.Identifier(column)
     file = "privileges/probe_" + cell.privilege.lower()
@@ -147,10 +175,7 @@ def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
 def _grant_statement(grant: Grant) -> Prepared:
     file = _GRANT_FILES.get(grant.kind)
     if file is None or grant.privilege not in _KEYWORDS or grant.grantable:
-        raise PackError(
-            f"the frozen matrix gives {grant.grantee} {privilege_words(grant)}, which Drydock does not recreate",
-            remedy="keep to plain privileges on tables, columns, views, sequences, schemas and the database",
-        )
+        raise _not_recreated(grant)
     whole = grant.kind in ("schema", "database")
     grantee = sql.SQL("PUBLIC") if grant.grantee == PUBLIC else sql.Identifier(grant.grantee)
     parts: dict[str, sql.Composable] = {
@@ -161,6 +186,13 @@ def _grant_statement(grant: Grant) -> Prepared:
     if grant.column:
         parts["column"] = sql.Identifier(grant.column)
     return prepare(file, parts)
+
+
+def _not_recreated(grant: Grant) -> PackError:
+    return PackError(
+        f"the frozen matrix gives {grant.grantee} {privilege_words(grant)}, which Drydock does not recreate",
+        remedy="keep to plain privileges on tables, columns, views, sequences, functions, schemas and the database",
+    )
 
 
 def _setting(entry: str) -> dict[str, sql.Composable]:

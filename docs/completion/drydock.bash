@@ -6,9 +6,10 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_drydock_secret_subparsers=(set delete list)
-_shtab_drydock_subparsers=(run check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
+_shtab_drydock_subparsers=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
 
 _shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --environment --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
+_shtab_drydock_init_option_strings=(-h --help --source --host --port --database --role --secret --sslmode --container --dump --environment --subject --package --writer --schema --tables --yes)
 _shtab_drydock_check_option_strings=(-h --help --schema --json)
 _shtab_drydock_doctor_option_strings=(-h --help --json)
 _shtab_drydock_attach_option_strings=(-h --help --observe --theme --no-mouse --runs-dir)
@@ -40,6 +41,9 @@ _shtab_drydock_run___pack_COMPGEN=_shtab_cmd_compgen_e57dd0dc
 _shtab_drydock_run___pg_programs_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_run___work_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_run___runs_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_init_pos_0_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_init___dump_COMPGEN=_shtab_compgen_files
+_shtab_drydock_init___subject_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_check_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_drydock_doctor_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_drydock_attach_pos_0_COMPGEN=_shtab_cmd_compgen_f012b09e
@@ -72,13 +76,15 @@ _shtab_drydock_run___plan_choices=(dry-run proof migration)
 _shtab_drydock_run___supervise_choices=(boundary step scenario)
 _shtab_drydock_run___environment_choices=(embedded docker)
 _shtab_drydock_run___theme_choices=(dark light ansi)
+_shtab_drydock_init___source_choices=(connection container dump_file demo)
+_shtab_drydock_init___environment_choices=(embedded docker)
 _shtab_drydock_attach___theme_choices=(dark light ansi)
 _shtab_drydock_browse___theme_choices=(dark light ansi)
 _shtab_drydock_key_pos_0_choices=(show make trust)
 _shtab_drydock_gates___plan_choices=(dry-run proof migration)
 _shtab_drydock_secret_pos_0_choices=(set delete list)
 _shtab_drydock_completion_pos_0_choices=(bash zsh fish runs)
-_shtab_drydock_pos_0_choices=(run check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
+_shtab_drydock_pos_0_choices=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
 
 _shtab_drydock_run__h_nargs=0
 _shtab_drydock_run___help_nargs=0
@@ -87,6 +93,11 @@ _shtab_drydock_run___plain_nargs=0
 _shtab_drydock_run___require_two_nargs=0
 _shtab_drydock_run___json_nargs=0
 _shtab_drydock_run___no_mouse_nargs=0
+_shtab_drydock_init__h_nargs=0
+_shtab_drydock_init___help_nargs=0
+_shtab_drydock_init___writer_nargs=+
+_shtab_drydock_init___tables_nargs=+
+_shtab_drydock_init___yes_nargs=0
 _shtab_drydock_check__h_nargs=0
 _shtab_drydock_check___help_nargs=0
 _shtab_drydock_check___schema_nargs=0

@@ -50,8 +50,8 @@ function _shtab_drydock_using
   test "$_shtab_drydock_cmdpath" = "$argv"
 end
 
-set -g _shtab_drydock_commands run check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret 'secret set' 'secret delete' 'secret list' completion surface
-set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --demo-rows --digest --dsn --endpoint --environment --format --hold --key --ledger --major --pack --pg-major --pg-programs --plan --prune-older-than --runs-dir --secrets-from --subject --supervise --theme --typed --work-dir
+set -g _shtab_drydock_commands run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret 'secret set' 'secret delete' 'secret list' completion surface
+set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --container --database --demo-rows --digest --dsn --dump --endpoint --environment --format --hold --host --key --ledger --major --pack --package --pg-major --pg-programs --plan --port --prune-older-than --role --runs-dir --schema --secret --secrets-from --source --sslmode --subject --supervise --tables --theme --typed --work-dir --writer
 
 complete -c drydock -e
 complete -c drydock -f
@@ -80,6 +80,25 @@ complete -c drydock -n '_shtab_drydock_using run' -l theme -xka "dark light ansi
 complete -c drydock -n '_shtab_drydock_using run' -l no-mouse -d 'leave the mouse to the terminal'
 complete -c drydock -n '_shtab_drydock_using run' -l runs-dir -xka "(__fish_complete_directories)" -d 'the folder of the runs (default: DRYDOCK_RUNS_DIR, else drydock/runs in the state folder)'
 complete -c drydock -n '_shtab_drydock_using run; and test $_shtab_drydock_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a plan file (none: the demo)'
+complete -c drydock -n '_shtab_drydock_using; and test $_shtab_drydock_npos -eq 0' -a init -d 'draft a plan and a pack from your own database'
+complete -c drydock -n '_shtab_drydock_using init' -s h -l help -d 'show this help message and exit'
+complete -c drydock -n '_shtab_drydock_using init' -l source -xka "connection container dump_file demo" -d 'where the copy comes from (connection)'
+complete -c drydock -n '_shtab_drydock_using init' -l host -x -d 'a host, an address, or the folder of a Unix socket'
+complete -c drydock -n '_shtab_drydock_using init' -l port -x -d 'the server'"'"'s port (5432)'
+complete -c drydock -n '_shtab_drydock_using init' -l database -x -d 'the database that your code writes to'
+complete -c drydock -n '_shtab_drydock_using init' -l role -x -d 'a role that may read all that pg_dump reads'
+complete -c drydock -n '_shtab_drydock_using init' -l secret -x -d 'its password'"'"'s entry, file:/PATH or prompt:NAME'
+complete -c drydock -n '_shtab_drydock_using init' -l sslmode -x -d 'libpq'"'"'s sslmode (prefer)'
+complete -c drydock -n '_shtab_drydock_using init' -l container -x -d 'production'"'"'s container, by its exact name'
+complete -c drydock -n '_shtab_drydock_using init' -l dump -xka "(__fish_complete_path (commandline -ct))" -d 'a dump file (see --source dump_file)'
+complete -c drydock -n '_shtab_drydock_using init' -l environment -xka "embedded docker" -d 'where the copy lives'
+complete -c drydock -n '_shtab_drydock_using init' -l subject -xka "(__fish_complete_directories)" -d 'the folder that holds your code'"'"'s package'
+complete -c drydock -n '_shtab_drydock_using init' -l package -x -d 'the package in it'
+complete -c drydock -n '_shtab_drydock_using init' -l writer -x -d 'the roles your code logs in as'
+complete -c drydock -n '_shtab_drydock_using init' -l schema -x -d 'the schema that it writes to'
+complete -c drydock -n '_shtab_drydock_using init' -l tables -x -d 'tables whose rows are counted: all of the schema unless named; SCHEMA.TABLE for another schema'"'"'s'
+complete -c drydock -n '_shtab_drydock_using init' -l yes -d 'ask nothing: take the options and the defaults'
+complete -c drydock -n '_shtab_drydock_using init; and test $_shtab_drydock_npos -eq 0' -ka "(__fish_complete_directories)" -d 'where to write (.)'
 complete -c drydock -n '_shtab_drydock_using; and test $_shtab_drydock_npos -eq 0' -a check -d 'everything that is wrong with a plan file, before a run exists'
 complete -c drydock -n '_shtab_drydock_using check' -s h -l help -d 'show this help message and exit'
 complete -c drydock -n '_shtab_drydock_using check' -l schema -d 'print the JSON schema of plan files, for editors'

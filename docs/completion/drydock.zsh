@@ -19,6 +19,7 @@ _shtab_drydock_commands() {
     completion:'completion for bash, zsh or fish'
     doctor:'what works here, and what to do about the rest'
     gates:'the table of gates, as the code has it'
+    init:'draft a plan and a pack from your own database'
     key:'the key that seals the evidence'
     packs:'the scenario packs'
     recover:'finish what a crash left, from receipts'
@@ -142,6 +143,30 @@ _shtab_drydock_gates_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_drydock_gates_defaults_added=0
+
+_shtab_drydock_init_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--source[where the copy comes from (connection)]:source:(connection container dump_file demo)"
+  "--host[a host, an address, or the folder of a Unix socket]:host:"
+  "--port[the server\'s port (5432)]:port:"
+  "--database[the database that your code writes to]:NAME:"
+  "--role[a role that may read all that pg_dump reads]:NAME:"
+  "--secret[its password\'s entry, file\:\/PATH or prompt\:NAME]:NAME:"
+  "--sslmode[libpq\'s sslmode (prefer)]:sslmode:"
+  "--container[production\'s container, by its exact name]:NAME:"
+  "--dump[a dump file (see --source dump_file)]:FILE:_files"
+  "--environment[where the copy lives]:environment:(embedded docker)"
+  "--subject[the folder that holds your code\'s package]:DIR:_files -/"
+  "--package[the package in it]:NAME:"
+  "--writer[the roles your code logs in as]:ROLE:"
+  "--schema[the schema that it writes to]:NAME:"
+  "--tables[tables whose rows are counted\: all of the schema unless named\; SCHEMA.TABLE for another schema\'s]:NAME:"
+  "--yes[ask nothing\: take the options and the defaults]"
+  ":where to write (.):_files -/"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_drydock_init_defaults_added=0
 
 _shtab_drydock_key_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -321,6 +346,7 @@ _shtab_drydock() {
         completion) _arguments -C -s $_shtab_drydock_completion_options ;;
         doctor) _arguments -C -s $_shtab_drydock_doctor_options ;;
         gates) _arguments -C -s $_shtab_drydock_gates_options ;;
+        init) _arguments -C -s $_shtab_drydock_init_options ;;
         key) _arguments -C -s $_shtab_drydock_key_options ;;
         packs) _arguments -C -s $_shtab_drydock_packs_options ;;
         recover) _arguments -C -s $_shtab_drydock_recover_options ;;

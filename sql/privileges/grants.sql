@@ -44,7 +44,7 @@ LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = p.grantee
 WHERE r.rolname = ANY (%(roles)s)
    OR (p.grantee = 0 AND (
         (p.kind IN ('table', 'view', 'sequence', 'column') AND p.object = ANY (%(relations)s))
-        OR (p.kind = 'schema' AND p.object = %(schema)s)
+        OR (p.kind = 'schema' AND p.object = ANY (%(schemas)s))
         OR (p.kind = 'database' AND p.object = %(database)s)
    ))
 ORDER BY 1, 2, 3, 4, 5, 6, 7;

@@ -157,7 +157,8 @@ def test_a_clear_password_is_never_made_into_a_statement() -> None:
 @pytest.mark.parametrize(
     "grant",
     [
-        Grant(grantee="r", kind="function", object="public.f()", privilege="EXECUTE"),
+        Grant(grantee="r", kind="function", object="public.f()", privilege="USAGE"),
+        Grant(grantee="r", kind="function", object="public.f()", privilege="EXECUTE", grantable=True),
         Grant(grantee="r", kind="table", object="public.t", privilege="SELECT; DROP ROLE x"),
         Grant(grantee="r", kind="table", object="public.t", privilege="SELECT", grantable=True),
     ],

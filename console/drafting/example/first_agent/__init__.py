@@ -1,0 +1,1 @@
+"""A first subject: put your own package beside it, and name that in plan.toml and pack.toml."""

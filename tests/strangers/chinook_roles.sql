@@ -1,0 +1,22 @@
+-- Serial keys go on behind the fixture's; the shop sells, and reads what it needs for that. It owns nothing.
+SELECT setval('chinook_artist_id_seq', (SELECT max(id) FROM chinook_artist));
+SELECT setval('chinook_genre_id_seq', (SELECT max(id) FROM chinook_genre));
+SELECT setval('chinook_mediatype_id_seq', (SELECT max(id) FROM chinook_mediatype));
+SELECT setval('chinook_playlist_id_seq', (SELECT max(id) FROM chinook_playlist));
+SELECT setval('chinook_employee_id_seq', (SELECT max(id) FROM chinook_employee));
+SELECT setval('chinook_album_id_seq', (SELECT max(id) FROM chinook_album));
+SELECT setval('chinook_customer_id_seq', (SELECT max(id) FROM chinook_customer));
+SELECT setval('chinook_track_id_seq', (SELECT max(id) FROM chinook_track));
+SELECT setval('chinook_invoice_id_seq', (SELECT max(id) FROM chinook_invoice));
+SELECT setval('chinook_invoiceline_id_seq', (SELECT max(id) FROM chinook_invoiceline));
+SELECT setval('chinook_playlisttrack_id_seq', (SELECT max(id) FROM chinook_playlisttrack));
+CREATE ROLE clerks;
+CREATE ROLE shop LOGIN IN ROLE clerks;
+ALTER ROLE shop SET default_transaction_isolation TO 'repeatable read';
+GRANT USAGE ON SCHEMA public TO clerks;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerks;
+GRANT INSERT ON chinook_invoice, chinook_invoiceline TO shop;
+GRANT UPDATE ("Total") ON chinook_invoice TO shop;
+GRANT USAGE ON SEQUENCE chinook_invoice_id_seq, chinook_invoiceline_id_seq TO shop;
+CREATE VIEW sales AS SELECT invoice_id, sum(unit_price * "Quantity") AS total FROM chinook_invoiceline GROUP BY 1;
+GRANT SELECT ON sales TO clerks;
