@@ -20,9 +20,11 @@ def test_the_tutorial_is_what_happens(drydock: Drydock) -> None:
     commands = [
         line for block in blocks(PAGE, "sh") for line in block.splitlines() if line.startswith("drydock")
     ]
-    init, first_run, second_run, *reading = commands
+    init, check, first_run, second_run, *reading = commands
     assert first_run == second_run
     assert drydock.command(*shlex.split(init)[1:]).exit_code == 0
+    checked = drydock.command(*shlex.split(check)[1:])
+    assert (checked.exit_code, "nothing wrong" in checked.stdout) == (0, True), checked
     passed = drydock.command(*shlex.split(first_run)[1:])
     assert passed.exit_code == 0, passed.stderr
     for shown in blocks(PAGE, "text")[0].splitlines():
