@@ -13,7 +13,6 @@ from console.cli.approve import ssh, tty
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
-from console.evidence.seal import code_once_sealed
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
 from console.settings import default_config_folder
 from console.tui.terminal import prepare
@@ -145,5 +144,7 @@ def code_of(folder: Path) -> int:
         return os.EX_DATAERR
     held = journal_is_held(folder / JOURNAL_FILE)
     if ended is not None:
+        from console.evidence.seal import code_once_sealed
+
         return ended.exit_code if held else code_once_sealed(folder, ended)
     return 0 if held else EXIT_NOT_TORN_DOWN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -16,11 +16,13 @@ from console.tui.browse_keys import browse_footer
 from console.tui.checking import Checking
 from console.tui.describe import Told
 from console.tui.opened import OpenRun
-from console.tui.seeking import Seeking
 from console.tui.spans import Spans
 from console.tui.widgets.bars import Bar, keys_line
 from console.tui.widgets.lines import Lines
 from console.tui.widgets.rows import DetailPane
+
+if TYPE_CHECKING:
+    from console.tui.seeking import Seeking
 
 BESIDE_COLUMNS = 130
 
@@ -119,6 +121,9 @@ class ListScreen(Screen[None]):
         else:
             keys = browse_footer(self.name_of_keys, self._keymap)
             self._keys.show((keys_line(keys, self.app.size.width), ()))
+
+    def news(self) -> None:
+        """Show what became known of a verification, where the screen tells of one."""
 
     def copied(self) -> str:
         """Return the details as lines; hostile characters stay glyphs in a clipboard too."""

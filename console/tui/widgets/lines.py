@@ -12,18 +12,17 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from console.tui.keys import bindings
-from console.tui.spans import ROLES, Spans, cell, width_of
+from console.tui.spans import Spans, cell, width_of
+from console.tui.widgets.shaded import Shaded
 
 _WHEEL_LINES = 3
 
 
-class Lines(Widget, can_focus=True, can_focus_children=False):
+class Lines(Shaded, can_focus=True, can_focus_children=False):
     """A list of lines; a subclass says how many there are and what each holds."""
 
-    COMPONENT_CLASSES = {f"lines--{role}" for role in (*ROLES, "cursor", "bar", "focused")}
     BINDINGS = bindings("list")
     headings = 0
     has_cursor = True
@@ -72,10 +71,6 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
     def _last_top(self) -> int:
         return max(0, self.line_count() - self.page_lines)
 
-    def style_of(self, role: str) -> Style:
-        """Return the style of a role in the current theme."""
-        return self.get_component_rich_style(f"lines--{role}")
-
     def render_line(self, y: int) -> Strip:
         """Return one line of the screen."""
         width = self.size.width
@@ -85,7 +80,7 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
             return self._strip(self.heading(y - 1, width - 1), width, "")
         number = self.top_line + y - 1 - self.headings
         if number >= self.line_count():
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.own_style)
         marked = self.has_cursor and number == self.cursor
         return self._strip(self.line(number, width - 2), width, "cursor" if marked else "", bar=self._bar(y))
 
@@ -102,7 +97,7 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
             style = self.style_of(role)
             segments.append(Segment(text, style + over if over else style))
         room = width - 1
-        fill = self.rich_style + over if over else self.rich_style
+        fill = self.own_style + over if over else self.own_style
         strip = Strip(segments)
         if 1 + width_of(spans) > room:
             strip = Strip([*strip.crop(0, room - 1), Segment("…", self.style_of("dim"))])
