@@ -15,6 +15,7 @@ from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
 from console.settings import default_config_folder
+from console.tui import collecting
 from console.tui.terminal import prepare
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def open_screen(
     down, 70 when the screen itself failed. Raises UsageError without a terminal on both ends.
     """
     prepared = prepared or prepare_screen()
+    collecting.hold()
     from console.tui.app import LiveApp
 
     shown_in = theme_name(theme, prepared)

@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from console.model.text import visible
 from console.settings import default_state_folder
+from console.tui import collecting
 from console.tui.asking import ask_apart
 from console.tui.challenge import Pace
 from console.tui.decision import Answer, Decide, Said
@@ -94,7 +95,12 @@ class LiveApp(App[None], inherit_bindings=False):
         self._write(save_title_sequence())
         self.push_screen(self.live)
         self.set_interval(POLL_S, self.poll)
-        self.call_after_refresh(self.poll)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        """Go on when the first frame is there."""
+        collecting.let_go()
+        self.poll()
 
     def on_unmount(self) -> None:
         """Give the terminal its title back."""
@@ -111,6 +117,8 @@ class LiveApp(App[None], inherit_bindings=False):
 
     def poll(self) -> None:
         """Read what is new, draw it, and ask what the run asks."""
+        if not self.screen_stack:  # the application ends
+            return
         entries = self.feed.poll()
         self.live.news(entries)
         self._keep_small_terminals_out(self.size)

@@ -20,6 +20,7 @@ from textual.screen import Screen
 from console.model.browsing import Evidence, Hit
 from console.model.text import visible
 from console.settings import default_state_folder
+from console.tui import collecting
 from console.tui.browse_keys import browse_help
 from console.tui.checking import Checking, check_apart
 from console.tui.opened import OpenRun
@@ -85,6 +86,7 @@ class BrowseApp(App[None], inherit_bindings=False):
             self.runs.runs.checks = self.checks
             self.push_screen(self.runs)
         self.set_interval(_POLL_S, self._poll)
+        self.call_after_refresh(collecting.let_go)
 
     def on_unmount(self) -> None:
         """Give the terminal its title back, and remove what was unpacked."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from console.model.browsing import Hit
@@ -50,6 +52,8 @@ class ListScreen(Screen[None]):
     """Owns focus and layout; a subclass says what the list is and what is told of its line."""
 
     AUTO_FOCUS = ""
+    focused = Reactive[Widget | None](None, repaint=False)
+    """Textual repaints the whole screen whenever the focus moves; both panes draw their own titles here."""
     name_of_keys = ""
     has_tabs = False
 

@@ -96,12 +96,14 @@ class Lines(Shaded, can_focus=True, can_focus_children=False):
         for text, role in spans:
             style = self.style_of(role)
             segments.append(Segment(text, style + over if over else style))
-        room = width - 1
-        fill = self.own_style + over if over else self.own_style
-        strip = Strip(segments)
-        if 1 + width_of(spans) > room:
-            strip = Strip([*strip.crop(0, room - 1), Segment("…", self.style_of("dim"))])
-        return Strip([*strip.adjust_cell_length(room, fill), Segment(bar, self.style_of("bar"))], width)
+        left = width - 2 - width_of(spans)
+        if left < 0:
+            cropped = Strip(segments).crop(0, width - 2)
+            segments = [*cropped.adjust_cell_length(width - 2), Segment("…", self.style_of("dim"))]
+        elif left:
+            segments.append(Segment(" " * left, self.own_style + over if over else self.own_style))
+        segments.append(Segment(bar, self.style_of("bar")))
+        return Strip(segments, width)
 
     def _over(self, role: str) -> Style:
         """Return what marks a line: its background and weight, so that a failure stays in its colour."""
@@ -208,11 +210,15 @@ class Lines(Shaded, can_focus=True, can_focus_children=False):
 
     def on_focus(self) -> None:
         """Show that the keys go here."""
-        self.refresh()
+        self._draw_focus()
 
     def on_blur(self) -> None:
         """Show that they do not any more."""
-        self.refresh()
+        self._draw_focus()
+
+    def _draw_focus(self) -> None:
+        """Draw what the focus changes: the title, and the line under the cursor."""
+        self.refresh(self._region_of(self.cursor), Region(0, 0, self.size.width, 1))
 
     def on_resize(self) -> None:
         """Keep the cursor in view."""

@@ -17,8 +17,8 @@ class Shaded(Widget):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._shades: dict[tuple[str, Style, str], Style] = {}
         self._own_style: Style | None = None
+        self._shades: dict[tuple[Style, str], Style] = {}
 
     def on_mount(self) -> None:
         """Draw in the colours of another theme when there is one."""
@@ -26,6 +26,7 @@ class Shaded(Widget):
 
     def _theme_changed(self, theme: Theme) -> None:
         del theme
+        self._shades.clear()
         self.refresh()
 
     def notify_style_update(self) -> None:
@@ -42,7 +43,7 @@ class Shaded(Widget):
 
     def style_of(self, role: str) -> Style:
         """Return the style of a role in the current theme."""
-        key = (self.app.theme, self.own_style, role)
+        key = (self.own_style, role)
         found = self._shades.get(key)
         if found is None:
             node = DOMNode(classes=f"lines--{role}")
