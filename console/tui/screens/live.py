@@ -112,6 +112,8 @@ class LiveScreen(Screen[None]):
         self.query_one("#lower").display = self.has_panes or self.pane in _LOWER
         if not self._prompt.display:
             self.set_focus(self._pane(self.pane))
+            for name, _words in PANES:
+                self._pane(name).draw_focus()
 
     def news(self, entries: Sequence[Entry]) -> None:
         """Draw what a poll brought; the first failed scenario's statement is looked for."""

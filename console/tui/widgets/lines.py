@@ -208,16 +208,29 @@ class Lines(Shaded, can_focus=True, can_focus_children=False):
             self.stop_following()
             self.go_to(self.top_line + event.y - 1 - self.headings)
 
-    def on_focus(self) -> None:
-        """Show that the keys go here."""
-        self._draw_focus()
+    def on_focus(self, event: events.Focus) -> None:
+        """Show that the keys go here; Textual would draw every line of the pane."""
+        event.prevent_default()
+        self.draw_focus()
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantFocus(self))
 
-    def on_blur(self) -> None:
+    def on_blur(self, event: events.Blur) -> None:
         """Show that they do not any more."""
-        self._draw_focus()
+        event.prevent_default()
+        self.draw_focus()
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantBlur(self))
 
-    def _draw_focus(self) -> None:
-        """Draw what the focus changes: the title, and the line under the cursor."""
+    def draw_focus(self) -> None:
+        """Draw what the focus changes, where it has changed: the title, and the line under the cursor.
+
+        Whoever moves the focus calls this too, so that it is on the same frame as the rest: events come later.
+        """
+        focused = self.screen.focused is self
+        if focused == self.has_focus:
+            return
+        self.has_focus = focused
         self.refresh(self._region_of(self.cursor), Region(0, 0, self.size.width, 1))
 
     def on_resize(self) -> None:
