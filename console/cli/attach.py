@@ -64,6 +64,7 @@ def prepare_screen() -> Prepared:
     """Look at terminal and keymap file, once and before Textual is imported. Raises UsageError for either."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the screen needs a terminal", remedy="use drydock status, or run --plain")
+    collecting.hold()
     fitting = prepare()
     from console.tui.keymap import read_keymap
 
@@ -84,7 +85,6 @@ def open_screen(
     down, 70 when the screen itself failed. Raises UsageError without a terminal on both ends.
     """
     prepared = prepared or prepare_screen()
-    collecting.hold()
     from console.tui.app import LiveApp
 
     shown_in = theme_name(theme, prepared)

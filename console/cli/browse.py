@@ -10,7 +10,6 @@ from console.cli.attach import EXIT_SCREEN_FAILED, let_the_terminal_go, prepare_
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.errors import JournalBroken, UsageError
 from console.runs import find_run, run_names
-from console.tui import collecting
 
 if TYPE_CHECKING:
     from console.evidence.verification import Outside
@@ -46,7 +45,6 @@ def main(options: argparse.Namespace) -> int:
             f"there is no run in {runs}", remedy="start one with drydock run, or name --runs-dir"
         )
     prepared = prepare_screen()
-    collecting.hold()
     from console.evidence.shelf import Shelf
     from console.tui.browse import BrowseApp
 

@@ -44,7 +44,7 @@ from console.tui.terminal import (
 )
 from console.tui.themes import ORDER, OWN
 
-POLL_S = 0.2
+POLL_S = 0.1
 BLOCKED = ("command_palette", "quit", "leave", "help", "copy", "picture")
 """What does not work while a question stands."""
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
