@@ -42,7 +42,7 @@ from console.tui.terminal import (
     save_title_sequence,
     title_sequence,
 )
-from console.tui.themes import ORDER, OWN
+from console.tui.themes import ORDER, begin_in
 
 POLL_S = 0.1
 BLOCKED = ("command_palette", "quit", "leave", "help", "copy", "picture")
@@ -83,9 +83,7 @@ class LiveApp(App[None], inherit_bindings=False):
         self.feed.poll()
         self.live = LiveScreen(self.feed, observe=observe, keymap=self._own_keys)
         self.set_keymap(dict(self._own_keys))
-        for own in OWN:
-            self.register_theme(own)
-        self.theme = theme or default_theme()
+        begin_in(self, theme or default_theme())
 
     def on_mount(self) -> None:
         """Open the run, poll it, and go away quietly when the terminal does."""

@@ -36,7 +36,7 @@ from console.tui.terminal import (
     save_title_sequence,
     title_sequence,
 )
-from console.tui.themes import ORDER, OWN
+from console.tui.themes import ORDER, begin_in
 
 if TYPE_CHECKING:
     from console.tui.screens.statements import StatementsScreen
@@ -67,9 +67,7 @@ class BrowseApp(App[None], inherit_bindings=False):
         self._open: list[OpenRun] = []
         self._statements: dict[str, StatementsScreen] = {}
         self.set_keymap(dict(self._own_keys))
-        for own in OWN:
-            self.register_theme(own)
-        self.theme = theme or default_theme()
+        begin_in(self, theme or default_theme())
 
     def on_mount(self) -> None:
         """Show the run that was named, else the list; go away quietly when the terminal does."""
