@@ -13,9 +13,9 @@ from console.cli.approve import ssh, tty
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.engine.control import Request, ask
 from console.errors import ControlRefused, JournalBroken, UsageError
-from console.evidence.seal import code_once_sealed
 from console.runs import JOURNAL_FILE, find_run, journal_is_held, read_run
 from console.settings import default_config_folder
+from console.tui import collecting
 from console.tui.terminal import prepare
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def prepare_screen() -> Prepared:
     """Look at terminal and keymap file, once and before Textual is imported. Raises UsageError for either."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the screen needs a terminal", remedy="use drydock status, or run --plain")
+    collecting.hold()
     fitting = prepare()
     from console.tui.keymap import read_keymap
 
@@ -145,5 +146,7 @@ def code_of(folder: Path) -> int:
         return os.EX_DATAERR
     held = journal_is_held(folder / JOURNAL_FILE)
     if ended is not None:
+        from console.evidence.seal import code_once_sealed
+
         return ended.exit_code if held else code_once_sealed(folder, ended)
     return 0 if held else EXIT_NOT_TORN_DOWN

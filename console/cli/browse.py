@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from console.cli.attach import EXIT_SCREEN_FAILED, let_the_terminal_go, prepare_screen, theme_name
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.errors import JournalBroken, UsageError
 from console.runs import find_run, run_names
+
+if TYPE_CHECKING:
+    from console.evidence.verification import Outside
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,15 +45,21 @@ def main(options: argparse.Namespace) -> int:
             f"there is no run in {runs}", remedy="start one with drydock run, or name --runs-dir"
         )
     prepared = prepare_screen()
-    from console.cli.verify import outside_here
     from console.evidence.shelf import Shelf
     from console.tui.browse import BrowseApp
 
     theme = theme_name(options.theme, prepared)
-    app = BrowseApp(Shelf(runs, outside_here), run, theme=theme, keymap=prepared.keymap)
+    app = BrowseApp(Shelf(runs, _outside), run, theme=theme, keymap=prepared.keymap)
     app.run(mouse=not options.no_mouse)
     let_the_terminal_go()
     if app.return_code:
         sys.stderr.write("drydock: the screen failed; drydock verify and drydock report read the same\n")
         return EXIT_SCREEN_FAILED
     return 0
+
+
+def _outside() -> Outside:
+    """Return what a verification needs of this user; its imports wait until a run is verified."""
+    from console.cli.verify import outside_here
+
+    return outside_here()

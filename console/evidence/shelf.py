@@ -1,6 +1,7 @@
 """The runs of one folder as the evidence screens read them: fulfils `console.model.browsing.Evidence`.
 
 Opens nothing that is not a regular file of the run's own folder, whatever a manifest says. Never writes a pack.
+What verifies, searches and compares is imported when it is first asked: a screen is painted without it.
 """
 
 from __future__ import annotations
@@ -8,20 +9,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import zstandard
 
 from console.errors import RunsFolderError
-from console.evidence.compare import SECTIONS, Side, compare
-from console.evidence.fingerprint import statements_of
-from console.evidence.search import search
 from console.evidence.storage import MANIFEST_FILE, SUFFIX, Manifest, kept_files, open_kept, read_document
-from console.evidence.unpacking import unpack_trace
-from console.evidence.verification import Check, Outside
-from console.evidence.verify import verify
 from console.model.browsing import Artefact, Checked, Compared, Difference, Hit, Tell
 from console.runs import JOURNAL_FILE, journal_is_held, read_run, run_names
+
+if TYPE_CHECKING:
+    from console.evidence.compare import Side
+    from console.evidence.verification import Check, Outside
 
 _BEGINNING_BYTES = 32 << 10
 
@@ -54,6 +54,8 @@ class Shelf:
 
         Raises RunsFolderError for a run that goes on: it has no end that could follow from anything.
         """
+        from console.evidence.verify import verify
+
         if journal_is_held(self.runs / run / JOURNAL_FILE):
             raise RunsFolderError(f"the run {run} goes on", remedy="verify it when it has ended")
 
@@ -64,10 +66,14 @@ class Shelf:
 
     def search(self, text: str, runs: Sequence[str]) -> Iterator[Hit | None]:
         """Yield each hit of a text, without case, and None after each bounded piece of work."""
+        from console.evidence.search import search
+
         return search(self.runs, text, runs)
 
     def compare(self, first: str, second: str) -> Compared:
         """Return what differs between two runs; reads both traces."""
+        from console.evidence.compare import SECTIONS, compare
+
         found = compare(self._side(first), self._side(second))
         sections = tuple(
             (
@@ -82,6 +88,9 @@ class Shelf:
         return Compared(ends=(found.before.end, found.after.end), causes=found.causes, sections=sections)
 
     def _side(self, run: str) -> Side:
+        from console.evidence.compare import Side
+        from console.evidence.fingerprint import statements_of
+
         found = read_run(self.runs, run)
         with _readable(f"the trace of {run}"):
             return Side(state=found.state, statements=statements_of(found.path))
@@ -133,5 +142,7 @@ class Shelf:
 
     def unpack(self, run: str, into: Path, stopped: Callable[[], bool]) -> None:
         """Unpack a run's trace into a folder piece by piece, until somebody stops it."""
+        from console.evidence.unpacking import unpack_trace
+
         with _readable(f"the trace of {run}"):
             unpack_trace(self.runs / run, into, stopped)

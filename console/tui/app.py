@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from console.model.text import visible
 from console.settings import default_state_folder
+from console.tui import collecting
 from console.tui.asking import ask_apart
 from console.tui.challenge import Pace
 from console.tui.decision import Answer, Decide, Said
@@ -41,9 +42,9 @@ from console.tui.terminal import (
     save_title_sequence,
     title_sequence,
 )
-from console.tui.themes import ORDER, OWN
+from console.tui.themes import ORDER, begin_in
 
-POLL_S = 0.2
+POLL_S = 0.1
 BLOCKED = ("command_palette", "quit", "leave", "help", "copy", "picture")
 """What does not work while a question stands."""
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
@@ -82,9 +83,7 @@ class LiveApp(App[None], inherit_bindings=False):
         self.feed.poll()
         self.live = LiveScreen(self.feed, observe=observe, keymap=self._own_keys)
         self.set_keymap(dict(self._own_keys))
-        for own in OWN:
-            self.register_theme(own)
-        self.theme = theme or default_theme()
+        begin_in(self, theme or default_theme())
 
     def on_mount(self) -> None:
         """Open the run, poll it, and go away quietly when the terminal does."""
@@ -94,7 +93,12 @@ class LiveApp(App[None], inherit_bindings=False):
         self._write(save_title_sequence())
         self.push_screen(self.live)
         self.set_interval(POLL_S, self.poll)
-        self.call_after_refresh(self.poll)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        """Go on when the first frame is there."""
+        collecting.let_go()
+        self.poll()
 
     def on_unmount(self) -> None:
         """Give the terminal its title back."""
@@ -111,6 +115,8 @@ class LiveApp(App[None], inherit_bindings=False):
 
     def poll(self) -> None:
         """Read what is new, draw it, and ask what the run asks."""
+        if not self.screen_stack:  # the application ends
+            return
         entries = self.feed.poll()
         self.live.news(entries)
         self._keep_small_terminals_out(self.size)

@@ -1,6 +1,7 @@
 """The evidence application: the list of runs, one run's evidence, its statements, a search, a comparison.
 
 Owns no evidence and no key: it is given something that reads both. Losing the terminal closes it and nothing else.
+A screen is imported when it is first opened, so that the one that was asked for is painted without the others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import signal
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -19,19 +20,14 @@ from textual.screen import Screen
 from console.model.browsing import Evidence, Hit
 from console.model.text import visible
 from console.settings import default_state_folder
+from console.tui import collecting
 from console.tui.browse_keys import browse_help
 from console.tui.checking import Checking, check_apart
-from console.tui.feed import RunFeed
 from console.tui.opened import OpenRun
 from console.tui.picture import keep, picture_name, without_links
-from console.tui.screens.compared import ComparedScreen
 from console.tui.screens.evidence import EvidenceScreen
-from console.tui.screens.found import FoundScreen
 from console.tui.screens.listing import ListScreen
 from console.tui.screens.notices import HelpScreen, TooSmallScreen
-from console.tui.screens.runs import RunsScreen
-from console.tui.screens.statements import StatementsScreen
-from console.tui.seeking import Seeking
 from console.tui.terminal import (
     SMALLEST_COLUMNS,
     SMALLEST_ROWS,
@@ -40,7 +36,11 @@ from console.tui.terminal import (
     save_title_sequence,
     title_sequence,
 )
-from console.tui.themes import ORDER, OWN
+from console.tui.themes import ORDER, begin_in
+
+if TYPE_CHECKING:
+    from console.tui.screens.statements import StatementsScreen
+    from console.tui.seeking import Seeking
 
 _POLL_S = 0.2
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
@@ -67,9 +67,7 @@ class BrowseApp(App[None], inherit_bindings=False):
         self._open: list[OpenRun] = []
         self._statements: dict[str, StatementsScreen] = {}
         self.set_keymap(dict(self._own_keys))
-        for own in OWN:
-            self.register_theme(own)
-        self.theme = theme or default_theme()
+        begin_in(self, theme or default_theme())
 
     def on_mount(self) -> None:
         """Show the run that was named, else the list; go away quietly when the terminal does."""
@@ -80,10 +78,13 @@ class BrowseApp(App[None], inherit_bindings=False):
         if self._first:
             self.open_run(self._first)
         else:
+            from console.tui.screens.runs import RunsScreen
+
             self.runs = RunsScreen(self.evidence, self, self._own_keys)
             self.runs.runs.checks = self.checks
             self.push_screen(self.runs)
         self.set_interval(_POLL_S, self._poll)
+        self.call_after_refresh(collecting.let_go)
 
     def on_unmount(self) -> None:
         """Give the terminal its title back, and remove what was unpacked."""
@@ -100,9 +101,13 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def _poll(self) -> None:
         """Draw what is being unpacked."""
-        for screen in self.screen_stack[-1:]:  # none is left while the application ends
-            if isinstance(screen, StatementsScreen):
-                screen.look()
+        standing = self._standing_statements()
+        if standing is not None:
+            standing.look()
+
+    def _standing_statements(self) -> StatementsScreen | None:
+        """Return the statements that stand before everything; there is no screen at all while the application ends."""
+        return next((one for one in self._statements.values() if self.screen_stack[-1:] == [one]), None)
 
     def on_resize(self, event: events.Resize) -> None:
         """Put one message before everything while the terminal is too small."""
@@ -127,10 +132,14 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def search_runs(self, text: str) -> None:
         """Show where a text stands in any run."""
+        from console.tui.screens.found import FoundScreen
+
         self.push_screen(FoundScreen(self.evidence, text, self, self._own_keys))
 
     def compare_runs(self, first: str, second: str) -> None:
         """Show what two runs do not have alike."""
+        from console.tui.screens.compared import ComparedScreen
+
         self.push_screen(ComparedScreen(self.evidence, first, second, self._own_keys))
 
     def check_run(self, run: str) -> Checking:
@@ -142,14 +151,14 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def _news(self) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, EvidenceScreen):
+            if isinstance(screen, ListScreen):
                 screen.news()
-            elif isinstance(screen, RunsScreen) and screen.is_mounted:
-                screen.runs.refresh()
-                screen.draw()
 
     def show_statements(self, run: OpenRun, pane: str, seek: Seeking | None) -> None:
         """Show a run's trace or matrix, and look for a statement."""
+        from console.tui.feed import RunFeed
+        from console.tui.screens.statements import StatementsScreen
+
         folder = run.unpack(partial(self._unpacked, run.run))
         screen = StatementsScreen(RunFeed(folder), self._own_keys)
         standing = self._statements.get(run.run)
@@ -185,13 +194,15 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show the keys: of the live screen where the statements are, else of the evidence."""
-        lines = None if isinstance(self.screen, StatementsScreen) else browse_help(self._own_keys)
+        lines = browse_help(self._own_keys) if self._standing_statements() is None else None
         self.push_screen(HelpScreen(self._own_keys, lines))
 
     def action_copy(self) -> None:
         """Copy what is told of the selection, to the terminal's clipboard and to a file."""
-        screen = self.screen
-        text = screen.copied() if isinstance(screen, ListScreen | StatementsScreen) else ""
+        screen, statements = self.screen, self._standing_statements()
+        text = (
+            screen.copied() if isinstance(screen, ListScreen) else statements.copied() if statements else ""
+        )
         if text:
             self.copy_to_clipboard(text)
             self._keep(text, "copied.txt", "copied; also in")

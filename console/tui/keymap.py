@@ -6,7 +6,6 @@ Reads that file and nothing else. Keys that answer a question are not in the tab
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -34,10 +33,12 @@ def read_keymap(folder: Path) -> dict[str, str]:
     kept, and two actions on one key in one place.
     """
     path = folder / FILE
+    if not path.exists():
+        return {}
+    import tomllib  # only who has such a file waits for it
+
     try:
         told = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
         raise KeymapWrong(f"{path} cannot be read: {one_line(str(wrong))}", remedy=_REMEDY) from wrong
     if set(told) - {"keys"} or not isinstance(told.get("keys", {}), dict):

@@ -14,7 +14,8 @@ SMALLEST_COLUMNS, SMALLEST_ROWS = 80, 24
 PANES_COLUMNS, PANES_ROWS = 140, 40
 """From this size on all panes stand side by side; below it they are tabs."""
 
-_TEXTUAL = {"TEXTUAL_FPS": "20", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+_TEXTUAL = {"TEXTUAL_FPS": "100", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+"""What is drawn again waits for the next frame, so a key waits half a frame; how often a run is drawn is its poll's."""
 _WITHOUT_TITLE = ("linux", "dumb", "vt100", "vt220")
 
 

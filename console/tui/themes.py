@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from textual.app import App
 from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
@@ -49,3 +51,18 @@ MONO = replace(
 )
 OWN = (DARK, LIGHT, MONO)
 ORDER = (DARK.name, LIGHT.name, "ansi-dark", "ansi-light")
+
+
+def begin_in(app: App[Any], name: str) -> None:
+    """Register the own themes and set the one to begin with, before anything is mounted.
+
+    The usual one is set without Textual's watcher, which would have the whole stylesheet parsed again before the
+    first paint. Light themes and those of the terminal's own colours need what else the watcher does.
+    """
+    for own in OWN:
+        app.register_theme(own)
+    if name != DARK.name:
+        app.theme = name
+        return
+    app.set_reactive(App.theme, name)
+    app.stylesheet.set_variables(app.get_css_variables())

@@ -41,8 +41,7 @@ class EvidenceScreen(ListScreen):
         self.mode = "gates"
         self._every_event = False
         self.checking: Checking | None = None
-        created = run.state.created
-        self._rests_on = evidence.rests_on(created.plan) if created is not None else {}
+        self._rests_on: Mapping[str, Sequence[str]] = {}
         self.checklist = ChecklistPane()
         self.rows = {
             "times": RowsPane(id="times", heading="4 Timeline"),
@@ -61,10 +60,17 @@ class EvidenceScreen(ListScreen):
         return self.checklist if self.mode == "gates" else self.rows[self.mode]
 
     def on_mount(self) -> None:
-        """Begin with the gates, at the one that failed, and verify beside."""
+        """Begin with the gates, at the one that failed; facts and verification come once they are painted."""
         self.checklist.show(self.run_open.state)
         self.rows["decisions"].show(kept_rows.decisions(self.run_open.state))
         self._show_times()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Tell the facts of the gates, and verify beside: both load much that the first paint needs not wait for."""
+        created = self.run_open.state.created
+        if created is not None:
+            self._rests_on = self._evidence.rests_on(created.plan)
         self.action_check()
 
     def _show_times(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from console.model.browsing import Hit
@@ -16,11 +18,13 @@ from console.tui.browse_keys import browse_footer
 from console.tui.checking import Checking
 from console.tui.describe import Told
 from console.tui.opened import OpenRun
-from console.tui.seeking import Seeking
 from console.tui.spans import Spans
 from console.tui.widgets.bars import Bar, keys_line
 from console.tui.widgets.lines import Lines
 from console.tui.widgets.rows import DetailPane
+
+if TYPE_CHECKING:
+    from console.tui.seeking import Seeking
 
 BESIDE_COLUMNS = 130
 
@@ -48,6 +52,8 @@ class ListScreen(Screen[None]):
     """Owns focus and layout; a subclass says what the list is and what is told of its line."""
 
     AUTO_FOCUS = ""
+    focused = Reactive[Widget | None](None, repaint=False)
+    """Textual repaints the whole screen whenever the focus moves; both panes draw their own titles here."""
     name_of_keys = ""
     has_tabs = False
 
@@ -119,6 +125,9 @@ class ListScreen(Screen[None]):
         else:
             keys = browse_footer(self.name_of_keys, self._keymap)
             self._keys.show((keys_line(keys, self.app.size.width), ()))
+
+    def news(self) -> None:
+        """Show what became known of a verification, where the screen tells of one."""
 
     def copied(self) -> str:
         """Return the details as lines; hostile characters stay glyphs in a clipboard too."""

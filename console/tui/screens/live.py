@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from console.model.event import Entry, ScenarioFinished
@@ -39,6 +41,8 @@ class LiveScreen(Screen[None]):
 
     BINDINGS = bindings("screen")
     AUTO_FOCUS = ""
+    focused = Reactive[Widget | None](None, repaint=False)
+    """Textual repaints the whole screen whenever the focus moves; both panes draw their own titles here."""
 
     def __init__(self, feed: RunFeed, *, observe: bool, keymap: Mapping[str, str]) -> None:
         super().__init__()
@@ -108,6 +112,8 @@ class LiveScreen(Screen[None]):
         self.query_one("#lower").display = self.has_panes or self.pane in _LOWER
         if not self._prompt.display:
             self.set_focus(self._pane(self.pane))
+            for name, _words in PANES:
+                self._pane(name).draw_focus()
 
     def news(self, entries: Sequence[Entry]) -> None:
         """Draw what a poll brought; the first failed scenario's statement is looked for."""

@@ -252,6 +252,12 @@ class RunsScreen(ListScreen):
             return
         self._desk.compare_runs(self.runs.marked, head.run)
 
+    def news(self) -> None:
+        """Show what became known of any run's verification."""
+        if self.is_mounted:
+            self.runs.refresh()
+            self.draw()
+
     def action_check(self) -> None:
         """Verify the run under the cursor."""
         head = self.runs.selected

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
-from console.tui.spans import ROLES, Spans, cell, width_of
+from console.tui.spans import Spans, cell, width_of
+from console.tui.widgets.shaded import Shaded
 
 
-class Bar(Widget):
+class Bar(Shaded):
     """Some lines of spans, drawn again only when they change."""
-
-    COMPONENT_CLASSES = {f"lines--{role}" for role in (*ROLES, "alert")}
 
     def __init__(self, *, id: str, height: int) -> None:
         super().__init__(id=id)
@@ -29,15 +27,15 @@ class Bar(Widget):
         """Return one line of the screen."""
         width = self.size.width
         if y >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.own_style)
         left, right = self._lines[y]
         room = max(0, width - width_of(right))
-        segments = [Segment(text, self.get_component_rich_style(f"lines--{role}")) for text, role in left]
+        segments = [Segment(text, self.style_of(role)) for text, role in left]
         strip = Strip(segments)
         if width_of(left) > room:
-            strip = Strip([*strip.crop(0, max(0, room - 1)), Segment("…", self.rich_style)])
-        ending = [Segment(text, self.get_component_rich_style(f"lines--{role}")) for text, role in right]
-        return Strip([*strip.adjust_cell_length(room, self.rich_style), *ending]).adjust_cell_length(width)
+            strip = Strip([*strip.crop(0, max(0, room - 1)), Segment("…", self.own_style)])
+        ending = [Segment(text, self.style_of(role)) for text, role in right]
+        return Strip([*strip.adjust_cell_length(room, self.own_style), *ending]).adjust_cell_length(width)
 
 
 def keys_line(pairs: list[tuple[str, str]], width: int) -> Spans:

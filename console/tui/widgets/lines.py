@@ -12,18 +12,17 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from console.tui.keys import bindings
-from console.tui.spans import ROLES, Spans, cell, width_of
+from console.tui.spans import Spans, cell, width_of
+from console.tui.widgets.shaded import Shaded
 
 _WHEEL_LINES = 3
 
 
-class Lines(Widget, can_focus=True, can_focus_children=False):
+class Lines(Shaded, can_focus=True, can_focus_children=False):
     """A list of lines; a subclass says how many there are and what each holds."""
 
-    COMPONENT_CLASSES = {f"lines--{role}" for role in (*ROLES, "cursor", "bar", "focused")}
     BINDINGS = bindings("list")
     headings = 0
     has_cursor = True
@@ -72,10 +71,6 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
     def _last_top(self) -> int:
         return max(0, self.line_count() - self.page_lines)
 
-    def style_of(self, role: str) -> Style:
-        """Return the style of a role in the current theme."""
-        return self.get_component_rich_style(f"lines--{role}")
-
     def render_line(self, y: int) -> Strip:
         """Return one line of the screen."""
         width = self.size.width
@@ -85,7 +80,7 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
             return self._strip(self.heading(y - 1, width - 1), width, "")
         number = self.top_line + y - 1 - self.headings
         if number >= self.line_count():
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.own_style)
         marked = self.has_cursor and number == self.cursor
         return self._strip(self.line(number, width - 2), width, "cursor" if marked else "", bar=self._bar(y))
 
@@ -101,12 +96,14 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
         for text, role in spans:
             style = self.style_of(role)
             segments.append(Segment(text, style + over if over else style))
-        room = width - 1
-        fill = self.rich_style + over if over else self.rich_style
-        strip = Strip(segments)
-        if 1 + width_of(spans) > room:
-            strip = Strip([*strip.crop(0, room - 1), Segment("…", self.style_of("dim"))])
-        return Strip([*strip.adjust_cell_length(room, fill), Segment(bar, self.style_of("bar"))], width)
+        left = width - 2 - width_of(spans)
+        if left < 0:
+            cropped = Strip(segments).crop(0, width - 2)
+            segments = [*cropped.adjust_cell_length(width - 2), Segment("…", self.style_of("dim"))]
+        elif left:
+            segments.append(Segment(" " * left, self.own_style + over if over else self.own_style))
+        segments.append(Segment(bar, self.style_of("bar")))
+        return Strip(segments, width)
 
     def _over(self, role: str) -> Style:
         """Return what marks a line: its background and weight, so that a failure stays in its colour."""
@@ -211,13 +208,30 @@ class Lines(Widget, can_focus=True, can_focus_children=False):
             self.stop_following()
             self.go_to(self.top_line + event.y - 1 - self.headings)
 
-    def on_focus(self) -> None:
-        """Show that the keys go here."""
-        self.refresh()
+    def on_focus(self, event: events.Focus) -> None:
+        """Show that the keys go here; Textual would draw every line of the pane."""
+        event.prevent_default()
+        self.draw_focus()
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantFocus(self))
 
-    def on_blur(self) -> None:
+    def on_blur(self, event: events.Blur) -> None:
         """Show that they do not any more."""
-        self.refresh()
+        event.prevent_default()
+        self.draw_focus()
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantBlur(self))
+
+    def draw_focus(self) -> None:
+        """Draw what the focus changes, where it has changed: the title, and the line under the cursor.
+
+        Whoever moves the focus calls this too, so that it is on the same frame as the rest: events come later.
+        """
+        focused = self.screen.focused is self
+        if focused == self.has_focus:
+            return
+        self.has_focus = focused
+        self.refresh(self._region_of(self.cursor), Region(0, 0, self.size.width, 1))
 
     def on_resize(self) -> None:
         """Keep the cursor in view."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from console.tui.spans import Spans
 from console.tui.trace_file import TraceFile
 from console.tui.trace_filter import Filter
@@ -10,6 +12,8 @@ from console.tui.trace_view import Seek, TraceView
 from console.tui.widgets.lines import Lines
 
 _WORK_EVERY_S, _WORK_FOR_S = 0.03, 0.015
+_FLOOD_EVERY_S = 0.2
+"""When more comes between two looks than a page shows, it is drawn this often and no more: nobody reads it faster."""
 
 
 class TracePane(Lines):
@@ -24,6 +28,7 @@ class TracePane(Lines):
         self.filtered_by = ""
         self.notice = ""
         self._drawn = -1
+        self._drawn_at = 0.0
         self._came_from = 0
 
     def on_mount(self) -> None:
@@ -62,9 +67,10 @@ class TracePane(Lines):
 
     def show(self) -> None:
         """Draw what is new."""
-        if self.view.trace.count == self._drawn:
+        came, now = self.view.trace.count - self._drawn, time.monotonic()
+        if not came or (came > self.page_lines and now - self._drawn_at < _FLOOD_EVERY_S):
             return
-        self._drawn = self.view.trace.count
+        self._drawn, self._drawn_at = self.view.trace.count, now
         if self.view.is_busy:
             self._working.resume()
         before = self.number
