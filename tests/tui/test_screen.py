@@ -347,6 +347,10 @@ async def test_leaving_asks_and_aborting_needs_the_letter(
         assert isinstance(app.screen, LiveScreen)
         await pilot.press("ctrl+c")
         await press_letter(app, pilot, "abort")
+        for _try in range(100):
+            if engine.asked:
+                break
+            await pilot.pause(0.05)
         assert [answer.verb for answer in engine.asked] == ["abort"]
 
 
