@@ -69,7 +69,7 @@ def _moved_away(waiting: Waiting) -> None:
     ("deed", "says"),
     [
         (replace_secrets_file, "is not the object of the receipt any more"),
-        (_moved_away, "is not there any more"),
+        pytest.param(_moved_away, "is not there any more", marks=pytest.mark.matrix),
     ],
     ids=["replaced", "moved away"],
 )
@@ -114,7 +114,9 @@ def test_neighbour_restarts_before_the_teardown(scene: Stage) -> None:
     assert "neighbour/data is " in ended.reason("N-6")
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["moved away", "replaced"])
+@pytest.mark.parametrize(
+    "replaced", [pytest.param(False, marks=pytest.mark.matrix), True], ids=["moved away", "replaced"]
+)
 def test_work_folder_is_not_removed(scene: Stage, replaced: bool) -> None:
     """A work folder that was moved away, or replaced under its name, fails N-7 by its name."""
     moved = scene.root / "moved"

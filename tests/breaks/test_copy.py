@@ -28,9 +28,10 @@ UNWRITTEN = "nothing may be written"
             {"pg_dump": '"$REAL/pg_dump" "$@" | head -c 30000'},
             "pg_restore cannot read the archive's table of contents: it was cut off",
         ),
-        (
+        pytest.param(
             {"pg_dump": '"$REAL/pg_dump" "$@" | head -c -20000'},
             "the row count of public.",
+            marks=pytest.mark.matrix,
         ),
         (
             {
@@ -123,7 +124,7 @@ def test_copy_is_made_from_production_files(scene: Stage) -> None:
     assert ended.state.notes["demo.rows"]["same"] is True
 
 
-@pytest.mark.parametrize("boundary", ["B-C-06", "B-C-09"])
+@pytest.mark.parametrize("boundary", ["B-C-06", pytest.param("B-C-09", marks=pytest.mark.matrix)])
 def test_production_answers_on_the_copys_socket(scene: Stage, boundary: str) -> None:
     """Production that answers under the copy's name, to us or to the harness, fails G-10 unwritten."""
 
@@ -147,7 +148,9 @@ def test_production_answers_on_the_copys_socket(scene: Stage, boundary: str) -> 
     assert ended.state.notes["demo.rows"]["same"] is True
 
 
-@pytest.mark.parametrize("how", ["linked package", "same size and time"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("linked package", marks=pytest.mark.matrix), "same size and time"]
+)
 def test_something_is_installed_beside_drydock(scene: Stage, how: str) -> None:
     """What appears or changes in the site-packages of Drydock's own interpreter fails G-11 by its folder."""
     python, site = interpreter_of_ones_own(scene)

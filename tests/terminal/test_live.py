@@ -25,7 +25,7 @@ DEFECT = (
 )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 48), marks=pytest.mark.matrix)])
 def test_the_demo_passes_by_keys_alone(starts: Starts, opens: Opens, size: tuple[int, int]) -> None:
     """Five letters, each read from the screen, lead the demo to PASS, and q then gives the run's code."""
     living = starts()
