@@ -105,7 +105,7 @@ def require_name(name: str) -> None:
     """Raise SecretUnavailable unless `name` can be a secret's name."""
     if SECRET_NAME.fullmatch(name) is None:
         raise SecretUnavailable(
-            f"{name!r} is no name of a secret",
+            "what stands there is no name of a secret",
             remedy="use letters, digits, dot, dash and underscore, at most 63, "
             f"or {FILE_PREFIX}/path in a plan file",
         )

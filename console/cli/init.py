@@ -36,6 +36,7 @@ from console.errors import PlanError, SubjectError
 from console.model.config import EnvironmentConfig, RunConfig, SourceConfig
 from console.model.text import one_line, visible
 from console.packs import load_pack
+from console.plans.checks import problems
 from console.plans.file import read_plan_file
 from console.secret_store import PROMPT_PREFIX, known_or_resolved
 from console.settings import default_state_folder
@@ -104,10 +105,15 @@ def _configuration(options: argparse.Namespace, questions: Questions) -> RunConf
         "where the copy lives: a PostgreSQL that comes with Drydock, or containers on a network that leads nowhere",
     )  # fmt: skip
     words = {"kind": "demo"} if kind == "demo" else _server(options, questions, container=kind == "container")
-    return RunConfig(
+    config = RunConfig(
         source=msgspec.convert(words, SourceConfig),
         environment=msgspec.convert({"kind": environment}, EnvironmentConfig),
     )
+    for one in problems(
+        config
+    ):  # before anything is connected to, and without repeating what may be a password
+        raise PlanError(f"--{one.key}: {one.what}", remedy=one.remedy)
+    return config
 
 
 def _server(options: argparse.Namespace, questions: Questions, *, container: bool) -> dict[str, object]:

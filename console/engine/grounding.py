@@ -24,6 +24,7 @@ from console.model.facts import (
     Probes,
     ScenariosPlanned,
 )
+from console.pack_code import declared_scenarios
 from console.packs import placed_sha256, tree_files
 from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
@@ -148,6 +149,15 @@ def _require_declared(run: Rehearsal, ready: Ready) -> None:
     unread = [name for name in ready.scenarios if name not in declared]
     if unread:
         reason = f"pack.py registers {', '.join(unread)}, and neither pack.toml nor a decorator in it declares that"
+        raise StepFailed(reason, cause="drydock", gate="G-13")
+    code = run.loaded.folder / "pack.py"
+    read = {one.id for one in declared_scenarios(code)} if code.is_file() else set()
+    overlooked = [name for name in ready.declared if name not in read]
+    if overlooked:
+        reason = (
+            f"pack.py declares {', '.join(overlooked)} in a decorator that the engine did not read: write "
+            "@scenario(...) by that name, or the declaration in pack.toml"
+        )
         raise StepFailed(reason, cause="drydock", gate="G-13")
 
 

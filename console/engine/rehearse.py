@@ -55,6 +55,7 @@ from console.model.event import (
 )
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
+from console.model.text import one_line
 from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder, default_state_folder
@@ -65,9 +66,15 @@ TYPED_PLACE = "NAME"
 
 @contextlib.contextmanager
 def environment_answers(run: Rehearsal) -> Iterator[None]:
-    """Give a lost connection its cause: an environment that is gone is nobody's exception."""
+    """Give a lost connection its cause: an environment that is gone, or a lock left behind, is nobody's exception."""
     try:
         yield
+    except psycopg.errors.LockNotAvailable as locked:
+        reason = (
+            "the engine's own count waited too long for a lock: a session of the subject's has left a transaction open "
+            f"that holds one ({one_line(str(locked), limit_chars=200)})"
+        )
+        raise StepFailed(reason, cause="subject") from locked
     except psycopg.OperationalError as wrong:
         lost = run.environment.lost() if run.environment is not None else ""
         if not lost:

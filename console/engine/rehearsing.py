@@ -39,6 +39,8 @@ from console.witness.server_log import sessions_ended
 from console.witness.transactions import Transaction, transactions
 
 LOG_PATIENCE_S = 30.0
+WITNESS_OPTIONS = "-c lock_timeout=10s"
+"""For the session that counts: what a subject has left locked must not hold up the run, nor an abort, for ever."""
 _LOG_POLL_S = 0.005
 SURVIVOR_GRACE_S, SURVIVOR_PATIENCE_S = 2.0, 10.0
 """Children that end because the harness did get the first; the others are ended within the second."""
@@ -48,7 +50,7 @@ def prepare_scenarios(run: Rehearsal) -> None:
     """Open the engine's own session, count once, and keep what must not change."""
     watch_nested_statements(run)
     closing = ExitStack()
-    connection = closing.enter_context(run.the_environment().connect(run.database))
+    connection = closing.enter_context(run.the_environment().connect(run.database, options=WITNESS_OPTIONS))
     connection.observer = lambda ran: run.observe("copy", ran)
     run.witnessing = Witnessing(connection=connection, closing=closing)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))

@@ -43,6 +43,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     python: str = ""
     driver: str = ""
     scenarios: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
     failed: str = ""
     whose: str = ""
 

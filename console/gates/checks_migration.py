@@ -12,7 +12,7 @@ from console.errors import FactMissing, Unsettled
 from console.gates.sentences import said, unequal, unlisted
 from console.model.facts import Witnesses
 from console.model.gate import Facts
-from console.model.migration_facts import Migrated, MigrationsPlanned, SchemaState
+from console.model.migration_facts import Beyond, Migrated, MigrationsPlanned, SchemaState
 
 MIGRATED = "migrated."
 _BLOCKING = ("reads and writes", "writes")
@@ -56,6 +56,15 @@ def the_way_back_is_whole(facts: Facts) -> str | None:
     free = own | set(planned.sequences)
     sequences = unequal(_of_others(before.sequences, free), _of_others(after.sequences, free))
     return said(phrases + [f"the sequence {it}" for it in sequences])
+
+
+def nothing_else_differs(facts: Facts) -> str | None:
+    """What no sentence names is after the migrations as it was, and each transaction was the role's and committed."""
+    facts.need("migrations.planned", MigrationsPlanned)
+    before, after = facts.need("beyond.before", Beyond), facts.need("beyond.after", Beyond)
+    phrases = [f"{it.partition(' ')[0]} differs" for it in unequal(before.digests, after.digests)]
+    phrases += [f"{one} was not committed" for one in after.uncommitted]
+    return said([*phrases, *(f"{one} is another role's" for one in after.others)])
 
 
 def no_lock_was_held_too_long(facts: Facts) -> str | None:

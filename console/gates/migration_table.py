@@ -1,4 +1,4 @@
-"""The gates of the plan `migration`: M-1 to M-7 beside the rows of the dry run.
+"""The gates of the plan `migration`: M-1 to M-8 beside the rows of the dry run.
 
 Owns these rows. Places, copy, privileges, identity, secrets and net-zero are the dry run's own rows; those that a
 migration cannot keep are NOT_APPLICABLE in `console.plans.migration`, each with the row that stands in its place.
@@ -74,6 +74,15 @@ MIGRATIONS: tuple[Gate, ...] = (
         rests_on=("migrations.planned", "state.before", "state.up"),
         check=migration.no_row_was_lost,
         remedy="read which statement deleted or dropped, or declare the change in [migration] rows",
+    ),
+    Gate(
+        id="M-8",
+        title="every transaction was committed by the planned role, and nothing beyond the compared sentences differs",
+        step="C-11",
+        cause="subject",
+        rests_on=("migrations.planned", "beyond.before", "beyond.after"),
+        check=migration.nothing_else_differs,
+        remedy="no release records these facts yet: read the report, and judge by M-1 to M-7 and what they do not see",
     ),
 )
 

@@ -26,7 +26,7 @@ from console.harness.context import Context, Place
 from console.harness.faults import Fault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
-from console.harness.registry import find_scenario, scenario_ids
+from console.harness.registry import declared_ids, find_scenario, scenario_ids
 from console.harness.report import Reporter
 from console.harness.tracer import Tracer
 from console.harness.witness import driver_refusal, install
@@ -69,6 +69,7 @@ def main() -> NoReturn:
             "python": platform.python_version(),
             "driver": f"psycopg {psycopg.__version__} ({psycopg.pq.__impl__})",
             "scenarios": scenario_ids(),
+            "declared": declared_ids(),
         }
     )
     _leave(_serve(harness))

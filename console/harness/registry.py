@@ -15,6 +15,7 @@ AGAIN = "-again"
 """Ends the id under which the engine asks for a repeatable scenario once more."""
 
 _SCENARIOS: dict[str, ScenarioFunction] = {}
+_DECLARED: set[str] = set()
 
 
 def scenario(identifier: str, **declared: Any) -> Callable[[ScenarioFunction], ScenarioFunction]:
@@ -28,6 +29,8 @@ def scenario(identifier: str, **declared: Any) -> Callable[[ScenarioFunction], S
     def register(function: ScenarioFunction) -> ScenarioFunction:
         if identifier in _SCENARIOS:
             raise ValueError(f"the pack names scenario {identifier} twice")
+        if declared:
+            _DECLARED.add(identifier)
         is_attempt = bool(declared) and "attempts" not in declared
         _SCENARIOS[identifier] = _as_attempt(function) if is_attempt else function
         return function
@@ -47,6 +50,11 @@ def _as_attempt(function: ScenarioFunction) -> ScenarioFunction:
 def scenario_ids() -> list[str]:
     """Return the registered ids in the order of the pack's file."""
     return list(_SCENARIOS)
+
+
+def declared_ids() -> list[str]:
+    """Return the ids whose decorator carried a declaration, sorted: the engine must have read each of them."""
+    return sorted(_DECLARED)
 
 
 def find_scenario(identifier: str) -> ScenarioFunction | None:

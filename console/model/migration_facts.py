@@ -131,11 +131,26 @@ class Migrated(Fact, frozen=True, kw_only=True):
     held: tuple[Held, ...]
 
 
+class Beyond(Fact, frozen=True, kw_only=True):
+    """M-8: what the sentences of `SchemaState` leave out, and how the migrations' transactions ended.
+
+    `digests` maps a part of the database (a catalogue, large objects, values as text, what production's owner does
+    not own) to a digest that no oid changes; `uncommitted` and `others` name transactions that wrote and were not
+    committed, and sessions of another role. No release records it yet, so that M-8 is UNKNOWN.
+    """
+
+    digests: dict[str, Text]
+    uncommitted: tuple[Text, ...]
+    others: tuple[Text, ...]
+
+
 MIGRATION_FACTS: dict[str, type[msgspec.Struct]] = {
     "migrations.planned": MigrationsPlanned,
     "state.before": SchemaState,
     "migrated.": Migrated,
     "state.up": SchemaState,
     "state.down": SchemaState,
+    "beyond.before": Beyond,
+    "beyond.after": Beyond,
 }
 """Fact name, or prefix ending in a dot, to its shape; the others are in `console.model.facts`."""

@@ -334,7 +334,7 @@ def _of_notify(notify: NotifyConfig) -> Iterator[Problem]:
         yield problem("command", "a word of the command holds a NUL", "text", "remove it")
     secret = notify.webhook_secret
     if secret and (secret.startswith("prompt:") or not _names_a_secret(secret)):
-        what = f"{_said(secret)} is no name of a stored secret"
+        what = "what stands there is no name of a stored secret"
         yield problem(
             "webhook_secret",
             what,

@@ -62,6 +62,8 @@ def passing_migration() -> dict[str, object]:
         "state.up": _state(up=True),
         "migrated.D1": _migrated(2),
         "state.down": msgspec.structs.replace(_state(up=False), sequences={"public.t_a_seq": "10,true"}),
+        "beyond.before": shapes.Beyond(digests={"pg_policy": "aa"}, uncommitted=(), others=()),
+        "beyond.after": shapes.Beyond(digests={"pg_policy": "aa"}, uncommitted=(), others=()),
         "witnesses": Witnesses(
             client_statements=2, server_statements=2, explained=0, only_client=(), only_server=(), differences=(),
             unexplained_sessions=(), errors_expected={}, errors_raised={},

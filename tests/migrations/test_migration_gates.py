@@ -93,6 +93,11 @@ CASES = (
     Case("M-7", FAIL, "public.t lost 2 of 10 rows, and nothing is declared of it", ((PLANNED, ("rows",), {}),)),
     Case("M-7", PASS, "", ((PLANNED, ("rows",), {}), (UP, ("rows", "public.t"), 11))),
     Case("M-7", FAIL, "public.t lost 10 of 10 rows", ((PLANNED, ("rows",), {}), (UP, ("rows", "public.t"), GONE))),
+    Case("M-8", FAIL, "pg_policy differs", (("beyond.after", ("digests", "pg_policy"), "bb"),)),
+    Case("M-8", FAIL, "transaction 2 of U1 was not committed",
+         (("beyond.after", ("uncommitted",), ["transaction 2 of U1"]),)),
+    Case("M-8", FAIL, "session 7 of app is another role's", (("beyond.after", ("others",), ["session 7 of app"]),)),
+    Case("M-8", UNKNOWN, "beyond.after was never recorded", (("beyond.after", (), GONE),)),
     Case("M-7", FAIL, "public.u is declared and was no table before or after", ((PLANNED, ("rows", "public.u"), 0),)),
 )  # fmt: skip
 
