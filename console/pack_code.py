@@ -7,6 +7,7 @@ pack.toml. Every value must be a literal, because the engine judges by what it c
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def declared_scenarios(path: Path) -> tuple[Scenario, ...]:
     ]
     found.sort(key=lambda pair: pair[0].lineno)
     return tuple(_declared(path, decorator, node.name) for decorator, node in found)
+
+
+def overlooked(path: Path, declared: Sequence[str]) -> list[str]:
+    """Return the ids that the harness saw declared in a decorator and that cannot be read as one: another name for it.
+
+    Raises PackError as `declared_scenarios` does; without a file nothing was read.
+    """
+    read = {one.id for one in declared_scenarios(path)} if path.is_file() else set()
+    return [name for name in declared if name not in read]
 
 
 def _is_scenario(function: ast.expr) -> bool:

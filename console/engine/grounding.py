@@ -24,7 +24,7 @@ from console.model.facts import (
     Probes,
     ScenariosPlanned,
 )
-from console.pack_code import declared_scenarios
+from console.pack_code import overlooked
 from console.packs import placed_sha256, tree_files
 from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
@@ -150,12 +150,9 @@ def _require_declared(run: Rehearsal, ready: Ready) -> None:
     if unread:
         reason = f"pack.py registers {', '.join(unread)}, and neither pack.toml nor a decorator in it declares that"
         raise StepFailed(reason, cause="drydock", gate="G-13")
-    code = run.loaded.folder / "pack.py"
-    read = {one.id for one in declared_scenarios(code)} if code.is_file() else set()
-    overlooked = [name for name in ready.declared if name not in read]
-    if overlooked:
+    if unheeded := overlooked(run.loaded.folder / "pack.py", ready.declared):
         reason = (
-            f"pack.py declares {', '.join(overlooked)} in a decorator that the engine did not read: write "
+            f"pack.py declares {', '.join(unheeded)} in a decorator that the engine did not read: write "
             "@scenario(...) by that name, or the declaration in pack.toml"
         )
         raise StepFailed(reason, cause="drydock", gate="G-13")

@@ -20,6 +20,7 @@ from console.environments.process import CLEAN_ENVIRONMENT
 from console.errors import PackError, SubjectError
 from console.model.pack import AGAIN, Scenario
 from console.model.problem import Wrong
+from console.pack_code import overlooked
 from console.packs import LoadedPack, read_pack
 from console.subjects import materialise
 from console.testing.server import FakeServer
@@ -120,6 +121,8 @@ def _imported(loaded: LoadedPack, replies: Sequence[Mapping[str, Any]]) -> Itera
     for name in declared:
         if name not in registered and name.removesuffix(AGAIN) not in registered:
             yield f'{path} has no function for the scenario {name}; write @scenario("{name}")'
+    for name in overlooked(path, first["declared"]):
+        yield f"{path} declares {name} in a decorator of another name; write @scenario(...), or declare it in pack.toml"
     for name in sorted(registered - {*declared}):
         yield f"{path} registers {name}, which nothing declares; declare it in pack.toml or in its decorator"
 

@@ -65,6 +65,16 @@ def test_every_problem_is_told(tmp_path: Path) -> None:
         assert any(says in problem for problem in problems), problems
 
 
+def test_a_declaration_under_another_name_is_told(tmp_path: Path) -> None:
+    """What stands in pack.toml is judged, and a stricter decorator that nobody could read is ignored without a word."""
+    aliased = PACK.replace("import Context, scenario", "import Context, scenario\nmine = scenario")
+    folder = write_pack(tmp_path / "pack", pack=aliased.replace('@scenario("S3"', '@mine("S3"'))
+    more = '[[scenario]]\nid = "S3"\ntitle = "x"\nkind = "happy"\nattempt = []\n'
+    (folder / "pack.toml").write_text((folder / "pack.toml").read_text() + more)
+    [problem] = check_pack(folder)
+    assert "declares S3 in a decorator of another name" in problem
+
+
 def test_a_scenario_without_a_function_is_told(tmp_path: Path) -> None:
     """One that pack.toml declares and pack.py does not have."""
     folder = write_pack(tmp_path / "pack")
