@@ -129,5 +129,6 @@ def test_nothing_is_pruned_filtered_or_pulled() -> None:
         if "docker" in path.read_text("utf-8")
         and FORBIDDEN.search(line)
         and not line.strip().startswith(("#", '"'))
+        and line.strip() != "cluster.stop()"  # PostgreSQL's, of init's own demo
     ]
     assert found == []

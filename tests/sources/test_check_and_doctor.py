@@ -20,6 +20,7 @@ def source_row(said: Said) -> dict[str, Any]:
 def test_check_shows_the_digest_that_the_run_asks_about(drydock: Drydock, production: Production) -> None:
     """The digest of check is another than the one that B-1 asks about, or check leaves something or shows a secret."""
     plan = production.plan("[subject]", f'path = "{drydock.reference}"', rows="200")
+    there = sorted(drydock.work.iterdir())
     said = drydock.command("check", str(plan), "--json")
     assert said.exit_code == 0, said.stdout
     told = json.loads(said.stdout)
@@ -27,7 +28,7 @@ def test_check_shows_the_digest_that_the_run_asks_about(drydock: Drydock, produc
         [],
         f"connection {production.cluster.socket_folder}",
     )
-    assert list(drydock.work.iterdir()) == []
+    assert sorted(drydock.work.iterdir()) == there
     living = drydock.start(str(plan))
     state = living.wait_at("B-1")
     assert state.created is not None
@@ -42,7 +43,7 @@ def test_check_shows_the_digest_that_the_run_asks_about(drydock: Drydock, produc
 
 def test_doctor_asks_the_source_for_its_version(drydock: Drydock, production: Production) -> None:
     """Another version than the server's is told, a refused password passes or shows, or production changes."""
-    before = production.digest()
+    before, there = production.digest(), sorted(drydock.work.iterdir())
     said = drydock.command("doctor", str(production.plan()), "--json")
     assert said.exit_code == 0, said.stdout
     row = source_row(said)
@@ -59,7 +60,7 @@ def test_doctor_asks_the_source_for_its_version(drydock: Drydock, production: Pr
     shown = "".join(one.stdout + one.stderr for one in (said, newer, refused))
     assert [secret for secret in (production.password, wrong) if secret in shown] == []
     assert production.digest() == before
-    assert not list(drydock.work.iterdir())
+    assert sorted(drydock.work.iterdir()) == there
 
 
 def test_a_secret_that_cannot_be_had_is_named_and_not_shown(drydock: Drydock, production: Production) -> None:
