@@ -103,7 +103,8 @@ class _Pieces(io.RawIOBase):
 def unpacked(pieces: Iterator[bytes], into: Path, *, most_bytes: int = MOST_TAKEN_BYTES) -> list[str]:
     """Write the regular files of a tar stream below `into`; return what was left out, by name.
 
-    A link, a special file and a name that leads elsewhere are left out, and so is what goes over the limit.
+    A link, a special file and a name that leads elsewhere are left out. What goes over the limit ends it: nothing
+    more is read, since a sparse file of the subject's would go on for days.
     """
     left_out: list[str] = []
     taken_bytes = 0
@@ -117,6 +118,7 @@ def unpacked(pieces: Iterator[bytes], into: Path, *, most_bytes: int = MOST_TAKE
                 target.mkdir(mode=0o700, parents=True, exist_ok=True)
             elif taken_bytes + member.size > most_bytes:
                 left_out.append(f"{member.name} (more than {most_bytes} bytes in all)")
+                break
             else:
                 taken_bytes += member.size
                 _write(archive, member, target)

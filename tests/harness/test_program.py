@@ -40,7 +40,7 @@ def test_ready_names_process_driver_and_scenarios(stage: Stage) -> None:
         assert ready.pop("python") == sys.version.split()[0]
         assert ready == {
             "ready": True, "pid": harness.process.pid, "driver": "psycopg 3.3.9 (binary)",
-            "scenarios": ["WAYS", "REFUSED", "RIVAL"],
+            "scenarios": ["WAYS", "REFUSED", "RIVAL"], "declared": [],
         }  # fmt: skip
         assert harness.end() == 0
 
