@@ -17,6 +17,9 @@ from console.gates.migration_table import MIGRATIONS
 from console.model.gate import Facts, GateVerdict, judge
 from console.settings import data_folder
 
+pytestmark = pytest.mark.matrix
+"""Five rehearsals of a plan that cannot pass yet: by their own command."""
+
 ROWS = 200
 HIDDEN = '''"""Sends a statement past the driver's cursors, which the client witness cannot see."""
 
