@@ -32,7 +32,8 @@ class Parts:
 
 def with_foreign_keys_last(listing: str) -> tuple[str, ...]:
     """Return what `pg_restore --list` wrote as two lists for --use-list; empty where there is no foreign key."""
-    lines = [line for line in listing.splitlines() if line[:1].isdigit()]
+    # pg_restore itself takes line feeds out of names; what else Python calls the end of a line may stand in one.
+    lines = [line for line in listing.split("\n") if line[:1].isdigit()]
     later = [line for line in lines if _LATER.match(line)]
     if not any(" FK CONSTRAINT " in line for line in later):
         return ()

@@ -161,5 +161,7 @@ def test_only_foreign_keys_and_comments_wait() -> None:
     note = "3361; 0 0 COMMENT public CONSTRAINT book_shelf_fkey ON book keeper"
     about = "3362; 0 0 COMMENT public TABLE book keeper"
     assert with_foreign_keys_last(f";\n; Archive\n{table}\n{about}\n") == ()
+    odd = "216; 1259 16386 TABLE public a\u20285; 0 0 FK CONSTRAINT keeper"
+    assert with_foreign_keys_last(f"{odd}\n") == ()
     first, later = with_foreign_keys_last(f";\n{table}\n{key}\n{about}\n{note}\n")
     assert (first, later) == (f"{table}\n{about}\n", f"{key}\n{note}\n")
