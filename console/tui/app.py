@@ -91,9 +91,12 @@ class LiveApp(App[None], inherit_bindings=False):
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.exit)
         self._write(save_title_sequence())
-        self.push_screen(self.live)
         self.set_interval(POLL_S, self.poll)
         self.call_after_refresh(self._painted)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the run's own screen: it is painted first, and stays below everything else."""
+        return self.live
 
     def _painted(self) -> None:
         """Go on when the first frame is there."""

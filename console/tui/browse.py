@@ -75,16 +75,18 @@ class BrowseApp(App[None], inherit_bindings=False):
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.exit)
         self._write(save_title_sequence() + title_sequence("evidence · drydock"))
-        if self._first:
-            self.open_run(self._first)
-        else:
-            from console.tui.screens.runs import RunsScreen
-
-            self.runs = RunsScreen(self.evidence, self, self._own_keys)
-            self.runs.runs.checks = self.checks
-            self.push_screen(self.runs)
         self.set_interval(_POLL_S, self._poll)
         self.call_after_refresh(collecting.let_go)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return what was asked for: it is painted first, and stays below everything else."""
+        if self._first:
+            return self._evidence_screen(self._first)
+        from console.tui.screens.runs import RunsScreen
+
+        self.runs = RunsScreen(self.evidence, self, self._own_keys)
+        self.runs.runs.checks = self.checks
+        return self.runs
 
     def on_unmount(self) -> None:
         """Give the terminal its title back, and remove what was unpacked."""
@@ -119,12 +121,15 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def open_run(self, run: str, place: Hit | None = None) -> None:
         """Show one run's evidence, at a place that a search found."""
-        opened = OpenRun(self.evidence, run)
-        self._open.append(opened)
-        screen = EvidenceScreen(self.evidence, opened, self, self._own_keys)
+        screen = self._evidence_screen(run)
         waiting = self.push_screen(screen)
         if place is not None:
             self.call_later(self._show_place, waiting, screen, place)
+
+    def _evidence_screen(self, run: str) -> EvidenceScreen:
+        opened = OpenRun(self.evidence, run)
+        self._open.append(opened)
+        return EvidenceScreen(self.evidence, opened, self, self._own_keys)
 
     async def _show_place(self, waiting: Any, screen: EvidenceScreen, place: Hit) -> None:
         await waiting
@@ -184,7 +189,7 @@ class BrowseApp(App[None], inherit_bindings=False):
 
     def action_leave(self) -> None:
         """Go back one screen; from the first one, away."""
-        if len(self.screen_stack) > 2:
+        if len(self.screen_stack) > 1:
             self.pop_screen()
         else:
             self.exit()

@@ -137,7 +137,7 @@ async def test_a_changed_key_works_in_evidence(runs: Path) -> None:
         await pilot.press("f", *"fail", "enter")
         await pilot.pause(0.2)
         assert "of 1" not in text_of(app)
-        while len(app.screen_stack) > 2:
+        while len(app.screen_stack) > 1:
             await pilot.press("q")
         await pilot.press("ctrl+f", *"fail", "enter")
         await until(pilot, lambda: "Runs: 1 of 1" in text_of(app))

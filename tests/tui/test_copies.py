@@ -49,6 +49,7 @@ async def test_a_picture_has_no_outside_link(tmp_path: Path) -> None:
     """S keeps the screen as SVG; the only address in it is the name of SVG itself."""
     app = app_on(tmp_path, keep_in=tmp_path / "kept")
     async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.1)
         await pilot.press("S")
         await pilot.pause(0.3)
     [path] = (tmp_path / "kept").glob("*.svg")

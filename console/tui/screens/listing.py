@@ -190,5 +190,5 @@ class ListScreen(Screen[None]):
             self.close_prompt()
         elif self.focused is self.details:
             self.set_focus(self.pane)
-        elif len(self.app.screen_stack) > 2:
+        elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
