@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from psycopg import sql
 
 from console.engine.dump_copying import contents, copy_dump_file, require_extensions, with_moved_sequences
-from console.engine.long_steps import DumpProgress, WatchedRestore
+from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
 from console.engine.witnessing import Mark, leave_mark
 from console.environments.cluster import folder_identity
@@ -79,7 +80,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         recorder.opening("file", str(run.places.dump))
         dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,
-            progress=DumpProgress(recorder, manifest.rows),
+            progress=DumpProgress(recorder, manifest.rows, partial(read_copying, connection)),
         )  # fmt: skip
         recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
         if not dumped.returncode:

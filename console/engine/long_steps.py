@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import psycopg
 
@@ -16,29 +17,35 @@ _EVERY_S = 1.0
 
 
 class DumpProgress:
-    """Tells of a dump in rows: those of the tables that are through, and of the running one by their pace.
+    """Tells of a dump in rows: all of the tables that are through, and what the server has read of the running one.
 
-    Before a table is through there is no pace, and the bytes so far are told without a whole.
+    `copying` asks the server and is asked when the dump has been heard; where it knows nothing of the running
+    table, that one counts when it is through.
     """
 
-    def __init__(self, recorder: Recorder, rows: Mapping[str, int]) -> None:
+    def __init__(
+        self, recorder: Recorder, rows: Mapping[str, int], copying: Callable[[], Mapping[str, int]]
+    ) -> None:
         self._recorder = recorder
         self._rows = rows
-        self._tables = self._bytes_before = self._told = 0
+        self._copying = copying
+        self._told = 0
 
     def __call__(self, size_bytes: int, begun: list[str]) -> None:
-        """Say how far it is, where that has changed."""
-        if len(begun) != self._tables:
-            self._tables, self._bytes_before = len(begun), size_bytes
-        through = rows_dumped(begun, self._rows)
-        if not through:
+        """Say how far it is, where that has changed; before any row is known to be read, in bytes without a whole."""
+        done = rows_dumped(begun, self._rows)
+        if begun:
+            done += min(self._copying().get(begun[-1], 0), self._rows.get(begun[-1], 0))
+        if not done:
             self._recorder.progress("C-03", done=size_bytes, total=0, unit="bytes")
-            return
-        more = through * (size_bytes - self._bytes_before) // max(1, self._bytes_before)
-        done = through + min(more, self._rows.get(begun[-1], 0))
-        if done != self._told:
+        elif done > self._told:
             self._told = done
             self._recorder.progress("C-03", done=done, total=sum(self._rows.values()), unit="rows")
+
+
+def read_copying(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return the rows that each running COPY of this role's has read, by schema.table."""
+    return {str(relation): int(rows) for relation, rows in run_sql(connection, "source/copy_progress")}
 
 
 class WatchedRestore:

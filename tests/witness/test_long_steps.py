@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.engine import long_steps
-from console.engine.long_steps import DumpProgress, WatchedRestore
+from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
 from console.errors import AbortRequested
 
 
@@ -55,15 +55,38 @@ def test_a_growing_copy_is_told_once_for_each_size(production: Any, monkeypatch:
     assert len(told.progressed) == 1
 
 
-def test_a_dump_is_told_in_rows_once_a_table_is_through() -> None:
-    """Before a table is through nobody can tell how much is left; afterwards its pace tells, and never too much."""
+def test_a_dump_is_told_in_rows_from_the_first_table_on() -> None:
+    """What the server has read of the running table counts, never more than it has rows, and never backwards."""
     told: Any = Told()
-    tell = DumpProgress(told, {"public.big": 1_000, "public.next": 500, "public.last": 5})
+    reads: dict[str, int] = {}
+    tell = DumpProgress(told, {"public.big": 1_000, "public.next": 500, "public.last": 5}, lambda: reads)
     tell(4_000, ["public.big"])
-    for size_bytes in (10_000, 10_000, 12_000, 90_000):
-        tell(size_bytes, ["public.big", "public.next"])
+    reads["public.big"] = 250
+    tell(9_000, ["public.big"])
+    tell(9_000, ["public.big"])
+    reads.clear()
+    for rows in (0, 200, 9_999):
+        reads["public.next"] = rows
+        tell(90_000, ["public.big", "public.next"])
     tell(90_000, ["public.big", "public.next", "public.last"])
     assert told.progressed[0] == ("C-03", 4_000, 0, "bytes")
     assert [(done, total, unit) for _step, done, total, unit in told.progressed[1:]] == [
-        (1_000, 1_505, "rows"), (1_200, 1_505, "rows"), (1_500, 1_505, "rows")
+        (250, 1_505, "rows"), (1_000, 1_505, "rows"), (1_200, 1_505, "rows"), (1_500, 1_505, "rows")
     ]  # fmt: skip
+
+
+def test_the_server_tells_how_far_a_copy_is(production: Any) -> None:
+    """A COPY that waits in mid-table has read some of its rows, and a table with an odd name keeps it."""
+    with production.connect("postgres") as admin, production.connect("postgres") as reader:
+        admin.execute(
+            """CREATE TABLE "odd.Name" AS SELECT repeat('x', 1000) AS c FROM generate_series(1, 50000)"""
+        )
+        try:
+            assert read_copying(admin) == {}
+            with reader.cursor().copy('COPY "odd.Name" TO STDOUT') as copying:
+                next(iter(copying))
+                [(relation, rows)] = read_copying(admin).items()
+                assert relation == "public.odd.Name" and 0 < rows < 50_000
+                assert [*copying]
+        finally:
+            admin.execute('DROP TABLE "odd.Name"')
