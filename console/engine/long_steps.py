@@ -44,7 +44,8 @@ class DumpProgress:
 
 
 def read_copying(connection: psycopg.Connection[Any]) -> dict[str, int]:
-    """Return the rows that each running COPY of this role's has read, by schema.table."""
+    """Return the rows that each running COPY of this role's has read by now, by schema.table."""
+    run_sql(connection, "source/forget_statistics")
     return {str(relation): int(rows) for relation, rows in run_sql(connection, "source/copy_progress")}
 
 
