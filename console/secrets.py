@@ -14,19 +14,26 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import msgspec
+
+if TYPE_CHECKING:
+    import hyperscan
 
 SCRAM_ITERATIONS = 4096
 """PostgreSQL's own default (scram_iterations)."""
 
 SHORTEST_SECRET_CHARS = 8
 """Shorter values cannot be searched for without drowning in chance hits."""
+
+_MANY_BYTES = 1 << 20
+"""Of those that were looked through: from then on one pass of an automaton for all texts is worth making it."""
+_SOUGHT_BYTES = 64
 
 _LOWERED = re.compile("%[0-9A-F]{2}")
 _SHORTEST_MARK = "▒"
@@ -92,6 +99,9 @@ class SecretRegistry:
         self._needles: list[tuple[str, str, str]] = []
         self._shortest_chars = sys.maxsize
         self._redactions: list[Redaction] = []
+        self._written_needles: list[bytes] = []
+        self._automaton: hyperscan.Database | None = None
+        self._seen_bytes = 0
 
     def learn(self, name: str, value: str) -> None:
         """Make `value` known under `name`; values under 8 characters are refused by ValueError."""
@@ -105,6 +115,8 @@ class SecretRegistry:
                 self._needles.append((form, text, name))
         self._needles.sort(key=lambda needle: -len(needle[1]))
         self._shortest_chars = len(self._needles[-1][1])
+        self._written_needles = sorted({_written(text) for _form, text, _name in self._needles})
+        self._automaton = None
 
     def value(self, name: str) -> str:
         """Return a known value by name (KeyError when it was never learnt)."""
@@ -160,6 +172,20 @@ class SecretRegistry:
                 merged.append((start, end, form, name))
         return merged
 
+    def is_absent(self, encoded: bytes) -> bool:
+        """Tell whether no string of a JSON text, as msgspec writes it, can hold a secret; False says nothing.
+
+        JSON writes character by character, so that a text within another is within it when both are written.
+        """
+        self._seen_bytes += len(encoded)
+        if self._seen_bytes < _MANY_BYTES or not self._written_needles:
+            return not any(needle in encoded for needle in self._written_needles)
+        if self._automaton is None:
+            self._automaton = _automaton(self._written_needles)
+        found: list[int] = []
+        self._automaton.scan(encoded, match_event_handler=lambda number, *_place: found.append(number))
+        return not found
+
     def redact_value(self, value: Any, *, origin: str) -> Any:
         """Return a value with every string in it (keys too, a struct's own field names not) redacted.
 
@@ -191,6 +217,22 @@ class SecretRegistry:
         """Return the redactions since the last call and forget them."""
         taken, self._redactions = self._redactions, []
         return taken
+
+
+def _written(text: str) -> bytes:
+    """Return the beginning of a text as JSON writes it: Hyperscan takes no text of 10 000 bytes."""
+    return msgspec.json.encode(text)[1:-1][:_SOUGHT_BYTES]
+
+
+def _automaton(texts: Sequence[bytes]) -> hyperscan.Database:
+    import hyperscan
+
+    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    numbers = range(len(texts))
+    made.compile(
+        expressions=texts, ids=numbers, elements=len(texts), flags=hyperscan.HS_FLAG_SINGLEMATCH, literal=True
+    )
+    return made
 
 
 def _strings_in(value: Any) -> Iterator[str]:

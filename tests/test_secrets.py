@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 import psycopg
 import pytest
 from fix_places import cache_for_tests, place_for_clusters
@@ -109,6 +110,37 @@ def test_redaction_never_leaves_a_needle(known: dict[str, str], around: list[str
     text = "".join(part + needles[len(part) % len(needles)] for part in around)
     clean = registry.redact(text, origin="")
     assert not [needle for needle in needles if needle in clean]
+
+
+@pytest.mark.parametrize("many_bytes", [0, 1 << 30], ids=["automaton", "one by one"])
+@given(
+    st.dictionaries(st.text("abc", min_size=1), values, min_size=1, max_size=3),
+    st.lists(st.text(max_size=9), max_size=4),
+    st.integers(min_value=0),
+)
+def test_a_secret_within_json_is_never_called_absent(
+    many_bytes: int, known: dict[str, str], around: list[str], chance: int
+) -> None:
+    """Whatever stands around a form of a secret and however JSON writes it; without one, the text may be absent."""
+    registry = knowing(**known)
+    needles = sorted(needles_of(**known))
+    texts = [*around, "".join(around) + needles[chance % len(needles)] + "".join(around)]
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr("console.secrets._MANY_BYTES", many_bytes)
+        assert not registry.is_absent(msgspec.json.encode({"sql": texts}))
+        assert registry.is_absent(b'{"n":1}')
+
+
+def test_an_automaton_knows_what_was_learnt_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that comes later is sought, a long one too, and nothing is found where nothing is known."""
+    monkeypatch.setattr("console.secrets._MANY_BYTES", 0)
+    registry = SecretRegistry()
+    assert registry.is_absent(b'"horse battery"')
+    registry.learn("early", "horse battery")
+    assert not registry.is_absent(b'"horse battery"')
+    long = "".join(map(chr, range(0x4E00, 0x9A00)))
+    registry.learn("long", long)
+    assert not registry.is_absent(msgspec.json.encode(f"x{long}")) and registry.is_absent(b'"x"')
 
 
 @given(

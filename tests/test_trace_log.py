@@ -182,6 +182,36 @@ def test_a_secret_is_taken_out_and_remembered(tmp_path: Path, text: str) -> None
     ]
 
 
+def test_a_secret_in_one_of_many_records_is_taken_out_of_that_one(tmp_path: Path) -> None:
+    """Records that are looked through together are redacted one by one; those without a secret stay as they are."""
+    registry = SecretRegistry()
+    registry.learn("exec", PASSWORD)
+    records = [statement(n, f"SELECT {n}") for n in range(1, 10_001)]
+    records[5_000] = statement(5_001, f"SELECT '{PASSWORD}'")
+    writer = TraceWriter(tmp_path, registry)
+    writer.append(iter(records), origin="client")
+    head = writer.seal()
+    writer.close()
+    records[5_000] = statement(5_001, "SELECT '[redacted:exec]'")
+    assert list(read_trace(tmp_path / "trace.jsonl", head=head)) == records
+    assert len(registry.take_redactions()) == 1
+
+
+def test_many_at_once_are_the_same_bytes_as_one_by_one(tmp_path: Path) -> None:
+    """How records come together changes neither blocks nor seals nor offsets."""
+    records: list[Record] = [statement(n, "x" * (n * 7919 % 3_000)) for n in range(1, 400)]
+    folders = [tmp_path / "together", tmp_path / "apart"]
+    for folder, parts in zip(folders, ([records], [[one] for one in records]), strict=True):
+        folder.mkdir()
+        writer = TraceWriter(folder, SecretRegistry())
+        for part in parts:
+            writer.append(part, origin="client")
+        writer.seal()
+        writer.close()
+    for name in ("trace.jsonl", "trace.idx"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
 @pytest.mark.parametrize("value", ["scenario", "principal", 'sql":"SE', '","sent_'])
 def test_a_secret_that_spells_the_format_leaves_lines_readable(tmp_path: Path, value: Any) -> None:
     """A password that equals a field's name or looks like JSON cannot break a record."""
