@@ -18,7 +18,7 @@ from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
-from console.environments.owner import make_folder, spread_below
+from console.environments.owner import make_folder
 from console.errors import StepFailed
 from console.gates.table import by_id
 from console.model.facts import (
@@ -75,7 +75,6 @@ def _make_work_folder(run: Rehearsal) -> None:
         raise StepFailed(f"the work folder's parent {work.parent} is not there", cause="environment")
     run.recorder.opening("folder", str(work))
     make_folder(work, mode=0o711 if os.geteuid() == 0 else 0o700)
-    spread_below(work)
     run.recorder.identified("folder", str(work), folder_identity(work))
 
 

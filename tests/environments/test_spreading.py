@@ -1,18 +1,17 @@
-"""Tests of where a file system puts a run's folders."""
+"""Tests of where a file system puts a folder of many files."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
-from array import array
 from pathlib import Path
 
 import pytest
 
-from console.environments.owner import spread_below
+from console.environments.owner import make_folder, make_scattered_folder
 
-FS_IOC_GETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x00020000
+INODES_PER_GROUP = 8192
+"""mke2fs's own choice with its ordinary block and inode sizes."""
 
 
 def _file_system(folder: Path) -> str:
@@ -24,25 +23,34 @@ def _file_system(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("place", ["/var/tmp", "/dev/shm"])
-def test_ext4_spreads_and_others_are_left_alone(place: str) -> None:
-    """Where the file system is ext4 the folder has its flag, elsewhere it is as it was; nothing fails."""
+def test_ext4_scatters_folders_of_one_name(place: str) -> None:
+    """Folders of one name, one after the other, lie far apart on ext4 where ordinary ones do not; nothing fails."""
     with tempfile.TemporaryDirectory(prefix="drydock-test-", dir=place) as made:
-        folder = Path(made)
-        before = folder.stat()
-        spread_below(folder)
-        after = folder.stat()
-        assert (after.st_mode, after.st_uid, after.st_ino) == (before.st_mode, before.st_uid, before.st_ino)
-        if _file_system(folder) == "ext4":
-            descriptor, flags = os.open(folder, os.O_RDONLY), array("l", [0])
-            try:
-                fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, flags)
-            finally:
-                os.close(descriptor)
-            assert flags[0] & FS_TOPDIR_FL
+        groups = set()
+        for number in range(20):
+            above = Path(made) / str(number)
+            make_folder(above)
+            make_scattered_folder(above / "data")
+            found = (above / "data").stat()
+            assert (found.st_mode & 0o777, found.st_uid) == (0o700, os.geteuid())
+            assert [path.name for path in above.iterdir()] == ["data"]
+            groups.add(found.st_ino // INODES_PER_GROUP)
+        if _file_system(Path(made)) == "ext4":
+            assert len(groups) > 10
+
+
+def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
+    """An empty folder that is there already is none of ours, and stays; no other one is left beside it."""
+    (tmp_path / "data").mkdir()
+    there = (tmp_path / "data").stat().st_ino
+    with pytest.raises(FileExistsError):
+        make_scattered_folder(tmp_path / "data")
+    assert [(path.name, path.stat().st_ino) for path in tmp_path.iterdir()] == [("data", there)]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """A folder that somebody replaced by a link is not touched."""
+    """Below a folder that somebody replaced by a link, nothing is made."""
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
-        spread_below(tmp_path / "link")
+        make_scattered_folder(tmp_path / "link" / "data")
+    assert not (tmp_path / "data").exists()
