@@ -61,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secret", metavar="NAME", help="its password's entry, file:/PATH or prompt:NAME")
     parser.add_argument("--sslmode", default="prefer", help="libpq's sslmode (prefer)")
     parser.add_argument("--container", metavar="NAME", help="production's container, by its exact name")
+    parser.add_argument(
+        "--endpoint", metavar="ADDRESS", help="the docker engine: unix://, ssh:// or tcp:// with --tls"
+    )
+    parser.add_argument("--context", metavar="NAME", help="a docker context instead of an address")
+    parser.add_argument("--tls", metavar="DIR", help="ca.pem, cert.pem and key.pem of a tcp:// engine")
     parser.add_argument("--dump", metavar="FILE", help="a dump file (see --source dump_file)")
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
     parser.add_argument("--subject", metavar="DIR", help="the folder that holds your code's package")
@@ -104,16 +109,32 @@ def _configuration(options: argparse.Namespace, questions: Questions) -> RunConf
         "environment", options.environment, ("embedded", "docker"), "embedded",
         "where the copy lives: a PostgreSQL that comes with Drydock, or containers on a network that leads nowhere",
     )  # fmt: skip
+    engine = _engine(options, used=kind == "container" or environment == "docker")
     words = {"kind": "demo"} if kind == "demo" else _server(options, questions, container=kind == "container")
     config = RunConfig(
-        source=msgspec.convert(words, SourceConfig),
-        environment=msgspec.convert({"kind": environment}, EnvironmentConfig),
+        source=msgspec.convert(words | (engine if kind == "container" else {}), SourceConfig),
+        environment=msgspec.convert(
+            {"kind": environment} | (engine if environment == "docker" else {}), EnvironmentConfig
+        ),
     )
     for one in problems(
         config
     ):  # before anything is connected to, and without repeating what may be a password
         raise PlanError(f"--{one.key}: {one.what}", remedy=one.remedy)
     return config
+
+
+def _engine(options: argparse.Namespace, *, used: bool) -> dict[str, object]:
+    """Return the keys of the docker engine: one engine for production's container and for the copy."""
+    given: dict[str, object] = {
+        name: getattr(options, name) for name in ("endpoint", "context", "tls") if getattr(options, name)
+    }
+    if given and not used:
+        raise PlanError(
+            f"--{next(iter(given))} names a docker engine, and neither source nor copy is a container",
+            remedy="leave it out, or give --source container or --environment docker",
+        )
+    return given
 
 
 def _server(options: argparse.Namespace, questions: Questions, *, container: bool) -> dict[str, object]:

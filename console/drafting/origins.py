@@ -17,7 +17,7 @@ import psycopg
 from console.environments.owner import make_folder
 from console.environments.programs import Programs
 from console.errors import PlanError, StepFailed
-from console.model.config import SourceConfig
+from console.model.config import SOCKET_FOLDER_INSIDE, SourceConfig
 from console.model.protocols import NoReceipts
 from console.secrets import SecretRegistry
 from console.sources.connection import ConnectionSource, Target
@@ -63,8 +63,9 @@ def _source(
         with _demo(config, programs, folder) as demo:
             yield demo
         return
+    inside = SOCKET_FOLDER_INSIDE if config.kind == "container" else ""
     target = Target(
-        host=config.host, port=config.port, database=config.database, role=config.role, password=password,
+        host=config.host or inside, port=config.port, database=config.database, role=config.role, password=password,
         sslmode="disable" if config.kind == "container" else config.sslmode,
     )  # fmt: skip
     if config.kind == "connection":

@@ -68,10 +68,20 @@ def _keys(values: object, names: Sequence[str]) -> str:
     return "".join(lines)
 
 
+ENGINE_KEYS = ("endpoint", "context", "tls")
 _SOURCE_KEYS = {
     "demo": (),
     "connection": ("host", "port", "database", "role", "secret", "sslmode", "system_identifier"),
-    "container": ("container", "host", "port", "database", "role", "secret", "system_identifier"),
+    "container": (
+        "container",
+        *ENGINE_KEYS,
+        "host",
+        "port",
+        "database",
+        "role",
+        "secret",
+        "system_identifier",
+    ),
 }
 
 
@@ -79,6 +89,7 @@ def plan_text(draft: Draft) -> str:
     """Return plan.toml."""
     source = draft.source
     kept = [name for name in _SOURCE_KEYS[source.kind] if getattr(source, name) != ""]
+    engine = [name for name in ENGINE_KEYS if getattr(draft.environment, name) != ""]
     accepted = ""
     if draft.security_definer or draft.rules:
         accepted = f"""
@@ -101,7 +112,7 @@ kind = {toml_string(source.kind)}
 # The isolated PostgreSQL that the copy is restored into, of the source's major version.
 [environment]
 kind = {toml_string(draft.environment.kind)}
-major = {draft.environment.major}
+{_keys(draft.environment, engine)}major = {draft.environment.major}
 
 # What must be the same afterwards, by exact name (data folders of clusters, containers, volumes, networks).
 [protect]

@@ -25,7 +25,7 @@ from console.environments.environment import Environment, HarnessPlace
 from console.environments.owner import Lease
 from console.environments.programs import Programs, find_programs
 from console.errors import SecretUnavailable, StepFailed
-from console.model.config import RunConfig, RunOrder
+from console.model.config import SOCKET_FOLDER_INSIDE, RunConfig, RunOrder
 from console.model.plan import Plan
 from console.model.trace import EngineStatement
 from console.packs import LoadedPack, find_pack, load_pack
@@ -45,9 +45,6 @@ from console.witness.server_log import ServerLog
 
 SOURCE_SECRET = "source-password"
 """What the registry calls production's password, whatever its entry is called."""
-
-SOCKET_FOLDER_INSIDE = "/var/run/postgresql"
-"""Where the official image's server has its socket."""
 
 UIDS_NOTE = "uids"
 """The note that says which users were made up for the run, so that nothing of theirs outlives it."""

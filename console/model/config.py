@@ -13,6 +13,10 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The base of a plan file's sections: unknown keys are errors."""
 
 
+SOCKET_FOLDER_INSIDE = "/var/run/postgresql"
+"""Where a container's server has its socket unless [source] host names another folder inside."""
+
+
 class SourceConfig(_Section, frozen=True, kw_only=True):
     """Where the copy comes from.
 

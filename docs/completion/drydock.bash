@@ -9,7 +9,7 @@ _shtab_drydock_secret_subparsers=(set delete list)
 _shtab_drydock_subparsers=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
 
 _shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --environment --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
-_shtab_drydock_init_option_strings=(-h --help --source --host --port --database --role --secret --sslmode --container --dump --environment --subject --package --writer --schema --tables --yes)
+_shtab_drydock_init_option_strings=(-h --help --source --host --port --database --role --secret --sslmode --container --endpoint --context --tls --dump --environment --subject --package --writer --schema --tables --yes)
 _shtab_drydock_check_option_strings=(-h --help --schema --json)
 _shtab_drydock_doctor_option_strings=(-h --help --json)
 _shtab_drydock_attach_option_strings=(-h --help --observe --theme --no-mouse --runs-dir)
@@ -42,6 +42,7 @@ _shtab_drydock_run___pg_programs_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_run___work_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_run___runs_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_init_pos_0_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_init___tls_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_init___dump_COMPGEN=_shtab_compgen_files
 _shtab_drydock_init___subject_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_check_pos_0_COMPGEN=_shtab_compgen_files

@@ -51,7 +51,7 @@ function _shtab_drydock_using
 end
 
 set -g _shtab_drydock_commands run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret 'secret set' 'secret delete' 'secret list' completion surface
-set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --container --database --demo-rows --digest --dsn --dump --endpoint --environment --format --hold --host --key --ledger --major --pack --package --pg-major --pg-programs --plan --port --prune-older-than --role --runs-dir --schema --secret --secrets-from --source --sslmode --subject --supervise --tables --theme --typed --work-dir --writer
+set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --container --context --database --demo-rows --digest --dsn --dump --endpoint --environment --format --hold --host --key --ledger --major --pack --package --pg-major --pg-programs --plan --port --prune-older-than --role --runs-dir --schema --secret --secrets-from --source --sslmode --subject --supervise --tables --theme --tls --typed --work-dir --writer
 
 complete -c drydock -e
 complete -c drydock -f
@@ -90,6 +90,9 @@ complete -c drydock -n '_shtab_drydock_using init' -l role -x -d 'a role that ma
 complete -c drydock -n '_shtab_drydock_using init' -l secret -x -d 'its password'"'"'s entry, file:/PATH or prompt:NAME'
 complete -c drydock -n '_shtab_drydock_using init' -l sslmode -x -d 'libpq'"'"'s sslmode (prefer)'
 complete -c drydock -n '_shtab_drydock_using init' -l container -x -d 'production'"'"'s container, by its exact name'
+complete -c drydock -n '_shtab_drydock_using init' -l endpoint -x -d 'the docker engine: unix://, ssh:// or tcp:// with --tls'
+complete -c drydock -n '_shtab_drydock_using init' -l context -x -d 'a docker context instead of an address'
+complete -c drydock -n '_shtab_drydock_using init' -l tls -xka "(__fish_complete_directories)" -d 'ca.pem, cert.pem and key.pem of a tcp:// engine'
 complete -c drydock -n '_shtab_drydock_using init' -l dump -xka "(__fish_complete_path (commandline -ct))" -d 'a dump file (see --source dump_file)'
 complete -c drydock -n '_shtab_drydock_using init' -l environment -xka "embedded docker" -d 'where the copy lives'
 complete -c drydock -n '_shtab_drydock_using init' -l subject -xka "(__fish_complete_directories)" -d 'the folder that holds your code'"'"'s package'
