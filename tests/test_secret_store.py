@@ -14,6 +14,7 @@ import pytest
 from console import secret_store
 from console.cli.main import main
 from console.errors import SecretUnavailable
+from console.evidence.keys import load_key, public_of
 
 VALUE = "correct-horse-battery"
 
@@ -230,6 +231,25 @@ def test_the_command_takes_the_value_from_stdin_only(
     assert VALUE not in shown.err
     assert "a value never belongs on the command line" in shown.err
     assert "the keyring has no secret prod" in shown.err
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_sealing_key_in_the_keyring_is_in_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The private half lies in a file, seals with another key than was shown, or takes another folder's place."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
+    assert main(["key", "make", "--keyring"]) == 0
+    private = secret_store.resolve("drydock-seal-key")
+    shown = capsys.readouterr()
+    files = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    assert files and not any(private in text for text in files)
+    assert public_of(load_key(tmp_path / "one" / "drydock")) in shown.out + shown.err
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "two"))
+    assert main(["key", "make", "--keyring"]) == 2
+    assert secret_store.resolve("drydock-seal-key") == private
+    assert not (tmp_path / "two" / "drydock" / "seal.key").exists()
+    assert "of another state folder" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("kept")

@@ -62,6 +62,11 @@ def main(options: argparse.Namespace) -> int:
             codes.append(EXIT_UNCLEAN)
             continue
         sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
+    if codes == [0]:
+        what = (
+            f"{options.run} left nothing" if options.run else f"no run of yours in {runs} has left anything"
+        )
+        sys.stderr.write(f"drydock: {visible(what)}: there is nothing to recover\n")
     return max(codes)
 
 

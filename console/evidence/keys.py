@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from console.errors import SecretUnavailable
-from console.secret_store import FILE_PREFIX, resolve, store
+from console.secret_store import FILE_PREFIX, names, resolve, store
 
 KEY_FILE = "seal.key"
 TRUSTED_FILE = "seal-keys.txt"
@@ -89,6 +89,11 @@ def make_key(folder: Path, *, in_keyring: bool = False) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if in_keyring:
+            if KEYRING_NAME in names():
+                raise SecretUnavailable(
+                    f"the keyring has a sealing key {KEYRING_NAME} already, of another state folder",
+                    remedy="make a key without --keyring, or drydock secret delete the other one, which seals no more",
+                )
             store(KEYRING_NAME, value)
             value = f"{_KEYRING_PREFIX}{KEYRING_NAME}"
         _create_whole(path, value + "\n")

@@ -58,17 +58,6 @@ def test_boundary_commands_answer_from_another_shell(drydock: Drydock) -> None:
     assert living.finish().outcome == (3, "ABORTED", "CLEAN", None)
 
 
-def test_other_commands_work(drydock: Drydock, tmp_path: Path) -> None:
-    """Each line of the block of other commands ends with 0 when there is a run."""
-    (lines,) = (block.splitlines() for block in blocks(README, "sh") if block.startswith("drydock runs"))
-    ended = drydock.run()
-    for line in lines:
-        named = f" --runs-dir {ended.folder.parent}" if line in ("drydock runs", "drydock status") else ""
-        said = said_by(drydock, line + named)
-        assert (line, said.exit_code) == (line, 0)
-        assert said.stdout
-
-
 def test_exit_codes_are_the_programs(drydock: Drydock) -> None:
     """The table of exit codes and the program's own help name the same numbers and words."""
     rows = [
