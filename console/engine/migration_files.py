@@ -87,13 +87,14 @@ def _scenario(identifier: str, direction: Direction, name: str, loaded: LoadedPa
     return Scenario(id=identifier, title=f"{direction} {name}", kind="happy", attempt=(attempt,))
 
 
-def planned(loaded: LoadedPack) -> MigrationsPlanned:
-    """Return what the gates hold the migrations against."""
+def planned(loaded: LoadedPack, *, irreversible: str) -> MigrationsPlanned:
+    """Return what the gates hold the migrations against; `irreversible` says why there is no way back."""
     words = _words_of(loaded)
     return MigrationsPlanned(
         migrations={one.id: _planned(one) for one in loaded.pack.scenario}, role=loaded.pack.owner,
         longest_block_ms=words.longest_block_ms, rewrites=words.rewrites, rows=words.rows, changes=words.changes,
-        bookkeeping=words.bookkeeping, sequences=words.sequences, values=words.values,
+        beyond=words.beyond, irreversible=irreversible, bookkeeping=words.bookkeeping,
+        sequences=words.sequences, values=words.values,
     )  # fmt: skip
 
 
