@@ -29,6 +29,8 @@ BLOCKS: Mapping[str, Blocks] = {
 WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 SHOWN_SQL_CHARS = 600
 _WITH_ROWS = ("r", "p", "m")
+_OPAQUE = frozenset({"DO", "CALL", "SELECT"})
+"""Verbs of code that may undo something by itself, in a block with an exception handler."""
 
 Lock = tuple[int, str]
 VerbsOf = Callable[[str], tuple[str, ...]]
@@ -228,9 +230,8 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
         taken_back = _takes_back(group)
         for one, words in zip(group, verbs, strict=True):
             alone = len(group) == 1
-            told.append(
-                _statement(one, number, looks, alone=alone, verb=" ".join(words), taken_back=taken_back)
-            )
+            hidden = taken_back or bool(_OPAQUE & set(words))
+            told.append(_statement(one, number, looks, alone=alone, verb=" ".join(words), taken_back=hidden))
         transactions.append(
             MigratedTransaction(
                 number=number, statements=len(group), open_ms=round(ended[-1] * 1000),

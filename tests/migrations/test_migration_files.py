@@ -59,16 +59,43 @@ def test_without_a_way_back_no_down_is_needed(subject: Path) -> None:
         ("DO $$ BEGIN PERFORM 1; END $$;\nSELECT 2;\n", ["DO $$ BEGIN PERFORM 1; END $$", "SELECT 2"], True),
         ("BEGIN; SELECT 1; COMMIT;", ["BEGIN", "SELECT 1", "COMMIT"], False),
         ("-- No transaction, because\nSELECT 1", ["-- No transaction, because\nSELECT 1"], False),
+        ("\n-- what it does\n--no-transaction\nSELECT 1", None, False),
+        ("-- no transaction\r\nSELECT 1", None, False),
+        ("-- no transaction: in batches\nSELECT 1", None, False),
+        ("-- no transactions are lost\nSELECT 1", None, True),
+        ("-- no transaction is needed\nSELECT 1", None, True),
+        ("SELECT 1;\n-- no transaction\nSELECT 2", None, True),
+        ("SELECT '\n-- no transaction\n'", None, True),
+        ("SAVEPOINT one; SELECT 1; ROLLBACK TO one; RELEASE one", None, True),
+        ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1", None, True),
+        ("SELECT 1; COMMIT", None, False),
     ],
-    ids=["strings", "bodies", "own transaction", "no transaction"],
+    ids=[
+        "strings",
+        "bodies",
+        "own transaction",
+        "no transaction",
+        "below other comments",
+        "line ends of Windows",
+        "with its reason",
+        "another word",
+        "another sentence",
+        "below a statement",
+        "in a string",
+        "savepoints",
+        "isolation",
+        "only its end",
+    ],
 )
 def test_files_are_split_by_the_grammar(
-    tmp_path: Path, text: str, statements: list[str], one_transaction: bool
+    tmp_path: Path, text: str, statements: list[str] | None, one_transaction: bool
 ) -> None:
-    """A semicolon within a string or a body splits a statement, or a transaction stands inside another."""
+    """A semicolon within a string or a body splits a statement, or a transaction is missing or inside another."""
     path = tmp_path / "one.up.sql"
     path.write_text(text, encoding="utf-8")
-    assert split(path) == (statements, one_transaction)
+    found, around = split(path)
+    assert around == one_transaction
+    assert statements is None or found == statements
 
 
 def _gone(folder: Path) -> None:
