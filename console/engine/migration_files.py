@@ -26,7 +26,7 @@ from console.witness.surface_grammar import NotParsed, parse
 
 _OF_TRANSACTIONS = frozenset({"begin", "commit", "rollback", "prepare"})
 UP, DOWN = ".up.sql", ".down.sql"
-_NO_TRANSACTION = re.compile(r"--[ \t]*no[ \t-]+transaction[ \t]*([:;.,(–—-].*)?", re.IGNORECASE)
+_NO_TRANSACTION = re.compile(r"--[ \t]*no[ \t-]+transaction[ \t]*([:;.,(-].*)?", re.IGNORECASE)
 """A comment that says only this, or this and then, behind a punctuation mark, why."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -162,6 +163,28 @@ def test_wrong_words_are_told_in_a_sentence(subject: Path, words: dict[str, obje
     with pytest.raises(PackError) as refused:
         with_migrations(_with(**words), subject, CONFIG)
     assert says in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("longest_block_ms = 0", "migration.longest_block_ms 0 is no time that somebody may wait"),
+        ('folder = "../elsewhere"', "migration.folder '../elsewhere' does not stay inside the subject"),
+        ('rewrites = ["purchase"]', "migration.rewrites 'purchase' is not schema.name"),
+        ('rewrites = ["index purchase"]', "migration.rewrites 'purchase' is not schema.name"),
+        ("rows = { purchase = 1 }", "migration.rows 'purchase' is not schema.name"),
+        ('values = ["public."]', "migration.values 'public.' is not schema.name"),
+        ('changes = ["column public.t.a"]', "migration.changes 'column public.t.a' is no change as a report writes it"),
+    ],
+)  # fmt: skip
+def test_a_pack_declares_what_can_be(tmp_path: Path, line: str, says: str) -> None:
+    """A declaration that nothing can be held against is taken."""
+    pack = Path(shutil.copytree(PACK, tmp_path / "pack"))
+    lines = (pack / "pack.toml").read_text("utf-8").partition("[migration]")[0]
+    given = line if line.startswith("folder") else f'folder = "migrations"\n{line}'
+    (pack / "pack.toml").write_text(f'{lines}[migration]\nkind = "sql"\n{given}\n', "utf-8")
+    with pytest.raises(PackError, match=re.escape(says)):
+        load_pack(pack)
 
 
 @pytest.mark.parametrize(
