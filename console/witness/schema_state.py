@@ -46,6 +46,7 @@ def read_columns(conn: Connection) -> dict[str, tuple[str, str, tuple[str, ...]]
 def read_values(conn: Connection, tables: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> dict[str, str]:
     """Return the sums over the named columns of tables that are there and have them."""
     with pinned(conn):
+        run(conn, "migration/pin_output")
         return {name: _values(conn, *one) for name, one in tables.items()}
 
 

@@ -8,6 +8,7 @@ is left out is named here, and nothing else is. Never writes and never judges; n
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -84,7 +85,8 @@ _NAMELESS: Mapping[str, tuple[str, ...]] = {
 """The cells that name a row of a catalogue whose rows are no objects of their own; else it is the first."""
 
 _NUMBERED = re.compile(r"(RI_ConstraintTrigger_[ac])_\d+")
-_PASSING = re.compile(r'"?pg_(toast|temp|toast_temp)(_\d+)?"?(\.|$)')
+_PASSING = re.compile(r"pg_(toast|temp|toast_temp)(_\d+)?(\..*)?", re.DOTALL)
+"""A schema that PostgreSQL makes for a session or for TOAST, and what is in it; nobody may give another such a name."""
 
 
 class WholeDatabase(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +182,7 @@ class _Reading:
         name = self._names.get(self._name, {}).get(oid, "")
         if not name:
             name = ".".join(str(by_name[cell]) for cell in _NAMELESS.get(self._name, self._columns[:1]))
-        if _PASSING.match(name):
+        if _passes(by_name):
             return
         if cells.get("tgisinternal"):
             by_name["tgname"] = _NUMBERED.sub(r"\1", by_name["tgname"])
@@ -213,6 +215,15 @@ class _Reading:
         return _by_name(rows)
 
 
+def _passes(cells: Cells) -> bool:
+    """Tell whether a row is of a temporary object or a TOAST table: by its schema, or the relation that it is about."""
+    return any(
+        isinstance(value, str) and _PASSING.fullmatch(value)
+        for name, value in cells.items()
+        if name.endswith(("relid", "namespace")) or name in ("nspname", "ev_class")
+    )
+
+
 def _decoded(content: str) -> Cells:
     cells: Cells = msgspec.json.decode(content)
     return cells
@@ -237,5 +248,6 @@ def _by_name(rows: list[tuple[str, Cells]]) -> dict[str, Cells]:
     for name, group in groups.items():
         group.sort(key=lambda cells: msgspec.json.encode(cells, order="sorted"))
         found[name] = group[0]
-        found |= {f"{name} ({number})": cells for number, cells in enumerate(group[1:], 2)}
+        numbers = (number for number in itertools.count(2) if f"{name} ({number})" not in groups)
+        found |= {f"{name} ({number})": cells for number, cells in zip(numbers, group[1:], strict=False)}
     return dict(sorted(found.items()))

@@ -219,6 +219,34 @@ def test_values_are_compared_as_text(place: Place, change: str) -> None:
     assert found == {table: "has other values in the columns that it had"}
 
 
+def test_settings_hide_no_digit(place: Place) -> None:
+    """A database that prints fewer digits of a float hides that a value became another one."""
+    with place.conn.transaction(force_rollback=True):
+        place.conn.execute(
+            "CREATE TABLE floats AS SELECT 1.5::float8 AS f; SET LOCAL extra_float_digits = -15"
+        )
+        before = read_before(place.conn)
+        place.conn.execute("UPDATE floats SET f = 1.5000001")
+        place.conn.execute("SET LOCAL extra_float_digits = -15")
+        assert "public.floats" in read_after(place.conn, before, None).values
+
+
+def test_a_hostile_name_hides_nothing(place: Place) -> None:
+    """An object whose name looks like a temporary one's, or like a numbered one's, is left out."""
+    with place.conn.transaction(force_rollback=True):
+        place.conn.execute(
+            'CREATE PUBLICATION "pg_temp.x"; CREATE TABLE "pg_toast.y" (a integer);'
+            "CREATE TYPE pair AS ENUM ('a', 'a (2)')"
+        )
+        told = read_after(place.conn, place.before, None).changes
+        assert {
+            '+ pg_publication "pg_temp.x"', '+ pg_class public."pg_toast.y"', "+ pg_enum public.pair.a",
+            "+ pg_enum public.pair.a (2)",
+        } <= set(told)  # fmt: skip
+        place.conn.execute("CREATE TEMP TABLE passing (a integer PRIMARY KEY, b text CHECK (b <> ''))")
+        assert read_after(place.conn, place.before, None).changes == told
+
+
 def test_new_columns_are_no_other_values(place: Place) -> None:
     """A column that was added counts as a change of those before, or one that is gone does not."""
     with place.conn.transaction(force_rollback=True):
