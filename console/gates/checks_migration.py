@@ -21,7 +21,7 @@ from console.model.migration_facts import (
     SchemaState,
 )
 
-MIGRATED = "migrated."
+MIGRATED, ELSEWHERE = "migrated.", "owned.elsewhere"
 _BLOCKING = ("reads and writes", "writes")
 _READING = ("AccessShare", "RowShare")
 """Locks of reading: they change nothing of what somebody else owns."""
@@ -75,7 +75,7 @@ def nothing_else_differs(facts: Facts) -> str | None:
     """
     planned = facts.need("migrations.planned", MigrationsPlanned)
     before, after = facts.need("beyond.before", Beyond), facts.need("beyond.up", BeyondAfter)
-    phrases = [*_ends(facts, planned), *_of_others_in_the_source(facts, planned, after)]
+    phrases = [*_ends(facts, planned)]
     if not before.digests:
         raise Unsettled("no catalogue was read before the migrations")
     if planned.beyond is not None:
@@ -86,6 +86,12 @@ def nothing_else_differs(facts: Facts) -> str | None:
         phrases += _without_a_way_back(facts, planned, after)
     else:
         phrases += _not_taken_back(before, facts.need("beyond.down", BeyondAfter))
+    if facts.names(ELSEWHERE):
+        phrases += _of_others_in_the_source(facts, planned, after)
+    elif not phrases:
+        raise Unsettled(
+            f"nobody told what {planned.role} owns in the source, which a dump file does not: rehearse from a server"
+        )
     return said(phrases)
 
 
@@ -97,7 +103,7 @@ def _ends(facts: Facts, planned: MigrationsPlanned) -> Iterator[str]:
 
 def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:
     """Yield what the migrations changed and production's owner could not: the copy's owner owns everything."""
-    elsewhere = facts.need("owned.elsewhere", OwnedElsewhere)
+    elsewhere = facts.need(ELSEWHERE, OwnedElsewhere)
     state, up = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
     touched = set(after.not_owned)
     for _name, found in _all(facts, planned):

@@ -130,7 +130,8 @@ CASES = (
     Case("M-8", FAIL, "the change beyond x is not expected",
          (*NO_WAY_BACK, (BEYOND, ("changes",), ["pg_policy p: b", "x"]))),
     Case("M-8", UNKNOWN, "beyond.down was never recorded", ((LEFT, (), GONE),)),
-    Case("M-8", UNKNOWN, "owned.elsewhere was never recorded", (("owned.elsewhere", (), GONE),)),
+    Case("M-8", UNKNOWN, "nobody told what owner owns in the source", (("owned.elsewhere", (), GONE),)),
+    Case("M-8", FAIL, "left: x", (("owned.elsewhere", (), GONE), (LEFT, ("changes",), ["x"]))),
     Case("M-7", FAIL, "public.u is declared and was no table before or after", ((PLANNED, ("rows", "public.u"), 0),)),
 )  # fmt: skip
 

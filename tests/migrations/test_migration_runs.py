@@ -94,9 +94,27 @@ WITH_SAVEPOINT: Mapping[str, str] = {
     "subject/migrations/0001_amount_in_bigint.up.sql": (
         "SAVEPOINT before;\nALTER TABLE public.purchase ALTER COLUMN amount_cents TYPE bigint;\n"
         "CREATE TABLE public.scratch AS SELECT * FROM public.purchase;\nDROP TABLE public.scratch;\n"
-        "RELEASE before;\n"
+        "RELEASE before;\nREFRESH MATERIALIZED VIEW public.totals;\n"
+    ),
+    "demo/025_totals.sql": (
+        "-- Purpose: a view whose rows are kept.\n-- Lowest server version: 16.\n\n"
+        "CREATE MATERIALIZED VIEW public.totals AS SELECT count(*) AS purchases FROM public.purchase;\n"
+        "ALTER MATERIALIZED VIEW public.totals OWNER TO shop_owner;\n"
     ),
 }
+"""A savepoint, a scratch table and a refreshed view in the transaction that rewrites a table."""
+
+NOT_COMMITTED: Mapping[str, str] = {
+    "subject/migrations/env.py": (
+        '"""An environment that lacks begin_transaction()."""\n\nfrom alembic import context\n'
+        "from sqlalchemy import engine_from_config, pool\n\n"
+        "section = context.config.get_section(context.config.config_ini_section, {})\n"
+        "with engine_from_config(section, prefix='sqlalchemy.', poolclass=pool.NullPool).connect() as connection:\n"
+        "    context.configure(connection=connection)\n    context.run_migrations()\n"
+    ),
+}
+"""SQLAlchemy begins a transaction by itself and rolls it back when the connection is closed: nobody raises an error."""
+
 BEYOND = (
     "+ pg_attribute public.customer.email_key", "+ pg_attribute public.customer_email_key.email_key",
     "pg_attribute public.purchase.amount_cents: attalign i, then d; attlen 4, then 8; atttypid integer, then bigint",
@@ -154,7 +172,12 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
         "wrong": lambda it: rehearsed(
             it, a_pack(it, "migrations_sql", WRONG, longest_block_ms="200", rewrites="[]")
         ),
-        "savepoint": lambda it: rehearsed(it, a_pack(it, "migrations_sql", WITH_SAVEPOINT)),
+        "savepoint": lambda it: rehearsed(
+            it, a_pack(it, "migrations_sql", WITH_SAVEPOINT, rewrites='["public.purchase", "public.totals"]')
+        ),
+        "not committed": lambda it: rehearsed(
+            it, a_pack(it, "migrations_alembic", NOT_COMMITTED, steps='["0002"]')
+        ),
         "harmful": lambda it: rehearsed(it, a_pack(it, "migrations_sql", HARMFUL, rewrites="[]")),
         "undeclared": lambda it: without_a_way_back(it, a_pack(it, "migrations_sql")),
         "declared": lambda it: without_a_way_back(
@@ -215,6 +238,15 @@ def test_the_last_row_is_failed_by_the_real_thing(
     row = next(one for one in MIGRATIONS if one.id == "M-8")
     judged = judge(row, Facts(runs["harmful"].state.facts))
     assert (judged.verdict, says in judged.reason) == (GateVerdict.FAIL, True), judged.reason
+
+
+def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
+    """A migration of Alembic's that is rolled back with its connection passes the last row."""
+    assert runs["not committed"].outcome == (1, "FAIL", "CLEAN", "subject")
+    row = next(one for one in MIGRATIONS if one.id == "M-8")
+    judged = judge(row, Facts(runs["not committed"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "(rolled back) wrote and was not committed" in judged.reason
 
 
 def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
