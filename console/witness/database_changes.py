@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from console.model.text import one_line
-from console.witness.whole_database import BESIDE, WholeDatabase
+from console.witness.whole_database import ABOUT, BESIDE, LARGE_OBJECT, WholeDatabase
 
 SHOWN_CHARS = 300
 CREATE_IN = "CREATE in"
 THE_DATABASE = "the database"
 
-_ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
+_OWNING: dict[str, tuple[tuple[str, str], ...]] = {
     "pg_attribute": (("pg_class", "attrelid"),),
     "pg_attrdef": (("pg_class", "adrelid"),),
     "pg_index": (("pg_class", "indrelid"),),
@@ -34,6 +34,7 @@ _ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
     "pg_foreign_table": (("pg_class", "ftrelid"),),
     "pg_publication_rel": (("pg_class", "prrelid"), ("pg_publication", "prpubid")),
     "pg_enum": (("pg_type", "enumtypid"),),
+    "pg_db_role_setting": (("pg_database", "setdatabase"),),
     "pg_range": (("pg_type", "rngtypid"),),
 }
 """The cells that name the object to whose owner a row belongs."""
@@ -95,13 +96,17 @@ def _shown(sentence: str) -> str:
 
 
 def _touched(catalogue: str, name: str, cells: dict[str, Any]) -> Iterator[str]:
-    owners = [f"{it} {cells[cell]}" for it, cell in _ABOUT.get(catalogue, ()) if cells.get(cell, "0") != "0"]
+    owners = [f"{it} {cells[cell]}" for it, cell in _OWNING.get(catalogue, ()) if cells.get(cell, "0") != "0"]
+    if ABOUT in cells:
+        owners = [cells[ABOUT]]
+    elif catalogue == BESIDE and name.startswith(LARGE_OBJECT):
+        owners = [f"pg_largeobject_metadata {name.removeprefix(LARGE_OBJECT)}"]
     yield from owners or [f"{catalogue} {name}"]
 
 
 def _created_in(catalogue: str, cells: dict[str, Any]) -> Iterator[str]:
     """Yield where somebody must be allowed to create for this row to be."""
-    if catalogue == "pg_namespace":
+    if catalogue in ("pg_namespace", "pg_publication", "pg_extension", "pg_language"):
         yield f"{CREATE_IN} {THE_DATABASE}"
     for cell in (
         "relnamespace",

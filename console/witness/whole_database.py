@@ -24,7 +24,8 @@ Connection = psycopg.Connection[Any]
 Cells = dict[str, Any]
 
 FIRST_OWN_OID = 16384
-BESIDE = "beside the catalogue"
+BESIDE, ABOUT = "beside the catalogue", "about"
+LARGE_OBJECT = "large object "
 OF_POSTGRESQL = "rows that every PostgreSQL has"
 
 VOLATILE: Mapping[str, tuple[str, ...]] = {
@@ -157,7 +158,8 @@ class _Reading:
         """Yield each row that is told by itself, and one digest of the others."""
         if self._columns[0] == "objoid":
             labels = run(self._conn, "migration/catalogue_labels", parts=self._parts)
-            yield from ((str(name), _settled(_decoded(content))) for _oid, name, content in labels)
+            for about, name, content in labels:
+                yield str(name), _settled({**_decoded(content), ABOUT: about})
         else:
             left_out = [*VOLATILE.get(self._name, ()), *_PRINTED.get(self._name, ())]
             left_out = [column for column in left_out if (self._name, column) != ("pg_enum", "oid")]

@@ -34,6 +34,10 @@ WHERE (o.oid >= 16384 OR k.relname IN ('pg_database', 'pg_namespace', 'pg_extens
   AND i.identity IS NOT NULL
   AND NOT EXISTS (SELECT FROM role WHERE pg_catalog.pg_has_role(role.oid, o.owner, 'USAGE'))
 UNION ALL
+SELECT '', 'pg_largeobject_metadata ' || m.oid::text
+FROM pg_catalog.pg_largeobject_metadata AS m
+WHERE NOT EXISTS (SELECT FROM role WHERE pg_catalog.pg_has_role(role.oid, m.lomowner, 'USAGE'))
+UNION ALL
 SELECT '', 'CREATE in ' || pg_catalog.quote_ident(n.nspname)
 FROM pg_catalog.pg_namespace AS n
 WHERE NOT EXISTS (SELECT FROM role WHERE pg_catalog.has_schema_privilege(role.oid, n.oid, 'CREATE'))

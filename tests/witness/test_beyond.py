@@ -280,6 +280,16 @@ def test_what_another_role_owns_is_told(place: Place) -> None:
         ("CREATE TABLE other.k (a integer)", ("CREATE in other",)),
         ("CREATE TABLE k (a integer)", ()),
         ("CREATE SCHEMA another", ("CREATE in the database",)),
+        ("CREATE PUBLICATION more", ("CREATE in the database",)),
+        ("COMMENT ON COLUMN t.b IS 'x'", ("pg_class public.t",)),
+        ("COMMENT ON COLUMN u.c IS 'x'", ()),
+        ("COMMENT ON FUNCTION g(integer) IS 'x'", ("pg_proc public.g(integer)",)),
+        ("SELECT lo_put(50001, 0, 'x')", ("pg_largeobject_metadata 50001",)),
+        ("ALTER DATABASE beyond SET work_mem = '9MB'", ("pg_database beyond",)),
+        ("ALTER ROLE beyond_owner SET work_mem = '9MB'", ()),
+        ("ALTER TABLE u ADD FOREIGN KEY (a) REFERENCES t", ("pg_class public.t",)),
+        ("ALTER TYPE mood ADD VALUE 'x'", ("pg_type public.mood",)),
+        ("CREATE POLICY q ON t", ("pg_class public.t",)),
     ],
 )
 def test_what_it_touches_of_others(place: Place, statement: str, not_owned: tuple[str, ...]) -> None:
