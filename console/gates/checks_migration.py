@@ -90,7 +90,7 @@ def nothing_else_differs(facts: Facts) -> str | None:
         phrases += _of_others_in_the_source(facts, planned, after)
     elif not phrases:
         raise Unsettled(
-            f"nobody told what {planned.role} owns in the source, which a dump file does not: rehearse from a server"
+            f"nobody told what {planned.role} owns in the source: write DUMP.owners.json (docs/migrations.md)"
         )
     return said(phrases)
 
