@@ -123,8 +123,8 @@ def prepare_migrations(run: Rehearsal) -> None:
         planned(run.loaded, irreversible=run.config.migration.irreversible),
         source="the pack's pack.toml; the subject's files",
     )
-    _keep_state(run, "state.before")
-    run.before_migrations = read_before(run.the_witnessing().connection)
+    state = _keep_state(run, "state.before")
+    run.before_migrations = read_before(run.the_witnessing().connection, state.values)
     run.recorder.fact("beyond.before", run.before_migrations.fact(), source=_WHOLE)
 
 
@@ -240,18 +240,16 @@ def _keep_state_after(run: Rehearsal, scenario: str) -> None:
     scenarios = [one.id for one in run.loaded.pack.scenario]
     following = scenarios[scenarios.index(scenario) + 1 :][:1]
     if scenario.startswith("U") and not (following and following[0].startswith("U")):
-        _keep_state(run, "state.up")
-        _keep_beyond(run, "beyond.up")
+        _keep_beyond(run, "beyond.up", _keep_state(run, "state.up"))
     elif not following:
-        _keep_state(run, "state.down")
-        _keep_beyond(run, "beyond.down")
+        _keep_beyond(run, "beyond.down", _keep_state(run, "state.down"))
 
 
-def _keep_beyond(run: Rehearsal, name: str) -> None:
+def _keep_beyond(run: Rehearsal, name: str, state: SchemaState) -> None:
     assert run.before_migrations is not None
     known = run.recorder.state.facts.get("owned.elsewhere")
     elsewhere = OwnedElsewhere(**known) if known is not None else None
-    found = read_after(run.the_witnessing().connection, run.before_migrations, elsewhere)
+    found = read_after(run.the_witnessing().connection, run.before_migrations, elsewhere, state.values)
     run.recorder.fact(name, found, source=_WHOLE)
 
 

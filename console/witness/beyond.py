@@ -32,14 +32,24 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
         return Beyond(digests=self.whole.digests())
 
 
-def read_before(conn: Connection) -> Before:
-    """Return the state to which later ones are compared."""
+def read_before(conn: Connection, values: Mapping[str, str] | None = None) -> Before:
+    """Return the state to which later ones are compared; `values` are the sums of now, where they are known."""
     columns = read_columns(conn)
-    return Before(whole=read_whole_database(conn), columns=columns, values=read_values(conn, columns))
+    if values is None or values.keys() != columns.keys():
+        values = read_values(conn, columns)
+    return Before(whole=read_whole_database(conn), columns=columns, values=values)
 
 
-def read_after(conn: Connection, before: Before, elsewhere: OwnedElsewhere | None) -> BeyondAfter:
-    """Return the state now and its differences from `before`; without `elsewhere` nobody's objects are told."""
+def read_after(
+    conn: Connection,
+    before: Before,
+    elsewhere: OwnedElsewhere | None,
+    values: Mapping[str, str] | None = None,
+) -> BeyondAfter:
+    """Return the state now and its differences from `before`; without `elsewhere` nobody's objects are told.
+
+    `values` are the sums of now over all columns, where they are known: no table is read twice.
+    """
     whole = read_whole_database(conn)
     found = changes(before.whole, whole)
     others = set(elsewhere.objects) if elsewhere is not None else set()
@@ -48,11 +58,11 @@ def read_after(conn: Connection, before: Before, elsewhere: OwnedElsewhere | Non
         changes=tuple(one.sentence for one in found[:MOST_CHANGES]),
         unlisted=max(0, len(found) - MOST_CHANGES),
         not_owned=tuple(sorted({it for one in found for it in one.touches} & others)),
-        values=dict(_values(conn, before)),
+        values=dict(_values(conn, before, values or {})),
     )
 
 
-def _values(conn: Connection, before: Before) -> Iterator[tuple[str, str]]:
+def _values(conn: Connection, before: Before, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each earlier table whose rows are others now, in the columns that it had then."""
     now = read_columns(conn)
     for name, (schema, table, columns) in before.columns.items():
@@ -63,7 +73,9 @@ def _values(conn: Connection, before: Before) -> Iterator[tuple[str, str]]:
         lost = sorted(set(columns) - set(there[2]))
         if lost:
             yield name, f"lost {', '.join(lost)}"
-        elif read_values(conn, {name: (schema, table, columns)})[name] != before.values[name]:
+            continue
+        total = known.get(name) if columns == there[2] else None
+        if (total or read_values(conn, {name: (schema, table, columns)})[name]) != before.values[name]:
             yield name, "has other values in the columns that it had"
 
 
