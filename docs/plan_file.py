@@ -50,7 +50,8 @@ KEYS = {
         "a rehearsal on an isolated copy, the rollback-only proof on the real database (docs/proof.md), or migrations"
         " on an isolated copy (docs/migrations.md)"
     ),
-    "migration.irreversible": "why there is no way back: no down is run then, and nothing is claimed of one",
+    "migration.irreversible": "why there is no way back, in a sentence: no down is run then, nothing is"
+    " claimed of one, and the pack must declare every change",
     "source.kind": "the demo that Drydock makes itself, a server reached by connection, a dump file, or a container",
     "source.container": "the source's container, by its exact name: docs/docker.md",
     "source.run_as": "the user in the container as whom pg_dump runs",

@@ -55,6 +55,7 @@ def schema() -> dict[str, Any]:
         planned=facts,
         migrated={"type": "object", "additionalProperties": {"type": "object"}},
         changes=listed(record(after=TEXT, change=TEXT)),
+        whole=listed(record(after=TEXT, change=TEXT)),
     )
     step = record(
         step=TEXT,

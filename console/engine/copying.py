@@ -35,6 +35,7 @@ from console.sources.dump_file import DumpFileSource
 from console.sources.source import Look, Snapshot
 from console.sql import load, shipped_sha256
 from console.sql import run as run_sql
+from console.witness.beyond import read_owned_elsewhere
 from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
 from console.witness.reads import is_pure_read
 from console.witness.searched_copy import Declared, declared_settings, search, sentences
@@ -76,6 +77,9 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
             connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run),
             schema=run.loaded.pack.schema, database=run.database,
         )  # fmt: skip
+        if run.plan.kind == "migration":
+            elsewhere = read_owned_elsewhere(connection, run.loaded.pack.owner)
+            recorder.fact("owned.elsewhere", elsewhere, source="owners and privileges in the dump's snapshot")
         recorder.note(_GRANTEES_NOTE, read_grantees(connection))
         recorder.opening("file", str(run.places.dump))
         dumped = source.dump(

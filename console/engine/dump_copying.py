@@ -52,10 +52,13 @@ def copy_dump_file(run: Rehearsal, source: DumpFileSource) -> None:
     )
     try:
         manifest = source.manifest()
+        elsewhere = source.owned_elsewhere() if run.plan.kind == "migration" else None
     except PlanError as wrong:
         raise StepFailed(str(wrong), cause="source", gate="G-08") from wrong
     if manifest is not None:
         recorder.fact("manifest.source", manifest, source="the manifest beside the dump")
+    if elsewhere is not None:
+        recorder.fact("owned.elsewhere", elsewhere, source="the list of owners beside the dump")
     nobody = Privileges(roles={}, grants=())
     recorder.fact("privileges.source", nobody, source="a dump file has no roles")
 

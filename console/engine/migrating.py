@@ -12,25 +12,28 @@ from typing import Literal
 
 from console.engine.migration_files import planned
 from console.engine.rehearsal import Rehearsal
-from console.engine.rehearsing import drain, look_once_more, prepare_scenarios, read_log
+from console.engine.rehearsing import drain, look_once_more, prepare_scenarios, read_log, reconciled
 from console.engine.statements import verbs_of
 from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
 from console.model.event import ScenarioFinished
-from console.model.migration_facts import Migrated, SchemaState
+from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
 from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection
 from console.sql import run as run_sql
+from console.witness.beyond import read_after, read_before
 from console.witness.catalogue import count_rows
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
+from console.witness.migration_ends import of_others, uncommitted
 from console.witness.schema_state import read_schema_state
 
 LOOK_S, OF_ITS_TIME = 0.02, 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
 
-_SOURCE = "the client's trace; pg_locks, pg_class and the database's folder, from the engine's own session"
+_SOURCE = "both traces; pg_locks, pg_class and the database's folder, from the engine's own session"
+_WHOLE = "the copy's whole catalogue, from the engine's own session"
 
 
 @dataclass(kw_only=True)
@@ -39,7 +42,6 @@ class MigrationWatch:
 
     run: Rehearsal
     connection: EngineConnection
-    role: str
     looks: list[Look] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
@@ -83,17 +85,20 @@ class MigrationWatch:
     def _look(self, n: int, when: Literal["before", "during", "after"]) -> Look:
         began = time.monotonic()
         locks: dict[int, set[Lock]] = {}
-        for pid, relation, mode in run_sql(self.connection, "migration/locks", {"role": self.role}):
-            locks.setdefault(pid, set()).add((relation, mode))
+        writing: set[int] = set()
+        engines = sorted(self.run.the_environment().engine_pids)
+        for pid, writes, relation, mode in run_sql(self.connection, "migration/locks", {"engines": engines}):
+            writing |= {pid} if writes else set()
+            locks.setdefault(pid, set()).update({(relation, mode)} if relation is not None else ())
         files = dict(run_sql(self.connection, "migration/storage_files")) if when == "after" else None
         look = Look(
             n=n, when=when, locks={pid: frozenset(held) for pid, held in locks.items()}, files=files,
-            pause_s=time.monotonic() - began,
+            pause_s=time.monotonic() - began, writing=frozenset(writing),
         )  # fmt: skip
         last = self.looks[-1] if self.looks else None
         if (
             last is not None
-            and (last.n, last.when, last.locks) == (n, "during", look.locks)
+            and (last.n, last.when, last.locks, last.writing) == (n, "during", look.locks, look.writing)
             and when == "during"
         ):
             self.looks[-1] = replace(last, times=last.times + 1)
@@ -114,9 +119,13 @@ def prepare_migrations(run: Rehearsal) -> None:
     """C-10: the engine's own session, what is declared, and the whole state before the first migration."""
     prepare_scenarios(run)
     run.recorder.fact(
-        "migrations.planned", planned(run.loaded), source="the pack's pack.toml; the subject's files"
+        "migrations.planned",
+        planned(run.loaded, irreversible=run.config.migration.irreversible),
+        source="the pack's pack.toml; the subject's files",
     )
-    _keep_state(run, "state.before")
+    state = _keep_state(run, "state.before")
+    run.before_migrations = read_before(run.the_witnessing().connection, state.values)
+    run.recorder.fact("beyond.before", run.before_migrations.fact(), source=_WHOLE)
 
 
 def _keep_state(run: Rehearsal, name: str) -> SchemaState:
@@ -131,17 +140,18 @@ def _keep_state(run: Rehearsal, name: str) -> SchemaState:
 def run_migration(run: Rehearsal, scenario: str) -> None:
     """Run one migration in one direction; record what it did and how it ended."""
     began = time.monotonic()
-    connection, role = run.the_witnessing().connection, run.loaded.pack.owner
+    connection = run.the_witnessing().connection
     rows = read_rows(connection)
-    watch = MigrationWatch(run=run, connection=connection, role=role)
+    watch = MigrationWatch(run=run, connection=connection)
     watch.begin()
     report, failed = _perform(run, scenario, watch)
+    over_at = time.time()
     drain(run)
     watch.finish()
     read_log(run, scenario)
     drain(run)
     own = [one for one in run.the_witnessing().statements if one.scenario == scenario]
-    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows))
+    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at))
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
     run.recorder.record(
@@ -181,6 +191,7 @@ def _fact(
     run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks
 ) -> Migrated:
     found = migrated(own, looks, verbs_of=verbs_of)
+    _reconciliation, done = reconciled(run)
     [(superuser,)] = run_sql(
         run.the_witnessing().connection, "migration/role_is_superuser", {"role": run.loaded.pack.owner}
     )
@@ -190,7 +201,11 @@ def _fact(
         server_errors=tuple(_said(line) for line in _errors(run, scenario)),
         superuser=superuser,
         duration_ms=sum(one.duration_us for one in own) // 1000,
-        statements=found.statements, transactions=found.transactions, held=found.held,
+        statements=found.statements, transactions=found.transactions, held=found.held, replaced=found.replaced,
+        uncommitted=uncommitted(done, scenario, looks, verbs_of=verbs_of),
+        others=of_others(
+            run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
+        ),
     )  # fmt: skip
 
 
@@ -225,9 +240,17 @@ def _keep_state_after(run: Rehearsal, scenario: str) -> None:
     scenarios = [one.id for one in run.loaded.pack.scenario]
     following = scenarios[scenarios.index(scenario) + 1 :][:1]
     if scenario.startswith("U") and not (following and following[0].startswith("U")):
-        _keep_state(run, "state.up")
+        _keep_beyond(run, "beyond.up", _keep_state(run, "state.up"))
     elif not following:
-        _keep_state(run, "state.down")
+        _keep_beyond(run, "beyond.down", _keep_state(run, "state.down"))
+
+
+def _keep_beyond(run: Rehearsal, name: str, state: SchemaState) -> None:
+    assert run.before_migrations is not None
+    known = run.recorder.state.facts.get("owned.elsewhere")
+    elsewhere = OwnedElsewhere(**known) if known is not None else None
+    found = read_after(run.the_witnessing().connection, run.before_migrations, elsewhere, state.values)
+    run.recorder.fact(name, found, source=_WHOLE)
 
 
 def verify_migrations(run: Rehearsal) -> None:

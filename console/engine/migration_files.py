@@ -1,11 +1,13 @@
 """The migrations of a pack as scenarios, and the statements of SQL files, split by PostgreSQL's own grammar.
 
-Reads files only. A file that says "-- no transaction" in its first line, or that has transaction control of its own,
-is sent without a transaction around it.
+Reads files only. A file that says "-- no transaction" in a comment above its first statement, or that begins or ends a
+transaction by itself, is sent without one around it; savepoints need one.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from console.model.migration_facts import Direction, MigrationsPlanned, PlannedM
 from console.model.pack import Attempt, MigrationWords, Scenario
 from console.packs import LoadedPack
 from console.subjects import read_patch
-from console.witness.surface import judge_text
+from console.witness.control import controls
 from console.witness.surface_grammar import NotParsed, parse
 
+_OF_TRANSACTIONS = frozenset({"begin", "commit", "rollback", "prepare"})
 UP, DOWN = ".up.sql", ".down.sql"
-NO_TRANSACTION = "-- no transaction"
+_NO_TRANSACTION = re.compile(r"--[ \t]*no[ \t-]+transaction[ \t]*([:;.,(-].*)?", re.IGNORECASE)
+"""A comment that says only this, or this and then, behind a punctuation mark, why."""
 
 
 def with_migrations(loaded: LoadedPack, subject: Path, config: RunConfig) -> LoadedPack:
@@ -87,13 +91,14 @@ def _scenario(identifier: str, direction: Direction, name: str, loaded: LoadedPa
     return Scenario(id=identifier, title=f"{direction} {name}", kind="happy", attempt=(attempt,))
 
 
-def planned(loaded: LoadedPack) -> MigrationsPlanned:
-    """Return what the gates hold the migrations against."""
+def planned(loaded: LoadedPack, *, irreversible: str) -> MigrationsPlanned:
+    """Return what the gates hold the migrations against; `irreversible` says why there is no way back."""
     words = _words_of(loaded)
     return MigrationsPlanned(
         migrations={one.id: _planned(one) for one in loaded.pack.scenario}, role=loaded.pack.owner,
         longest_block_ms=words.longest_block_ms, rewrites=words.rewrites, rows=words.rows, changes=words.changes,
-        bookkeeping=words.bookkeeping, sequences=words.sequences, values=words.values,
+        beyond=words.beyond, irreversible=irreversible, bookkeeping=words.bookkeeping,
+        sequences=words.sequences, values=words.values,
     )  # fmt: skip
 
 
@@ -136,5 +141,14 @@ def split(path: Path) -> tuple[Sequence[str], bool]:
         raise PackError(f"{path.name}: {wrong}", remedy=remedy) from wrong
     if not statements:
         raise PackError(f"{path.name} holds no statement", remedy="write one, or take the file away")
-    own = {"TRANSACTION"} & {verb for one in statements for verb in judge_text(one).verbs}
-    return statements, not own and not text.lower().startswith(NO_TRANSACTION)
+    own = _OF_TRANSACTIONS & {control.deed for one in statements for control in controls(one)}
+    return statements, not own and not _says_no_transaction(text)
+
+
+def _says_no_transaction(text: str) -> bool:
+    """Tell whether one of the comment lines above the first statement says so."""
+    above = itertools.takewhile(
+        lambda line: not line or line.startswith("--"),
+        map(str.strip, text.removeprefix("\ufeff").split("\n")),
+    )
+    return any(_NO_TRANSACTION.fullmatch(line) for line in above)

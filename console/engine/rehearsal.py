@@ -40,6 +40,7 @@ from console.sources.dump_file import CopiedDump, DumpFileSource
 from console.sources.source import Dumped
 from console.sql import Ran
 from console.trace_log import TraceWriter
+from console.witness.beyond import Before
 from console.witness.client import ClientTrace
 from console.witness.server_log import ServerLog
 
@@ -121,6 +122,7 @@ class Rehearsal:
     client: ClientTrace | None = None
     server: ServerLog | None = None
     witnessing: Witnessing | None = None
+    before_migrations: Before | None = None
     proving: Proving | None = None
     taken_over: bool = False
     leases: dict[int, Lease] = field(default_factory=dict)

@@ -71,7 +71,7 @@ def run_scenario(run: Rehearsal, scenario_id: str) -> None:
     run.recorder.record(RowsCounted(scenario=scenario_id, rows=after))
     rows = ScenarioRows(before=before, after=after)
     run.recorder.fact(f"rows.{scenario_id}", rows, source="the engine's own exact counts")
-    found, done = _reconciled(run)
+    found, done = reconciled(run)
     evidence = _evidence(run, scenario, reports, found, done, rows)
     surface = surface_of(run, scenario_id, found, done)
     run.recorder.fact(f"surface.{scenario_id}", surface, source="PostgreSQL's grammar over both witnesses")
@@ -211,7 +211,8 @@ def _redacted(run: Rehearsal, line: ServerLine) -> ServerLine:
     return msgspec.structs.replace(line, sql=text, message=said)
 
 
-def _reconciled(run: Rehearsal) -> tuple[Reconciliation, tuple[Transaction, ...]]:
+def reconciled(run: Rehearsal) -> tuple[Reconciliation, tuple[Transaction, ...]]:
+    """Return what both witnesses have told so far, one against the other, and the transactions that it makes."""
     witnessing, client = run.the_witnessing(), run.client
     assert client is not None
     found = reconcile(
@@ -279,7 +280,7 @@ def end_scenarios(run: Rehearsal) -> None:
         _read_until(
             run, "", lambda new: sessions_ended([*witnessing.lines, *new], pids), "the end of each session"
         )
-    found, done = _reconciled(run)
+    found, done = reconciled(run)
     witnesses = _witnesses(run, found, done, survivors)
     run.recorder.fact("witnesses", witnesses, source="the client's trace; the server's jsonlog; /proc")
     run.recorder.fact("effects.after", _effects(run), source="pg_stat_user_tables; sequences; the catalogue")

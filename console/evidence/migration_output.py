@@ -14,6 +14,9 @@ from console.model.run_state import RunState
 
 MIGRATED = "migrated."
 _NOTHING = "nothing"
+SHOWN_CHANGES = 200
+"""So many changes of the whole database stand on a page; the journal has more of them."""
+
 _READS = frozenset({"SELECT", "SHOW", "SET", "TRANSACTION"})
 
 
@@ -52,6 +55,12 @@ def pages(state: RunState) -> tuple[Page, ...]:
         Page(
             title="Changes of inventory and privileges", rows=tuple(_changes(state)),
             empty="None, or not measured.", sentence="After the ups, and what is left of it after the downs.",
+            header=("after", "change"),
+        ),
+        Page(
+            title="Changes of the whole database", rows=tuple(_whole(state)), empty="None, or not measured.",
+            sentence="Every row of the catalogue that is new (+), gone (-) or another one, large objects and what lies "
+            "beside the catalogue; and tables whose values in the columns that they had are others.",
             header=("after", "change"),
         ),
     )  # fmt: skip
@@ -134,6 +143,17 @@ def _changes(state: RunState) -> Iterator[tuple[str, ...]]:
                 )
 
 
+def _whole(state: RunState) -> Iterator[tuple[str, str]]:
+    for name, word in (("beyond.up", "the ups"), ("beyond.down", "the downs")):
+        after = mapping(state.facts.get(name))
+        changes = listed(after.get("changes"))
+        yield from ((word, str(one)) for one in changes[:SHOWN_CHANGES])
+        more = max(0, len(changes) - SHOWN_CHANGES) + int(after.get("unlisted", 0))
+        if more:
+            yield word, f"and {more} more"
+        yield from ((word, f"{table} {how}") for table, how in sorted(mapping(after.get("values")).items()))
+
+
 def _differences(before: Sequence[str], after: Sequence[str]) -> list[str]:
     gone, new = set(before) - set(after), set(after) - set(before)
     pairs = [(text, f"- {text}") for text in gone] + [(text, f"+ {text}") for text in new]
@@ -154,4 +174,5 @@ def migrations(state: RunState) -> dict[str, Any] | None:
         "planned": state.facts.get("migrations.planned"),
         "migrated": {scenario: {"title": title, **found} for scenario, title, found in _migrated(state)},
         "changes": [{"after": after, "change": change} for after, change in _changes(state)],
+        "whole": [{"after": after, "change": change} for after, change in _whole(state)],
     }

@@ -12,10 +12,20 @@ from console.errors import FactMissing, Unsettled
 from console.gates.sentences import said, unequal, unlisted
 from console.model.facts import Witnesses
 from console.model.gate import Facts
-from console.model.migration_facts import Beyond, Migrated, MigrationsPlanned, SchemaState
+from console.model.migration_facts import (
+    Beyond,
+    BeyondAfter,
+    Migrated,
+    MigrationsPlanned,
+    OwnedElsewhere,
+    SchemaState,
+)
 
-MIGRATED = "migrated."
+MIGRATED, ELSEWHERE = "migrated.", "owned.elsewhere"
 _BLOCKING = ("reads and writes", "writes")
+_READING = ("AccessShare", "RowShare")
+"""Locks of reading: they change nothing of what somebody else owns."""
+
 _ENOUGH_LOOKS = 5
 """Of so many looks at one statement some fell into the middle of it: before, at its beginning, while it ran, after."""
 
@@ -59,12 +69,74 @@ def the_way_back_is_whole(facts: Facts) -> str | None:
 
 
 def nothing_else_differs(facts: Facts) -> str | None:
-    """What no sentence names is after the migrations as it was, and each transaction was the role's and committed."""
-    facts.need("migrations.planned", MigrationsPlanned)
-    before, after = facts.need("beyond.before", Beyond), facts.need("beyond.after", Beyond)
-    phrases = [f"{it.partition(' ')[0]} differs" for it in unequal(before.digests, after.digests)]
-    phrases += [f"{one} was not committed" for one in after.uncommitted]
-    return said([*phrases, *(f"{one} is another role's" for one in after.others)])
+    """The whole database is after the downs what it was, and what wrote was committed, by the role, to its own.
+
+    Without a way back each difference, each table whose values changed and each moved sequence must be declared.
+    """
+    planned = facts.need("migrations.planned", MigrationsPlanned)
+    before, after = facts.need("beyond.before", Beyond), facts.need("beyond.up", BeyondAfter)
+    phrases = [*_ends(facts, planned)]
+    if not before.digests:
+        raise Unsettled("no catalogue was read before the migrations")
+    if planned.beyond is not None:
+        phrases += unlisted("the change beyond", planned.beyond, after.changes)
+        if after.unlisted:
+            phrases.append(f"{after.unlisted} more changes are not recorded one by one")
+    if planned.irreversible:
+        phrases += _without_a_way_back(facts, planned, after)
+    else:
+        phrases += _not_taken_back(before, facts.need("beyond.down", BeyondAfter))
+    if facts.names(ELSEWHERE):
+        phrases += _of_others_in_the_source(facts, planned, after)
+    elif not phrases:
+        raise Unsettled(
+            f"nobody told what {planned.role} owns in the source: write DUMP.owners.json (docs/migrations.md)"
+        )
+    return said(phrases)
+
+
+def _ends(facts: Facts, planned: MigrationsPlanned) -> Iterator[str]:
+    for name, found in _all(facts, planned):
+        yield from (f"{name}: {one} wrote and was not committed" for one in found.uncommitted)
+        yield from (f"{name}: {one}" for one in found.others)
+
+
+def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:
+    """Yield what the migrations changed and production's owner could not: the copy's owner owns everything."""
+    elsewhere = facts.need(ELSEWHERE, OwnedElsewhere)
+    state, up = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
+    touched = set(after.not_owned)
+    for _name, found in _all(facts, planned):
+        for one in found.statements:
+            touched |= {it.relation for it in one.taken if it.mode not in _READING} | set(one.rewritten)
+    for before, now in ((state.rows, up.rows), (state.sequences, up.sequences)):
+        touched |= {name for name in before.keys() & now.keys() if before[name] != now[name]}
+    touched |= after.values.keys()
+    others = set(elsewhere.relations) | set(elsewhere.objects)
+    for whose in sorted(touched & others):
+        yield f"{whose} was changed, which {planned.role} does not own in the source, or may not do there"
+
+
+def _without_a_way_back(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:
+    if planned.changes is None or planned.beyond is None:
+        yield "there is no way back, and the pack's [migration] does not declare both changes and beyond"
+    free = set(planned.bookkeeping) | set(planned.values)
+    yield from (f"{table} {how}" for table, how in sorted(after.values.items()) if table not in free)
+    before, now = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
+    free = set(planned.bookkeeping) | set(planned.sequences)
+    there = {name: value for name, value in now.sequences.items() if name in before.sequences}
+    for one in unequal(_of_others(before.sequences, free), _of_others(there, free)):
+        yield f"the sequence {one}"
+
+
+def _not_taken_back(before: Beyond, down: BeyondAfter) -> Iterator[str]:
+    """Yield what is left of the migrations: each difference, and each catalogue of which none is listed."""
+    yield from (f"left: {one}" for one in down.changes)
+    if down.unlisted:
+        yield f"{down.unlisted} more are left"
+    if not down.changes:
+        yield from (f"{one} differs" for one in sorted(before.digests.keys() | down.digests.keys())
+                    if before.digests.get(one) != down.digests.get(one))  # fmt: skip
 
 
 def no_lock_was_held_too_long(facts: Facts) -> str | None:
@@ -96,6 +168,11 @@ def only_declared_tables_were_rewritten(facts: Facts) -> str | None:
     phrases: list[str] = []
     unsettled: list[str] = []
     for name, found in _all(facts, planned):
+        phrases += [
+            f"{name} put another relation in the place of {relation}"
+            for relation in found.replaced
+            if relation not in planned.rewrites
+        ]
         for one in found.statements:
             place = f"{name}, statement {one.n}"
             phrases += [

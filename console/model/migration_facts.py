@@ -15,6 +15,9 @@ from console.model.fact import Count, Fact, Text
 Direction = Literal["up", "down"]
 Blocks = Literal["reads and writes", "writes", "schema changes"]
 
+MOST_CHANGES = 1000
+"""So many differences of the whole database are recorded one by one; a longer list is counted."""
+
 
 class PlannedMigration(Fact, frozen=True, kw_only=True):
     """One migration in one direction."""
@@ -27,8 +30,9 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
     """C-09, M-1 to M-6: the migrations by scenario, in order, the role that runs them, and what is declared.
 
     `rows` maps schema.table to the change that all ups together make; tables without an entry may gain rows and
-    lose none. `changes` are the declared differences of inventory and privileges, null where nothing is declared.
-    `bookkeeping` are the tool's own tables: neither their rows nor their sequences are compared.
+    lose none. `changes` are the declared differences of inventory and privileges, `beyond` those of everything else,
+    null where nothing is declared. `bookkeeping` are the tool's own tables: neither their rows nor their sequences are
+    compared. `irreversible` says why there is no way back, "" where there is one.
     """
 
     migrations: dict[str, PlannedMigration]
@@ -37,6 +41,8 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
     rewrites: tuple[Text, ...]
     rows: dict[str, int]
     changes: tuple[Text, ...] | None
+    beyond: tuple[Text, ...] | None
+    irreversible: str
     bookkeeping: tuple[Text, ...]
     sequences: tuple[Text, ...]
     values: tuple[Text, ...]
@@ -45,8 +51,8 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
 class SchemaState(Fact, frozen=True, kw_only=True):
     """Before the ups, after them, and after the downs: what all user schemas hold.
 
-    `objects` and `privileges` are sorted sentences; `rows` and `values` by schema.table: exact counts, and a sum over
-    hashes of every row's values, blind to the order of rows and columns. `sequences`: "last_value,is_called".
+    `objects` and `privileges` are sorted sentences; `rows` and `values` by schema.table: exact counts, and sums over
+    hashes of every row's columns as text, blind to the order of rows and columns. `sequences`: "last_value,is_called".
     """
 
     objects: tuple[str, ...]
@@ -115,10 +121,12 @@ class MigratedTransaction(Fact, frozen=True, kw_only=True):
 
 
 class Migrated(Fact, frozen=True, kw_only=True):
-    """C-10, once a scenario, M-1 and M-4 to M-6: what one migration did.
+    """C-10, once a scenario, M-1, M-4 to M-6 and M-8: what one migration did.
 
     `outcome` is the harness's claim (returned or raised), `error` its words; `server_errors` the server's own.
-    `superuser` tells what the role was while it ran.
+    `superuser` tells what the role was while it ran. `replaced` are relations whose name another one has now;
+    `uncommitted` the transactions that wrote and were not committed, `others` the sessions of another role or in
+    another database, as the server logged them.
     """
 
     outcome: str
@@ -129,28 +137,51 @@ class Migrated(Fact, frozen=True, kw_only=True):
     statements: tuple[MigratedStatement, ...]
     transactions: tuple[MigratedTransaction, ...]
     held: tuple[Held, ...]
-
-
-class Beyond(Fact, frozen=True, kw_only=True):
-    """M-8: what the sentences of `SchemaState` leave out, and how the migrations' transactions ended.
-
-    `digests` maps a part of the database (a catalogue, large objects, values as text, what production's owner does
-    not own) to a digest that no oid changes; `uncommitted` and `others` name transactions that wrote and were not
-    committed, and sessions of another role. No release records it yet, so that M-8 is UNKNOWN.
-    """
-
-    digests: dict[str, Text]
+    replaced: tuple[Text, ...]
     uncommitted: tuple[Text, ...]
     others: tuple[Text, ...]
 
 
+class OwnedElsewhere(Fact, frozen=True, kw_only=True):
+    """C-03, M-8: what the planned role does not own in the source, or where it may not create there.
+
+    `relations` by schema.name, `objects` in the words of `BeyondAfter.not_owned`.
+    """
+
+    relations: tuple[Text, ...]
+    objects: tuple[Text, ...]
+
+
+class Beyond(Fact, frozen=True, kw_only=True):
+    """M-8: everything that PostgreSQL keeps about the database before the ups: a digest by catalogue, without oids."""
+
+    digests: dict[str, Text]
+
+
+class BeyondAfter(Fact, frozen=True, kw_only=True):
+    """M-8: the same after the ups or after the downs, and what is different from before.
+
+    `changes` are sentences, cut off after the first `MOST_CHANGES`; `unlisted` counts the others. `not_owned` is what
+    they touch and the role does not own in the source. `values` are the tables that were there before and whose rows
+    differ in the columns that they had then, with the word for how.
+    """
+
+    digests: dict[str, Text]
+    changes: tuple[Text, ...]
+    unlisted: Count
+    not_owned: tuple[Text, ...]
+    values: dict[str, Text]
+
+
 MIGRATION_FACTS: dict[str, type[msgspec.Struct]] = {
     "migrations.planned": MigrationsPlanned,
+    "owned.elsewhere": OwnedElsewhere,
     "state.before": SchemaState,
     "migrated.": Migrated,
     "state.up": SchemaState,
     "state.down": SchemaState,
     "beyond.before": Beyond,
-    "beyond.after": Beyond,
+    "beyond.up": BeyondAfter,
+    "beyond.down": BeyondAfter,
 }
 """Fact name, or prefix ending in a dot, to its shape; the others are in `console.model.facts`."""

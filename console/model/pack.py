@@ -134,7 +134,8 @@ class MigrationWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `longest_block_ms` is the longest time for which reads or writes of a table may have to wait. `rewrites` are the
     tables that may be written anew, `rows` the change of a table's rows over all ups, `changes` the differences of
-    inventory and privileges, as a report shows them (none given: they are shown and not compared). `bookkeeping` are
+    inventory and privileges, `beyond` those of the whole database, both as a report shows them (none given: they are
+    shown and not compared; a plan without a way back needs both). `bookkeeping` are
     the tool's own tables; `sequences` may move, and the `values` of tables may differ, between before and after the
     downs. All tables are schema.name.
     """
@@ -147,6 +148,7 @@ class MigrationWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rewrites: tuple[str, ...] = ()
     rows: dict[str, int] = {}
     changes: tuple[str, ...] | None = None
+    beyond: tuple[str, ...] | None = None
     bookkeeping: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
     values: tuple[str, ...] = ()

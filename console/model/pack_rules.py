@@ -34,6 +34,7 @@ def faults(pack: Pack, privileges: Privileges) -> Iterator[str]:
         yield f"scenario_timeout_s {pack.scenario_timeout_s} is not between 1 and {LONGEST_TIMEOUT_S}"
     yield from _faults_of_names(pack, privileges)
     yield from _faults_of_subject(pack)
+    yield from _faults_of_migration(pack)
 
 
 def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:
@@ -56,6 +57,28 @@ def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:
 def _is_name(name: str, *, names: int) -> bool:
     longest_bytes = names * LONGEST_NAME_BYTES + names - 1
     return 0 < len(name.encode("utf-8", "replace")) <= longest_bytes and name.isprintable()
+
+
+def _faults_of_migration(pack: Pack) -> Iterator[str]:
+    words = pack.migration
+    if words is None:
+        return
+    if words.longest_block_ms < 1:
+        yield f"migration.longest_block_ms {words.longest_block_ms} is no time that somebody may wait: write 1 or more"
+    path = PurePosixPath(words.folder)
+    if path.is_absolute() or ".." in path.parts or not words.folder.isprintable():
+        yield f"migration.folder {words.folder!r} does not stay inside the subject"
+    named = {
+        "rewrites": [name.removeprefix("index ") for name in words.rewrites], "rows": words.rows,
+        "bookkeeping": words.bookkeeping, "sequences": words.sequences, "values": words.values,
+    }  # fmt: skip
+    for key, names in named.items():
+        for name in names:
+            if not (all(name.partition(".")) and _is_name(name, names=2)):
+                yield f"migration.{key} {name!r} is not schema.name"
+    for change in words.changes or ():
+        if change[:2] not in ("+ ", "- ") or not change.isprintable():
+            yield f"migration.changes {change[:80]!r} is no change as a report writes it: + or -, a blank, a sentence"
 
 
 def _faults_of_subject(pack: Pack) -> Iterator[str]:

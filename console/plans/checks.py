@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from console.model.config import EnvironmentConfig, NotifyConfig, ProofConfig, RunConfig, SourceConfig
 from console.model.text import one_line
+from console.plans.reasons import LONGEST_REASON_CHARS, fault_of_reason
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
 """What every container engine takes as a name (design section 10)."""
@@ -101,6 +102,7 @@ def problems(config: RunConfig) -> list[Problem]:
         *_of_proof(config.proof),
         *_of_boundaries(config),
         *_of_notify(config.notify),
+        *_of_migration(config.migration.irreversible),
     ]
     return [*found, *out_of_limits(config)]
 
@@ -301,6 +303,15 @@ def _of_proof(proof: ProofConfig) -> Iterator[Problem]:
                 section="proof", key="baseline", what=f"{_said(table)} cannot have {rows} rows",
                 expected="0 or more", remedy="write the number of an earlier count",
             )  # fmt: skip
+
+
+def _of_migration(irreversible: str) -> Iterator[Problem]:
+    if fault := fault_of_reason(irreversible):
+        yield Problem(
+            section="migration", key="irreversible", what=fault,
+            expected=f"one printable sentence of at most {LONGEST_REASON_CHARS} characters",
+            remedy="write in a sentence why there is no way back, or remove the line and write the down-migrations",
+        )  # fmt: skip
 
 
 def _of_boundaries(config: RunConfig) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ import msgspec
 
 from console.errors import PlanError
 from console.model.config import RunConfig
+from console.model.pack import MigrationWords
 from console.model.problem import Wrong
 from console.plans.checks import Problem, problems
 from console.reading import UNKNOWN, Misfit, first_unread_line, line_of, misfits, toml_lines
@@ -203,6 +204,8 @@ def _told(path: Path, misfit: Misfit, lines: Mapping[tuple[str | int, ...], int]
     if misfit.kind == UNKNOWN and homes and len(misfit.path) < 3 and name not in _SECTIONS:
         places = " or ".join(f"[{home}]" for home in homes)
         return replace(told, remedy=f"move it: {name} stands under {places}")
+    if misfit.kind == UNKNOWN and misfit.path[0] == "migration" and name in MigrationWords.__struct_fields__:
+        return replace(told, remedy=f"move it: {name} stands under [migration] of the pack's pack.toml")
     return told
 
 

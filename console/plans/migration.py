@@ -55,9 +55,10 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
         "locks are what the looks before and after each statement saw; of a statement that is its own transaction only "
         "the looks while it ran (20 ms apart, of a long one 2 % of its time), so that a shorter lock of it is not seen",
         "rewrites are seen in the database's own folder; relations in other tablespaces are restored into it",
-        "the privileges compared are those of the pack's roles in its schema; what M-8 would look at is not compared: "
-        "large objects, other schemas' and functions' privileges, what is in no sentence of M-2, transactions that "
-        "were never committed, sessions of other roles, and objects that production's owner does not own",
+        "the whole database is compared as PostgreSQL's catalogue and the tables' sums tell it: statistics that were "
+        "gathered, the place of rows in their files, and the server's settings beyond its files are not",
+        "the role runs on the copy as the owner of everything: whether it may do in the source what it needs beside "
+        "owning and creating (privileges to read or refer to others' tables) is not shown",
     ]
     if config.migration.irreversible:
         claims.append("no way back was tried, so nothing is said about one")

@@ -15,6 +15,7 @@ from typing import Literal
 from console.model.migration_facts import Blocks, Held, MigratedStatement, MigratedTransaction, Taken
 from console.model.text import one_line
 from console.model.trace import ClientStatement
+from console.witness.control import controls
 
 BLOCKS: Mapping[str, Blocks] = {
     "AccessExclusive": "reads and writes",
@@ -27,6 +28,9 @@ BLOCKS: Mapping[str, Blocks] = {
 
 WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 SHOWN_SQL_CHARS = 600
+_WITH_ROWS = ("r", "p", "m")
+_OPAQUE = frozenset({"DO", "CALL", "SELECT"})
+"""Verbs of code that may undo something by itself, in a block with an exception handler."""
 
 Lock = tuple[int, str]
 VerbsOf = Callable[[str], tuple[str, ...]]
@@ -36,7 +40,7 @@ VerbsOf = Callable[[str], tuple[str, ...]]
 class Look:
     """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked).
 
-    `times` counts looks in a row that saw the same.
+    `writing` are the backends whose transaction has written. `times` counts looks in a row that saw the same.
     """
 
     n: int
@@ -44,6 +48,7 @@ class Look:
     locks: Mapping[int, frozenset[Lock]]
     files: Mapping[int, int] | None
     pause_s: float
+    writing: frozenset[int] = frozenset()
     times: int = 1
 
 
@@ -73,12 +78,23 @@ class Found:
     statements: tuple[MigratedStatement, ...]
     transactions: tuple[MigratedTransaction, ...]
     held: tuple[Held, ...]
+    replaced: tuple[str, ...]
 
 
 class Looks:
-    """The looks of one migration, the snapshots among them, and the rows of each table when it began."""
+    """The looks of one migration, the snapshots among them, and the rows of each table when it began.
 
-    def __init__(self, looks: Sequence[Look], snapshots: Sequence[Snapshot], rows: Mapping[str, int]) -> None:
+    `over_at` is when the migration was over (seconds since the epoch): a transaction without an end lasted until then.
+    """
+
+    def __init__(
+        self,
+        looks: Sequence[Look],
+        snapshots: Sequence[Snapshot],
+        rows: Mapping[str, int],
+        over_at: float = 0.0,
+    ) -> None:
+        self.over_at = over_at
         self._by_statement: dict[int, list[Look]] = {}
         for look in looks:
             self._by_statement.setdefault(look.n, []).append(look)
@@ -114,6 +130,20 @@ class Looks:
         """Return every lock that a statement's backend held at any of its looks."""
         return frozenset().union(*(look.locks.get(one.pid, frozenset()) for look in self.of(one.n)))
 
+    def wrote(self, one: ClientStatement) -> bool:
+        """Tell whether a statement's backend was seen in a transaction that had written."""
+        return any(one.pid in look.writing for look in self.of(one.n) if look.when != "before")
+
+    def replaced(self) -> tuple[str, ...]:
+        """Return the tables and materialized views whose names other ones have in the end."""
+        if not self._snapshots:
+            return ()
+        first, last = (
+            {one.name: oid for oid, one in snapshot.relations.items() if one.kind in _WITH_ROWS}
+            for snapshot in (self._snapshots[0], self._snapshots[-1])
+        )
+        return tuple(sorted(name for name in first.keys() & last.keys() if first[name] != last[name]))
+
     def relation(self, oid: int) -> Relation | None:
         """Return a relation as the newest snapshot that has it knows it."""
         found = (snapshot.relations.get(oid) for snapshot in reversed(self._snapshots))
@@ -144,8 +174,14 @@ class Looks:
                 known |= look.files.keys()
         return new
 
-    def storage(self, one: ClientStatement) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
-        """Return what a statement rewrote and built, and the bytes of its new storage, kept and not attributed."""
+    def storage(
+        self, one: ClientStatement, *, taken_back: bool
+    ) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
+        """Return what a statement rewrote and built, and the bytes of its new storage, kept and not attributed.
+
+        Storage that nobody has in the end is a scratch table's, or one of several that a table had: the last of them
+        tells of its rewrite. It settles nothing only where the transaction took something back.
+        """
         rewritten: set[str] = set()
         built: set[str] = set()
         total, left_bytes = 0, 0
@@ -159,7 +195,7 @@ class Looks:
             elif owner[1].kind != "t" and not owner[1].name.startswith("pg_toast."):
                 built.add(_storage_name(owner[1]))
         tables = {name for name in rewritten if not name.startswith("index ")}
-        if tables or not self._may_have_rewritten(one):
+        if tables or not taken_back or not self._may_have_rewritten(one):
             left_bytes = 0
         return tuple(sorted(tables or rewritten)), tuple(sorted(built)), total, left_bytes
 
@@ -191,8 +227,11 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
     for number, group in enumerate(_transactions(statements), 1):
         began, ended = _clock(group, looks)
         verbs = [verbs_of(one.sql) for one in group]
+        taken_back = _takes_back(group)
         for one, words in zip(group, verbs, strict=True):
-            told.append(_statement(one, number, looks, alone=len(group) == 1, verb=" ".join(words)))
+            alone = len(group) == 1
+            hidden = taken_back or bool(_OPAQUE & set(words))
+            told.append(_statement(one, number, looks, alone=alone, verb=" ".join(words), taken_back=hidden))
         transactions.append(
             MigratedTransaction(
                 number=number, statements=len(group), open_ms=round(ended[-1] * 1000),
@@ -209,7 +248,15 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
     return Found(
         statements=tuple(told), transactions=tuple(transactions),
         held=tuple(sorted(held.values(), key=lambda one: (-one.held_ms, one.relation, one.mode))),
+        replaced=looks.replaced(),
     )  # fmt: skip
+
+
+def _takes_back(group: Sequence[ClientStatement]) -> bool:
+    """Tell whether something in a transaction was, or may have been, undone: by a savepoint, an error, or no COMMIT."""
+    deeds = [{control.deed for control in controls(one.sql)} for one in group]
+    whole = not _is_block(group) or "commit" in deeds[-1]
+    return not whole or any("rollback_to" in one for one in deeds) or any(one.sqlstate for one in group)
 
 
 def _transactions(statements: Sequence[ClientStatement]) -> list[list[ClientStatement]]:
@@ -230,13 +277,27 @@ def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float],
         at += one.duration_us / 1_000_000
         ended.append(at)
         free_at = one.sent_at + looks.pause_s(one.n) + one.duration_us / 1_000_000
+    if not _ends(group):
+        ended[-1] = max(ended[-1], at + looks.over_at - free_at)
     return began, ended
 
 
+def _ends(group: Sequence[ClientStatement]) -> bool:
+    """Tell whether a transaction ended with its last statement: with a COMMIT or ROLLBACK, or as one of its own."""
+    last = {control.deed for control in controls(group[-1].sql)}
+    return bool(last & {"commit", "rollback", "prepare"}) or not _is_block(group)
+
+
+def _is_block(group: Sequence[ClientStatement]) -> bool:
+    return any(one.tx != "idle" for one in group) or any(
+        control.deed == "begin" for one in group for control in controls(one.sql)
+    )
+
+
 def _statement(
-    one: ClientStatement, transaction: int, looks: Looks, *, alone: bool, verb: str
+    one: ClientStatement, transaction: int, looks: Looks, *, alone: bool, verb: str, taken_back: bool
 ) -> MigratedStatement:
-    rewritten, built, new_bytes, unattributed = looks.storage(one)
+    rewritten, built, new_bytes, unattributed = looks.storage(one, taken_back=taken_back)
     taken = {
         Taken(relation=relation.name, mode=mode)
         for oid, mode in looks.taken(one)

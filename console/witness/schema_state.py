@@ -6,7 +6,7 @@ every row of every table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -27,19 +27,35 @@ def read_schema_state(conn: Connection, *, roles: Sequence[str], schema: str, da
     manifest = read_manifest(conn)
     with pinned(conn):
         objects = [str(definition) for (definition,) in run(conn, "migration/objects")]
-        tables = run(conn, "catalogue/user_tables")
-        values = {f"{space}.{table}": _values(conn, space, table) for space, table in tables}
     own = f"{schema}."
     relations = [name.removeprefix(own) for name in manifest.rows if name.startswith(own)]
     privileges = read_privileges(conn, roles=roles, relations=relations, schema=schema, database=database)
     return SchemaState(
         objects=tuple(sorted([*objects, *_definitions(manifest)])), privileges=_privileges(privileges),
-        rows=manifest.rows, values=values, sequences=manifest.sequences,
+        rows=manifest.rows, values=read_values(conn, read_columns(conn)), sequences=manifest.sequences,
     )  # fmt: skip
 
 
-def _values(conn: Connection, schema: str, table: str) -> str:
-    [(total,)] = run(conn, "migration/table_values", parts={"table": sql.Identifier(schema, table)})
+def read_columns(conn: Connection) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Return schema, name and columns of every table and filled materialized view, by schema.name."""
+    with pinned(conn):
+        rows = run(conn, "migration/valued_tables")
+    return {f"{schema}.{table}": (schema, table, tuple(columns)) for schema, table, columns in rows}
+
+
+def read_values(conn: Connection, tables: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> dict[str, str]:
+    """Return the sums over the named columns of tables that are there and have them."""
+    with pinned(conn):
+        run(conn, "migration/pin_output")
+        return {name: _values(conn, *one) for name, one in tables.items()}
+
+
+def _values(conn: Connection, schema: str, table: str, columns: Sequence[str]) -> str:
+    parts = {
+        "table": sql.Identifier(schema, table),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+    }
+    [(total,)] = run(conn, "migration/table_values", parts=parts)
     return str(total)
 
 

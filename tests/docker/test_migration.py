@@ -12,7 +12,7 @@ from console.settings import data_folder
 
 @pytest.mark.matrix
 def test_sql_migrations_are_rehearsed(drydock: Drydock, engine: Engine, images: Images) -> None:
-    """The shipped migrations hold M-1 to M-7 in containers, CLEAN, and the rewrite is seen there too."""
+    """The shipped migrations pass in containers, CLEAN, and the rewrite is seen there too."""
     plan = drydock.root / "migrations.toml"
     plan.write_text(
         f'plan = "migration"\n[source]\nkind = "demo"\n[environment]\nkind = "docker"\nendpoint = "{engine.address}"\n'
@@ -20,10 +20,9 @@ def test_sql_migrations_are_rehearsed(drydock: Drydock, engine: Engine, images: 
         "utf-8",
     )
     ended = drydock.run(str(plan), "--subject", str(data_folder("scenarios") / "migrations_sql" / "subject"))
-    assert ended.outcome == (1, "FAIL", "CLEAN", "drydock"), ended.said.stderr
-    assert ended.summary["failed_gate"] == "M-8"
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
     gates = ended.summary["gates"]
-    assert {gates[f"M-{number}"] for number in range(1, 8)} == {"PASS"}
+    assert {gates[f"M-{number}"] for number in range(1, 9)} == {"PASS"}
     report = drydock.command(
         "report", ended.folder.name, "--runs-dir", str(ended.folder.parent), "--format", "md"
     )

@@ -25,6 +25,13 @@ def _state(*, up: bool) -> shapes.SchemaState:
     )  # fmt: skip
 
 
+def _beyond(*, up: bool) -> shapes.BeyondAfter:
+    return shapes.BeyondAfter(
+        digests={"pg_policy": "bb" if up else "aa"}, changes=("pg_policy p: b",) if up else (), unlisted=0,
+        not_owned=(), values={"public.t": "has other values"} if up else {},
+    )  # fmt: skip
+
+
 def _migrated(n: int, *, rewritten: tuple[str, ...] = ()) -> shapes.Migrated:
     statement = shapes.MigratedStatement(
         n=n, transaction=1, sql="ALTER TABLE public.t", verb="ALTER TABLE", duration_us=90_000, rows=-1, sqlstate="",
@@ -43,6 +50,7 @@ def _migrated(n: int, *, rewritten: tuple[str, ...] = ()) -> shapes.Migrated:
     return shapes.Migrated(
         outcome="returned", error="", server_errors=(), superuser=False, duration_ms=90, statements=(statement,),
         transactions=(shapes.MigratedTransaction(number=1, statements=1, open_ms=100, rows_written=0),), held=(held,),
+        replaced=(), uncommitted=(), others=(),
     )  # fmt: skip
 
 
@@ -55,15 +63,17 @@ def passing_migration() -> dict[str, object]:
                 "D1": shapes.PlannedMigration(direction="down", name="one"),
             },
             role=ROLE, longest_block_ms=100, rewrites=("public.t",), rows={"public.t": -2}, changes=(CHANGE, OTHER),
-            bookkeeping=("public.version",), sequences=(), values=(),
+            beyond=None, irreversible="", bookkeeping=("public.version",), sequences=(), values=(),
         ),
         "state.before": _state(up=False),
         "migrated.U1": _migrated(1, rewritten=("public.t",)),
         "state.up": _state(up=True),
         "migrated.D1": _migrated(2),
         "state.down": msgspec.structs.replace(_state(up=False), sequences={"public.t_a_seq": "10,true"}),
-        "beyond.before": shapes.Beyond(digests={"pg_policy": "aa"}, uncommitted=(), others=()),
-        "beyond.after": shapes.Beyond(digests={"pg_policy": "aa"}, uncommitted=(), others=()),
+        "owned.elsewhere": shapes.OwnedElsewhere(relations=("public.u",), objects=("pg_class public.u",)),
+        "beyond.before": shapes.Beyond(digests={"pg_policy": "aa"}),
+        "beyond.up": _beyond(up=True),
+        "beyond.down": _beyond(up=False),
         "witnesses": Witnesses(
             client_statements=2, server_statements=2, explained=0, only_client=(), only_server=(), differences=(),
             unexplained_sessions=(), errors_expected={}, errors_raised={},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -59,16 +60,43 @@ def test_without_a_way_back_no_down_is_needed(subject: Path) -> None:
         ("DO $$ BEGIN PERFORM 1; END $$;\nSELECT 2;\n", ["DO $$ BEGIN PERFORM 1; END $$", "SELECT 2"], True),
         ("BEGIN; SELECT 1; COMMIT;", ["BEGIN", "SELECT 1", "COMMIT"], False),
         ("-- No transaction, because\nSELECT 1", ["-- No transaction, because\nSELECT 1"], False),
+        ("\n-- what it does\n--no-transaction\nSELECT 1", None, False),
+        ("-- no transaction\r\nSELECT 1", None, False),
+        ("-- no transaction: in batches\nSELECT 1", None, False),
+        ("-- no transactions are lost\nSELECT 1", None, True),
+        ("-- no transaction is needed\nSELECT 1", None, True),
+        ("SELECT 1;\n-- no transaction\nSELECT 2", None, True),
+        ("SELECT '\n-- no transaction\n'", None, True),
+        ("SAVEPOINT one; SELECT 1; ROLLBACK TO one; RELEASE one", None, True),
+        ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1", None, True),
+        ("SELECT 1; COMMIT", None, False),
     ],
-    ids=["strings", "bodies", "own transaction", "no transaction"],
+    ids=[
+        "strings",
+        "bodies",
+        "own transaction",
+        "no transaction",
+        "below other comments",
+        "line ends of Windows",
+        "with its reason",
+        "another word",
+        "another sentence",
+        "below a statement",
+        "in a string",
+        "savepoints",
+        "isolation",
+        "only its end",
+    ],
 )
 def test_files_are_split_by_the_grammar(
-    tmp_path: Path, text: str, statements: list[str], one_transaction: bool
+    tmp_path: Path, text: str, statements: list[str] | None, one_transaction: bool
 ) -> None:
-    """A semicolon within a string or a body splits a statement, or a transaction stands inside another."""
+    """A semicolon within a string or a body splits a statement, or a transaction is missing or inside another."""
     path = tmp_path / "one.up.sql"
     path.write_text(text, encoding="utf-8")
-    assert split(path) == (statements, one_transaction)
+    found, around = split(path)
+    assert around == one_transaction
+    assert statements is None or found == statements
 
 
 def _gone(folder: Path) -> None:
@@ -135,6 +163,28 @@ def test_wrong_words_are_told_in_a_sentence(subject: Path, words: dict[str, obje
     with pytest.raises(PackError) as refused:
         with_migrations(_with(**words), subject, CONFIG)
     assert says in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("longest_block_ms = 0", "migration.longest_block_ms 0 is no time that somebody may wait"),
+        ('folder = "../elsewhere"', "migration.folder '../elsewhere' does not stay inside the subject"),
+        ('rewrites = ["purchase"]', "migration.rewrites 'purchase' is not schema.name"),
+        ('rewrites = ["index purchase"]', "migration.rewrites 'purchase' is not schema.name"),
+        ("rows = { purchase = 1 }", "migration.rows 'purchase' is not schema.name"),
+        ('values = ["public."]', "migration.values 'public.' is not schema.name"),
+        ('changes = ["column public.t.a"]', "migration.changes 'column public.t.a' is no change as a report writes it"),
+    ],
+)  # fmt: skip
+def test_a_pack_declares_what_can_be(tmp_path: Path, line: str, says: str) -> None:
+    """A declaration that nothing can be held against is taken."""
+    pack = Path(shutil.copytree(PACK, tmp_path / "pack"))
+    lines = (pack / "pack.toml").read_text("utf-8").partition("[migration]")[0]
+    given = line if line.startswith("folder") else f'folder = "migrations"\n{line}'
+    (pack / "pack.toml").write_text(f'{lines}[migration]\nkind = "sql"\n{given}\n', "utf-8")
+    with pytest.raises(PackError, match=re.escape(says)):
+        load_pack(pack)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,12 @@ class Case(NamedTuple):
 PLANNED, BEFORE, UP, DOWN, U1, D1, SEEN = (
     "migrations.planned", "state.before", "state.up", "state.down", "migrated.U1", "migrated.D1", "witnesses",
 )  # fmt: skip
+BEYOND, LEFT = "beyond.up", "beyond.down"
 FIRST, HELD = ("statements", 0), ("held", 0)
+NO_WAY_BACK: tuple[tuple[str, LeafPath, object], ...] = (
+    (PLANNED, ("irreversible",), "the data is gone"), (PLANNED, ("beyond",), ["pg_policy p: b"]),
+    (PLANNED, ("values",), ["public.t"]), (LEFT, (), GONE),
+)  # fmt: skip
 ALONE: tuple[tuple[str, LeafPath, object], ...] = ((U1, (*FIRST, "alone"), True), (U1, (*FIRST, "taken"), []))
 
 CASES = (
@@ -93,11 +98,40 @@ CASES = (
     Case("M-7", FAIL, "public.t lost 2 of 10 rows, and nothing is declared of it", ((PLANNED, ("rows",), {}),)),
     Case("M-7", PASS, "", ((PLANNED, ("rows",), {}), (UP, ("rows", "public.t"), 11))),
     Case("M-7", FAIL, "public.t lost 10 of 10 rows", ((PLANNED, ("rows",), {}), (UP, ("rows", "public.t"), GONE))),
-    Case("M-8", FAIL, "pg_policy differs", (("beyond.after", ("digests", "pg_policy"), "bb"),)),
-    Case("M-8", FAIL, "transaction 2 of U1 was not committed",
-         (("beyond.after", ("uncommitted",), ["transaction 2 of U1"]),)),
-    Case("M-8", FAIL, "session 7 of app is another role's", (("beyond.after", ("others",), ["session 7 of app"]),)),
-    Case("M-8", UNKNOWN, "beyond.after was never recorded", (("beyond.after", (), GONE),)),
+    Case("M-5", FAIL, "D1 put another relation in the place of public.u", ((D1, ("replaced",), ["public.u"]),)),
+    Case("M-5", PASS, "", ((D1, ("replaced",), ["public.t"]),)),
+    Case("M-8", FAIL, "pg_policy differs", ((LEFT, ("digests", "pg_policy"), "bb"),)),
+    Case("M-8", FAIL, "pg_policy differs", ((LEFT, ("digests",), {}),)),
+    Case("M-8", FAIL, "left: pg_policy p: b", ((LEFT, ("changes",), ["pg_policy p: b"]),)),
+    Case("M-8", FAIL, "3 more are left", ((LEFT, ("unlisted",), 3),)),
+    Case("M-8", UNKNOWN, "no catalogue was read", (("beyond.before", ("digests",), {}), (LEFT, ("digests",), {}))),
+    Case("M-8", FAIL, "U1: x wrote and was not committed", ((U1, ("uncommitted",), ["x"]),)),
+    Case("M-8", FAIL, "D1: backend 7 was a session of app", ((D1, ("others",), ["backend 7 was a session of app"]),)),
+    Case("M-8", FAIL, "pg_class public.u was changed, which owner does not own",
+         ((BEYOND, ("not_owned",), ["pg_class public.u"]),)),
+    Case("M-8", FAIL, "public.u was changed, which owner does not own",
+         ((U1, (*FIRST, "taken"), [{"relation": "public.u", "mode": "RowExclusive"}]),)),
+    Case("M-8", PASS, "", ((U1, (*FIRST, "taken"), [{"relation": "public.u", "mode": "AccessShare"}]),)),
+    Case("M-8", FAIL, "public.u was changed", ((D1, (*FIRST, "rewritten"), ["public.u"]),)),
+    Case("M-8", FAIL, "public.u was changed", ((BEYOND, ("values",), {"public.u": "lost a"}),)),
+    Case("M-8", FAIL, "public.t was changed", (("owned.elsewhere", ("relations",), ["public.t"]),)),
+    Case("M-8", PASS, "", ((PLANNED, ("beyond",), ["pg_policy p: b"]),)),
+    Case("M-8", FAIL, "the change beyond pg_policy p: b is not expected", ((PLANNED, ("beyond",), []),)),
+    Case("M-8", FAIL, "the change beyond x is missing", ((PLANNED, ("beyond",), ["pg_policy p: b", "x"]),)),
+    Case("M-8", FAIL, "2 more changes are not recorded",
+         ((PLANNED, ("beyond",), ["pg_policy p: b"]), (BEYOND, ("unlisted",), 2))),
+    Case("M-8", PASS, "", NO_WAY_BACK),
+    Case("M-8", FAIL, "does not declare both changes and beyond", (*NO_WAY_BACK, (PLANNED, ("beyond",), None))),
+    Case("M-8", FAIL, "does not declare both changes and beyond", (*NO_WAY_BACK, (PLANNED, ("changes",), None))),
+    Case("M-8", FAIL, "public.t has other values", (*NO_WAY_BACK, (PLANNED, ("values",), []))),
+    Case("M-8", FAIL, "the sequence public.t_a_seq is 11,true, expected 10,true",
+         (*NO_WAY_BACK, (PLANNED, ("values",), []), (BEYOND, ("values",), {}),
+          (UP, ("sequences", "public.t_a_seq"), "11,true"))),
+    Case("M-8", FAIL, "the change beyond x is not expected",
+         (*NO_WAY_BACK, (BEYOND, ("changes",), ["pg_policy p: b", "x"]))),
+    Case("M-8", UNKNOWN, "beyond.down was never recorded", ((LEFT, (), GONE),)),
+    Case("M-8", UNKNOWN, "nobody told what owner owns in the source", (("owned.elsewhere", (), GONE),)),
+    Case("M-8", FAIL, "left: x", (("owned.elsewhere", (), GONE), (LEFT, ("changes",), ["x"]))),
     Case("M-7", FAIL, "public.u is declared and was no table before or after", ((PLANNED, ("rows", "public.u"), 0),)),
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""Whole rehearsals of migrations by the real command: SQL files that are wrong, an Alembic and a Django project."""
+"""Whole rehearsals of migrations by the real command: SQL files, right and wrong, an Alembic and a Django project."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,12 +14,13 @@ from fix_runs import Drydock, Ended, played_together
 from console.evidence.html import html
 from console.evidence.report import markdown
 from console.evidence.summary import machine_report
+from console.gates import sentences
 from console.gates.migration_table import MIGRATIONS
 from console.model.gate import Facts, GateVerdict, judge
 from console.settings import data_folder
 
 pytestmark = pytest.mark.matrix
-"""Five rehearsals of a plan that cannot pass yet: by their own command."""
+"""Whole rehearsals: by their own command; one of them is in test_migration_pass.py."""
 
 ROWS = 200
 HIDDEN = '''"""Sends a statement past the driver's cursors, which the client witness cannot see."""
@@ -48,6 +50,78 @@ WRONG: Mapping[str, str] = {
 }
 """A migration that is wrong in every way but one: it raises no error."""
 
+OTHERS = '''"""Opens a session that is not the role's own, with the driver and in the witness's sight."""
+
+from console.harness import Context, migrations
+from psycopg import connect
+
+
+@migrations.before
+def look(ctx: Context) -> None:
+    """Ask as the application."""
+    with connect(
+        host=ctx.host, port=ctx.port, dbname=ctx.database, user="shop_app", password=ctx.password("shop_app")
+    ) as connection:
+        connection.execute("SELECT 1")
+'''
+HARMFUL: Mapping[str, str] = {
+    "subject/migrations/0001_amount_in_bigint.up.sql": (
+        "CREATE TABLE public.purchase_new (LIKE public.purchase INCLUDING ALL);\n"
+        "ALTER TABLE public.purchase_new ALTER amount_cents TYPE bigint;\n"
+        "INSERT INTO public.purchase_new OVERRIDING SYSTEM VALUE SELECT * FROM public.purchase;\n"
+        "DROP TABLE public.purchase;\nALTER TABLE public.purchase_new RENAME TO purchase;\n"
+    ),
+    "subject/migrations/0001_amount_in_bigint.down.sql": "SELECT 1;\n",
+    "subject/migrations/0002_email_key.up.sql": (
+        "ALTER TABLE public.customer ADD COLUMN email_key text;\n"
+        "ALTER TABLE public.customer REPLICA IDENTITY FULL;\nSELECT lo_from_bytea(0, 'left');\n"
+        "ALTER TABLE public.ledger ADD COLUMN note text;\n"
+    ),
+    "subject/migrations/0004_index_email_key.up.sql": (
+        "BEGIN;\nALTER TABLE public.customer ALTER COLUMN name SET STATISTICS 7;\n"
+    ),
+    "subject/migrations/0004_index_email_key.down.sql": "SELECT 1;\n",
+    "demo/021_ledger.sql": (
+        "-- Purpose: a table that the shop's owner does not own.\n-- Lowest server version: 16.\n\n"
+        "CREATE ROLE shop_books;\nCREATE TABLE public.ledger (entry integer);\n"
+        "ALTER TABLE public.ledger OWNER TO shop_books;\n"
+    ),
+    "pack.py": OTHERS,
+}
+"""Harm of which nobody but M-8 tells the whole: what is left, not committed, another's, or in another's place."""
+
+WITH_SAVEPOINT: Mapping[str, str] = {
+    "subject/migrations/0001_amount_in_bigint.up.sql": (
+        "SAVEPOINT before;\nALTER TABLE public.purchase ALTER COLUMN amount_cents TYPE bigint;\n"
+        "CREATE TABLE public.scratch AS SELECT * FROM public.purchase;\nDROP TABLE public.scratch;\n"
+        "RELEASE before;\nREFRESH MATERIALIZED VIEW public.totals;\n"
+    ),
+    "demo/025_totals.sql": (
+        "-- Purpose: a view whose rows are kept.\n-- Lowest server version: 16.\n\n"
+        "CREATE MATERIALIZED VIEW public.totals AS SELECT count(*) AS purchases FROM public.purchase;\n"
+        "ALTER MATERIALIZED VIEW public.totals OWNER TO shop_owner;\n"
+    ),
+}
+"""A savepoint, a scratch table and a refreshed view in the transaction that rewrites a table."""
+
+NOT_COMMITTED: Mapping[str, str] = {
+    "subject/migrations/env.py": (
+        '"""An environment that lacks begin_transaction()."""\n\nfrom alembic import context\n'
+        "from sqlalchemy import engine_from_config, pool\n\n"
+        "section = context.config.get_section(context.config.config_ini_section, {})\n"
+        "with engine_from_config(section, prefix='sqlalchemy.', poolclass=pool.NullPool).connect() as connection:\n"
+        "    context.configure(connection=connection)\n    context.run_migrations()\n"
+    ),
+}
+"""SQLAlchemy begins a transaction by itself and rolls it back when the connection is closed: nobody raises an error."""
+
+BEYOND = (
+    "+ pg_attribute public.customer.email_key", "+ pg_attribute public.customer_email_key.email_key",
+    "pg_attribute public.purchase.amount_cents: attalign i, then d; attlen 4, then 8; atttypid integer, then bigint",
+    "+ pg_class public.customer_email_key", "+ pg_index public.customer_email_key",
+)  # fmt: skip
+"""What the shipped migrations change of the whole database, as a report shows it."""
+
 REFUSED: Mapping[str, str] = {
     "subject/migrations/0002_email_key.up.sql": (
         "ALTER TABLE public.customer ADD COLUMN email_key text;\nALTER TABLE public.customer ADD COLUMN name text;\n"
@@ -63,7 +137,9 @@ def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words
         (pack / file).write_text(text, encoding="utf-8")
     lines = (pack / "pack.toml").read_text("utf-8").splitlines()
     for key, value in words.items():
+        known = any(line.startswith(f"{key} =") for line in lines)
         lines = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
+        lines = lines if known else [*lines, f"{key} = {value}"]
     (pack / "pack.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return pack
 
@@ -73,6 +149,17 @@ def rehearsed(drydock: Drydock, pack: Path) -> Ended:
     return drydock.run(
         "--plan", "migration", "--pack", str(pack), "--subject", str(pack / "subject"), rows=ROWS
     )
+
+
+def without_a_way_back(drydock: Drydock, pack: Path) -> Ended:
+    """Return the run of a pack's own ups alone."""
+    plan = drydock.place("plan").with_suffix(".toml")
+    plan.write_text(
+        f'plan = "migration"\n[source]\nkind = "demo"\nrows = {ROWS}\n'
+        '[migration]\nirreversible = "the old amounts are gone"\n',
+        "utf-8",
+    )
+    return drydock.run(str(plan), "--pack", str(pack), "--subject", str(pack / "subject"))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +172,17 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
         "wrong": lambda it: rehearsed(
             it, a_pack(it, "migrations_sql", WRONG, longest_block_ms="200", rewrites="[]")
         ),
+        "savepoint": lambda it: rehearsed(
+            it, a_pack(it, "migrations_sql", WITH_SAVEPOINT, rewrites='["public.purchase", "public.totals"]')
+        ),
+        "not committed": lambda it: rehearsed(
+            it, a_pack(it, "migrations_alembic", NOT_COMMITTED, steps='["0002"]')
+        ),
+        "harmful": lambda it: rehearsed(it, a_pack(it, "migrations_sql", HARMFUL, rewrites="[]")),
+        "undeclared": lambda it: without_a_way_back(it, a_pack(it, "migrations_sql")),
+        "declared": lambda it: without_a_way_back(
+            it, a_pack(it, "migrations_sql", beyond=json.dumps(BEYOND))
+        ),
         "refused": lambda it: rehearsed(it, a_pack(it, "migrations_sql", REFUSED)),
     }
     return {name: done.result() for name, done in played_together(drydock, plays).items()}
@@ -96,19 +194,67 @@ def migrated(ended: Ended, scenario: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["sql", "alembic", "django"])
-def test_a_right_project_holds_every_row_that_can_be_asked(runs: dict[str, Ended], kind: str) -> None:
-    """A project whose migrations are right fails a row, leaves something behind, or passes before M-8 can be asked."""
-    assert runs[kind].outcome == (1, "FAIL", "CLEAN", "drydock"), runs[kind].said.stderr[-3000:]
-    assert runs[kind].summary["failed_gate"] == "M-8"
-    assert "beyond.before was never recorded" in runs[kind].summary["reason"]
+@pytest.mark.parametrize("kind", ["sql", "alembic", "django", "savepoint"])
+def test_a_right_project_passes(runs: dict[str, Ended], kind: str) -> None:
+    """A project whose migrations are right fails a row, or leaves something behind."""
+    assert runs[kind].outcome == (0, "PASS", "CLEAN", None), runs[kind].said.stderr[-3000:]
     gates = runs[kind].summary["gates"]
-    rows = {gate.id: gates[gate.id] for gate in MIGRATIONS}
-    assert rows == {**{gate.id: "PASS" for gate in MIGRATIONS}, "M-8": "UNKNOWN"}
-    not_applicable = {"G-15", "G-16", "G-17", "G-19", "G-20"}
-    assert {
-        gate for gate, verdict in gates.items() if gate.startswith("G-") and verdict != "PASS"
-    } == not_applicable | {"G-23"}
+    assert {gates[gate.id] for gate in MIGRATIONS} == {"PASS"}
+    assert {gate for gate, verdict in gates.items() if gate.startswith("G-") and verdict != "PASS"} == {
+        "G-15", "G-16", "G-17", "G-19", "G-20",
+    }  # fmt: skip
+
+
+def test_a_declared_way_without_return_passes(runs: dict[str, Ended]) -> None:
+    """Ups whose every change is declared fail where the plan says that there is no way back."""
+    assert runs["declared"].outcome == (0, "PASS", "CLEAN", None), runs["declared"].said.stderr[-3000:]
+    assert runs["declared"].summary["gates"]["M-3"] == "NOT_APPLICABLE"
+
+
+def test_an_undeclared_way_without_return_fails(runs: dict[str, Ended]) -> None:
+    """The plan's word that there is no way back excuses what the pack does not name."""
+    assert runs["undeclared"].outcome == (1, "FAIL", "CLEAN", "subject")
+    assert runs["undeclared"].summary["failed_gate"] == "M-8"
+    assert "does not declare both changes and beyond" in runs["undeclared"].summary["reason"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "U4: the transaction of backend",
+        "that began with BEGIN (rolled back) wrote and was not committed",
+        "was a session of shop_app in shop",
+        "public.ledger was changed, which shop_owner does not own in the source",
+        "left: pg_class public.customer: relreplident d, then f",
+        "left: + pg_largeobject_metadata ",
+        "left: + large object ",
+    ],
+)
+def test_the_last_row_is_failed_by_the_real_thing(
+    runs: dict[str, Ended], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M-8 passes over a real migration that leaves, loses or takes what it must not, or says something else."""
+    monkeypatch.setattr(sentences, "SHOWN", 100)
+    row = next(one for one in MIGRATIONS if one.id == "M-8")
+    judged = judge(row, Facts(runs["harmful"].state.facts))
+    assert (judged.verdict, says in judged.reason) == (GateVerdict.FAIL, True), judged.reason
+
+
+def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
+    """A migration of Alembic's that is rolled back with its connection passes the last row."""
+    assert runs["not committed"].outcome == (1, "FAIL", "CLEAN", "subject")
+    row = next(one for one in MIGRATIONS if one.id == "M-8")
+    judged = judge(row, Facts(runs["not committed"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "(rolled back) wrote and was not committed" in judged.reason
+
+
+def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
+    """A table that is copied, dropped and renamed passes for one that was not written anew."""
+    row = next(one for one in MIGRATIONS if one.id == "M-5")
+    judged = judge(row, Facts(runs["harmful"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "U1 put another relation in the place of public.purchase" in judged.reason
 
 
 @pytest.mark.parametrize(
@@ -189,7 +335,7 @@ def test_an_error_stops_at_its_migration(runs: dict[str, Ended]) -> None:
     assert refused["taken"] == []
 
 
-@pytest.mark.parametrize("kind", ["sql", "wrong"])
+@pytest.mark.parametrize("kind", ["sql", "wrong", "harmful", "declared"])
 def test_the_evidence_verifies(drydock: Drydock, runs: dict[str, Ended], kind: str) -> None:
     """A run of migrations whose gates cannot be asked again from its facts is found."""
     said = drydock.command("verify", str(runs[kind].folder))

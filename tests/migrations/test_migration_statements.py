@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from console.engine.statements import verbs_of
 from console.model.migration_facts import Held, Taken
 from console.model.trace import ClientStatement
@@ -105,8 +107,26 @@ def test_a_new_table_blocks_nobody_and_is_built() -> None:
     assert found.statements[1].taken == (Taken(relation="public.n", mode=EXCLUSIVE),)
 
 
-def test_storage_that_nobody_has_kept_is_told() -> None:
-    """Storage written under ACCESS EXCLUSIVE on a known table, and thrown away again, is overlooked."""
+@pytest.mark.parametrize(
+    ("sent", "unattributed_bytes"),
+    [
+        (IN_ONE_TRANSACTION, 0),
+        (
+            [
+                *IN_ONE_TRANSACTION[:2],
+                statement(3, "ROLLBACK TO before", 102.0),
+                statement(4, "COMMIT", 103.0),
+            ],
+            6000,
+        ),
+        ([*IN_ONE_TRANSACTION[:2], statement(3, "ROLLBACK", 102.0)], 6000),
+        (IN_ONE_TRANSACTION[:2], 6000),
+        ([IN_ONE_TRANSACTION[0], statement(2, "DO $$ BEGIN END $$", 101.0), IN_ONE_TRANSACTION[2]], 6000),
+    ],
+    ids=["a scratch table", "savepoint", "rolled back", "left open", "a block that may undo"],
+)
+def test_storage_that_nobody_has_kept_is_told(sent: list[ClientStatement], unattributed_bytes: int) -> None:
+    """A rewrite that was undone is overlooked, or a scratch table's storage settles nothing."""
     known = {100: 5000}
     looks = [
         look(0, "after", files=known), look(2, "before"),
@@ -114,8 +134,27 @@ def test_storage_that_nobody_has_kept_is_told() -> None:
         look(3, "after", files={**known, 102: 0}),
     ]  # fmt: skip
     same = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations())]
-    found = migrated(IN_ONE_TRANSACTION, Looks(looks, same, {}), verbs_of=verbs_of)
-    assert [one.unattributed_bytes for one in found.statements] == [0, 6000, 0]
+    found = migrated(sent, Looks(looks, same, {}), verbs_of=verbs_of)
+    assert found.statements[1].unattributed_bytes == unattributed_bytes
+
+
+def test_a_lock_is_held_until_its_transaction_really_ends() -> None:
+    """A transaction that nobody ended lets go of its locks with its last statement."""
+    looks = [look(0, "after", files={}), look(2, "before"), look(2, "after", (TABLE, EXCLUSIVE), files={})]
+    known = [Snapshot(n=0, relations=relations())]
+    found = migrated(IN_ONE_TRANSACTION[:2], Looks(looks, known, {}, 104.0), verbs_of=verbs_of)
+    assert [one.held_ms for one in found.held] == [3000]
+
+
+def test_another_relation_of_the_same_name_is_told() -> None:
+    """A table that was copied, dropped and replaced by its copy passes for the one that was there."""
+    copied = Relation(name="public.t", kind="r", table="public.t", filenode=300, size_bytes=1)
+    last = {oid: one for oid, one in relations().items() if oid != TABLE} | {NEW: copied}
+    looks = [look(0, "after", files={})]
+    known = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=last)]
+    assert migrated(IN_ONE_TRANSACTION, Looks(looks, known, {}), verbs_of=verbs_of).replaced == ("public.t",)
+    same = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations(300))]
+    assert migrated(IN_ONE_TRANSACTION, Looks(looks, same, {}), verbs_of=verbs_of).replaced == ()
 
 
 def test_batches_are_transactions_of_their_own() -> None:
