@@ -83,7 +83,8 @@ def checked(path: Path | None) -> tuple[list[Wrong], dict[str, object] | None]:
 def _located(reading: Reading, found: Finding) -> Wrong:
     section, _, key = found.key.rpartition(".")
     return Wrong(
-        file=str(reading.path), line=reading.line(section, key), key=found.key, found=found.error.what,
+        file=str(reading.path), line=reading.line(section, key, found.item),
+        key=f"{found.key}.{found.item}" if found.item else found.key, found=found.error.what,
         expected=found.expected, remedy=found.error.remedy,
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ def _secrets(config: RunConfig, packs: dict[str, str]) -> list[Finding]:
     from console.cli.beforehand import Finding
     from console.secret_store import PROMPT_PREFIX, resolve
 
-    named = {config.source.secret: "source.secret"}
+    named = {config.source.secret: "source.secret", config.mask.secret: "mask.secret"}
     if config.plan == "proof" and config.source.kind != "demo":
         own = config.proof.secrets.values()
         named |= {

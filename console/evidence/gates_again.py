@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from console import __version__
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
+from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
 from console.model.event import EngineFailed, Entry, GateJudged, RunEnded, StepFinished
 from console.model.gate import Facts, Gate, GateVerdict, judge
 from console.model.run_state import RunState, apply
 
 PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
-    "dry-run": GATES,
+    "dry-run": with_sample_gates(GATES),
     "proof": PROOF_GATES,
-    "migration": MIGRATION_GATES,
+    "migration": with_sample_gates(MIGRATION_GATES),
 }
 """The gates of each kind of plan."""
 

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from console.model.config import EnvironmentConfig, NotifyConfig, ProofConfig, RunConfig, SourceConfig
+from console.model.config import (
+    EnvironmentConfig,
+    MaskConfig,
+    NotifyConfig,
+    ProofConfig,
+    RunConfig,
+    SourceConfig,
+)
+from console.model.problem import Problem
 from console.model.text import one_line
+from console.plans.sampling import sampling_problems
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
 """What every container engine takes as a name (design section 10)."""
@@ -77,22 +85,6 @@ _HELP = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing that is wrong: where it stands, what it is, what was expected and what to do.
-
-    `rests_on` names keys (section.key) without which nothing is known: where one of them cannot be read, the
-    problem may be none.
-    """
-
-    section: str
-    key: str
-    what: str
-    expected: str
-    remedy: str
-    rests_on: tuple[str, ...] = ()
-
-
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
     found = [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_engines(config)]
@@ -101,6 +93,8 @@ def problems(config: RunConfig) -> list[Problem]:
         *_of_proof(config.proof),
         *_of_boundaries(config),
         *_of_notify(config.notify),
+        *_of_mask_secret(config.mask),
+        *sampling_problems(config),
     ]
     return [*found, *out_of_limits(config)]
 
@@ -345,6 +339,15 @@ def _of_notify(notify: NotifyConfig) -> Iterator[Problem]:
         yield problem(
             "events", "events names nothing", "one event or both", 'write "boundary", "ended" or both'
         )
+
+
+def _of_mask_secret(mask: MaskConfig) -> Iterator[Problem]:
+    if mask.secret and (mask.secret.startswith("prompt:") or not _names_a_secret(mask.secret)):
+        yield Problem(
+            section="mask", key="secret", what="what stands there is no name of a stored secret",
+            expected="the name of its entry, never the secret itself",
+            remedy='write the name of the entry that holds the key, or "file:/PATH"; none: a key of each run\'s own',
+        )  # fmt: skip
 
 
 def _name_fault(name: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.config import RunConfig
 from console.model.plan import Boundary, Plan, Step
+from console.plans.sampling import sampling_claims, sampling_words
 
 _B1 = Boundary(
     id="B-1", question="execute this plan; production is not touched before B-2 asks again", irrevocable=""
@@ -102,6 +104,7 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
     if config.source.kind == "dump_file":
         claims.append("the dump's completeness is proven only against the manifest beside it")
         claims.append("a dump file has no roles: the privileges of its source were not compared")
+    claims += sampling_claims(config)
     if config.source.kind != "demo" and config.protect.names_nothing:
         claims.append("no neighbour was protected by name, so nothing is said about neighbours")
     return tuple(claims)
@@ -109,9 +112,13 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
 
 def steps(config: RunConfig) -> tuple[Step, ...]:
     """Return the steps, with B-2 asking about what this plan really touches."""
-    if config.source.kind != "dump_file":
-        return STEPS
-    return tuple(replace(step, boundary=_B2_FILE) if step.boundary is _B2 else step for step in STEPS)
+    found = STEPS
+    if config.source.kind == "dump_file":
+        found = tuple(replace(step, boundary=_B2_FILE) if step.boundary is _B2 else step for step in found)
+    if config.takes_all:
+        return found
+    own = tuple(gate.id for gate in SAMPLE_GATES)
+    return tuple(replace(step, gates=(*step.gates, *own)) if step.id == "C-05" else step for step in found)
 
 
 def dry_run(
@@ -123,9 +130,9 @@ def dry_run(
     """Return the plan for one configuration and the scenarios of its pack."""
     return Plan(
         kind="dry-run",
-        title="rehearsal on an isolated copy",
+        title=f"rehearsal on an isolated copy{sampling_words(config)}",
         steps=steps(config),
-        gates=GATES,
+        gates=GATES if config.takes_all else with_sample_gates(GATES),
         scenario_step="C-10",
         scenarios=tuple(scenarios),
         not_applicable=not_applicable(config),

@@ -1,0 +1,42 @@
+"""What one run takes of its source where that is not everything: values that C-03 finds and C-05 needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from console.model.catalogue import Manifest
+from console.witness.sampling import SourceTables, Taking
+
+NO_LARGE_OBJECTS = "-B"
+"""pg_dump's word for it in every version (--no-blobs was renamed in 16)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """What is taken of one source, as its catalogue has it, and where what was sent lies until it is loaded."""
+
+    tables: SourceTables
+    takings: Mapping[str, Taking]
+    files: Mapping[str, Path]
+    encoding: str
+
+    @property
+    def leave_out(self) -> tuple[str, ...]:
+        """Return pg_dump's words for what it must not read: every table that is not taken whole and as it is."""
+        left = [name for name, one in self.takings.items() if not one.by_pg_dump]
+        names = [self.tables.parts[name] for name in (*left, *self.tables.of_extensions)]
+        return (NO_LARGE_OBJECTS, *(f"--exclude-table-data={_quoted(*name)}" for name in names))
+
+    def counted(self, manifest: Manifest) -> Manifest:
+        """Return the manifest without the rows of what is no table: a view is made anew from what was taken."""
+        rows = {name: count for name, count in manifest.rows.items() if name in self.takings}
+        return msgspec.structs.replace(manifest, rows=rows)
+
+
+def _quoted(schema: str, table: str) -> str:
+    """Return a pattern of pg_dump's that is one name and nothing else (psql, Patterns)."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
