@@ -33,16 +33,17 @@ from console.model.sample_facts import (
     SampleSent,
     SentTable,
 )
+from console.model.sample_words import SAMPLE_NOTE
 from console.model.text import one_line
 from console.secret_store import resolve
+from console.secrets import destroy_file
 from console.sources.connection import ConnectionSource
 from console.sql import copying, pinned, prepare
 from console.sql import run as run_sql
 from console.witness.masks import MASK_KEY, fakes_of, mask_keys, session_options
-from console.witness.sampling import TakenRows, Taking, orphans_of, read_source_tables, takings
+from console.witness.sampling import ForeignKey, TakenRows, Taking, orphans_of, read_source_tables, takings
 
 GATE = "G-26"
-SAMPLE_NOTE = "sample"
 _MOST_ARGUMENT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 18
 _TELLING = ("42", "23", "25", "57")
@@ -112,13 +113,14 @@ def plan_sampling(run: Rehearsal, connection: psycopg.Connection[Any], manifest:
 def require_parents(connection: psycopg.Connection[Any], sampling: Sampling) -> dict[str, int]:
     """Return the rows without a parent by foreign key (each 0). Raises StepFailed that says which, and how many."""
 
-    def ask(places: Mapping[str, sql.Composable]) -> int:
-        with _without_values("the look for rows without a parent", at="source"), pinned(connection):
+    def ask(key: ForeignKey, places: Mapping[str, sql.Composable]) -> int:
+        what = f"the look for rows of {key.child} without a parent"
+        with _without_values(what, at="source"), pinned(connection):
             [(orphans,)] = run_sql(connection, "sample/orphans", parts=places)
         return int(orphans)
 
     orphans = orphans_of(sampling.tables, sampling.takings, ask)
-    words = [f"{count} rows of {name.replace(' ', ' by ', 1)}" for name, count in orphans.items() if count]
+    words = [f"{count} rows of {name}" for name, count in orphans.items() if count]
     if words:
         more = f"; and {len(words) - 5} more" if len(words) > 5 else ""
         raise StepFailed(
@@ -226,7 +228,10 @@ def lists_around_rows(run: Rehearsal, listing: str) -> tuple[str, str]:
 
 
 def load_sample(run: Rehearsal, sampling: Sampling) -> dict[str, str]:
-    """Load what was sent, as the copy's owner, before keys and indexes are there; return its hash by table."""
+    """Load what was sent, as the copy's owner, before keys and indexes are there; return its hash by table.
+
+    What was loaded is destroyed at once, as the dump is.
+    """
     hashes: dict[str, str] = {}
     with run.the_environment().connect_as_owner(run.database, run.loaded.pack.owner) as connection:
         run_sql(connection, "sample/set_encoding", {"encoding": sampling.encoding})
@@ -244,6 +249,9 @@ def load_sample(run: Rehearsal, sampling: Sampling) -> dict[str, str]:
                         total.update(piece)
                         stream.write(piece)
             hashes[name] = total.hexdigest()
+            identity = folder_identity(path)
+            destroy_file(path)
+            run.recorder.closed("file", str(path), identity=identity, how="overwritten and removed")
     return hashes
 
 

@@ -57,6 +57,8 @@ def _counts(planned: dict[str, PlannedTable], sent: SampleSent) -> list[str]:
     phrases += unlisted("of those taken, table", planned, sent.taken)
     for name in sorted(planned.keys() & sent.there.keys() & sent.taken.keys()):
         there, taken, mode = sent.there[name], sent.taken[name], planned[name].mode
+        if (mode == "where") != bool(planned[name].where):
+            phrases.append(f"the plan has an expression for {name} and takes its rows as {mode}, or has none")
         if mode == "none" and taken:
             phrases.append(f"{taken} rows of {name} were taken, the plan takes none")
         elif mode == "whole" and taken != there:

@@ -55,8 +55,8 @@ class SampleSent(Fact, frozen=True, kw_only=True):
     """C-03, G-26: the tables that were read by COPY, those whose rows pg_dump's archive holds, and who is an orphan.
 
     `there` are the rows of each table in the snapshot, `taken` those that the copy must have; `orphans` maps each
-    foreign key whose parent is not whole ("table constraint") to its rows without a parent; `large_objects` counts
-    those in the archive.
+    foreign key whose parent is not whole ("table (foreign key name)") to its rows without a parent; `large_objects`
+    counts those in the archive.
     """
 
     there: dict[str, Count]

@@ -92,7 +92,8 @@ class ContainerSource(ConnectionSource):
                 connection = EngineConnection.connect(
                     host=str(folder), port=target.port, dbname=target.database, user=target.role,
                     password=target.password() or None, sslmode="disable",
-                    options=f"{READ_ONLY} {options}".strip(), autocommit=True, connect_timeout=30, application_name="drydock-engine", passfile=NO_PASSFILE,
+                    options=f"{READ_ONLY} {options}".strip(), autocommit=True, connect_timeout=30,
+                    application_name="drydock-engine", passfile=NO_PASSFILE,
                 )  # fmt: skip
             except psycopg.OperationalError as wrong:
                 raise self._refused("cannot be reached", wrong) from wrong

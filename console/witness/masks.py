@@ -36,7 +36,7 @@ _SIMPLE = {
 }  # fmt: skip
 """Type to its file in sql/mask, how its value is keyed, and how a fake is compared (sql/sample/check_*)."""
 
-TYPES = "text, varchar, char, smallint, integer, bigint, numeric, date, timestamp, uuid, boolean, bytea, inet, cidr, json, jsonb"
+TYPES = ", ".join(("text, varchar, char", *_WHOLE, "numeric, timestamp", *_SIMPLE))
 
 
 def mask_refusal(type_name: str, sort: str) -> str:

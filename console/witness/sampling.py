@@ -273,13 +273,15 @@ def _columns(alias: str, names: Sequence[str]) -> sql.Composed:
 
 
 def orphans_of(
-    source: SourceTables, found: Mapping[str, Taking], ask: Callable[[Mapping[str, sql.Composable]], int]
+    source: SourceTables,
+    found: Mapping[str, Taking],
+    ask: Callable[[ForeignKey, Mapping[str, sql.Composable]], int],
 ) -> dict[str, int]:
     """Return the rows without a parent by foreign key, of each whose parent is not taken whole."""
     partial = {name for name, one in found.items() if one.mode != "whole"}
     rows = TakenRows(source, found)
     return {
-        f"{key.child} {key.name}": ask(rows.orphans(key))
+        f"{key.child} (foreign key {key.name})": ask(key, rows.orphans(key))
         for key in source.foreign_keys
         if found[key.child].mode != "none"
         and source.leaves.get(key.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from fix_uids import own_uid
 
 from console.engine import copying
 from console.engine.rehearsal import Places
-from console.environments.cluster import PORT, SUPERUSER, Cluster
+from console.environments.cluster import PORT, SUPERUSER, WITNESS_SETTINGS, Cluster
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
@@ -107,7 +108,9 @@ class Shop:
         def observe(ran: Any) -> None:
             run.source_queries[ran.name] = ran.sha256
 
-        return ConnectionSource(target, find_programs(self.major), scratch=run.places.scratch, observer=observe)
+        return ConnectionSource(
+            target, find_programs(self.major), scratch=run.places.scratch, observer=observe
+        )
 
     @contextmanager
     def rehearsed(self, config: RunConfig, *, until: str = "C-05") -> Iterator[Any]:
@@ -116,24 +119,25 @@ class Shop:
         places = Places(run=folder / "run", work=folder / "work")
         for path in (places.run, places.work, places.scratch):
             path.mkdir(mode=0o700)
+        pack = SimpleNamespace(schema="public", tables=(), owner=OWNER, roles_absent_in_copy=())
+        log = self.environment.server_log()
         run = SimpleNamespace(
-            config=config, registry=self.registry, places=places, recorder=Records(), programs=find_programs(self.major),
-            database=DATABASE, dumped=None, sampling=None, source_bytes=0, source_queries={},
-            the_environment=lambda: self.environment, server=self.environment.server_log(),
+            config=config, registry=self.registry, places=places, recorder=Records(), database=DATABASE,
+            programs=find_programs(self.major), dumped=None, sampling=None, source_bytes=0, source_queries={},
+            the_environment=lambda: self.environment, server=log,
             the_trace=lambda: SimpleNamespace(append=lambda lines, origin: None),
-            loaded=SimpleNamespace(
-                pack=SimpleNamespace(schema="public", tables=(), owner=OWNER, roles_absent_in_copy=()),
-                privileges=Privileges(roles={}, grants=()),
-            ),
+            loaded=SimpleNamespace(pack=pack, privileges=Privileges(roles={}, grants=())),
         )  # fmt: skip
         run.source = self.source(run)
         run.the_source = run.living_source = lambda: run.source
         try:
             copying.copy_source(run)
+            run.fetched = evidence(run) + archive_text(self.major, places.dump)
             if until == "C-05":
                 copying.restore(run)
             yield run
         finally:
+            log.close()
             with self.environment.connect() as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
                 connection.execute(f"DROP ROLE IF EXISTS {OWNER}")
@@ -156,6 +160,12 @@ def evidence(run: Any) -> bytes:
     )
 
 
+def archive_text(major: int, archive: Path) -> bytes:
+    """Return an archive as SQL: its rows are compressed in the file."""
+    program = find_programs(major).path("pg_restore")
+    return subprocess.run([program, "--file=-", archive], capture_output=True, check=True).stdout
+
+
 def made_shop(major: int) -> Shop:
     """Start a production with the shop in it, and an empty copy."""
     folder = Path(tempfile.mkdtemp(prefix="dds-", dir=place_for_clusters()))
@@ -168,7 +178,7 @@ def made_shop(major: int) -> Shop:
         major=major, folder=folder, password=make_password(), registry=registry,
         cluster=Cluster(
             folder=folder / "c", programs=find_programs(major), uid=own_uid(), templates=cache_for_tests(),
-            label="production",
+            label="production", settings=WITNESS_SETTINGS,
         ),
         environment=EmbeddedEnvironment(
             folder=folder / "w", programs=find_programs(major), registry=registry, receipts=NoReceipts()
