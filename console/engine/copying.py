@@ -91,7 +91,8 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         recorder.opening("file", str(run.places.dump))
         dumped = run.dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,
-            progress=DumpProgress(recorder, manifest.rows), leave_out=sampling.leave_out if sampling else (),
+            progress=DumpProgress(recorder, sampling.dumped(manifest) if sampling else manifest.rows),
+            leave_out=sampling.leave_out if sampling else (),
         )  # fmt: skip
         recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
         if not dumped.returncode:
@@ -232,7 +233,7 @@ def restore(run: Rehearsal) -> None:
         manifest = read_manifest(connection)
     if run.sampling:
         manifest = run.sampling.counted(manifest)
-        look_at_loaded(run, run.sampling, loaded, manifest)
+        look_at_loaded(run, run.sampling, loaded)
     run.recorder.fact("manifest.copy", manifest, source="the copy's catalogue and exact counts")
     _search(run)
 

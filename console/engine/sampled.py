@@ -31,6 +31,20 @@ class Sampling:
         names = [self.tables.parts[name] for name in (*left, *self.tables.of_extensions)]
         return (NO_LARGE_OBJECTS, *(f"--exclude-table-data={_quoted(*name)}" for name in names))
 
+    @property
+    def heirs(self) -> dict[str, frozenset[str]]:
+        """Return for each table from which others inherit all that do, over any number of steps."""
+        found: dict[str, set[str]] = {}
+        pairs = [pair for pair in self.tables.heirs if set(pair) <= self.takings.keys()]
+        for _step in pairs:
+            for heir, parent in pairs:
+                found.setdefault(parent, set()).update({heir, *found.get(heir, ())})
+        return {name: frozenset(below) for name, below in found.items()}
+
+    def dumped(self, manifest: Manifest) -> dict[str, int]:
+        """Return the rows of the tables that pg_dump reads."""
+        return {name: manifest.rows.get(name, 0) for name, one in self.takings.items() if one.by_pg_dump}
+
     def counted(self, manifest: Manifest) -> Manifest:
         """Return the manifest without the rows of what is no table: a view is made anew from what was taken."""
         rows = {name: count for name, count in manifest.rows.items() if name in self.takings}

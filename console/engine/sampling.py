@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -46,6 +47,7 @@ from console.witness.sampling import ForeignKey, TakenRows, Taking, orphans_of, 
 GATE = "G-26"
 _MOST_ARGUMENT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 18
+_TELL_EVERY_S = 1.0
 _TELLING = ("42", "23", "25", "57")
 """Classes of errors whose first line names objects and never a value."""
 _TABLE_DATA = re.compile(r"\d+; \d+ (\d+) TABLE DATA ")
@@ -136,8 +138,10 @@ def send_sample(
     orphans: dict[str, int], listing: str,
 ) -> Manifest:  # fmt: skip
     """Fetch what pg_dump did not read, in the same snapshot; return what the copy must contain."""
-    sent = {name: _sent(run, connection, sampling, name) for name in sampling.files}
-    there = sampling.counted(manifest).rows
+    heirs = sampling.heirs
+    own = {name: _own_rows(connection, sampling, name) for name in heirs}
+    there = {**sampling.counted(manifest).rows, **own}
+    sent = {name: _sent(run, connection, sampling, name, there=there.get(name, 0)) for name in sampling.files}
     taken = {
         name: sent[name].rows if name in sent else 0 if one.mode == "none" else there.get(name, 0)
         for name, one in sampling.takings.items()
@@ -150,7 +154,16 @@ def send_sample(
     )  # fmt: skip
     run.recorder.fact("sample.sent", fact, source="COPY and counts in the dump's snapshot; pg_dump's archive")
     _note(run, sampling, there, taken)
-    return msgspec.structs.replace(manifest, rows=taken)
+    rows = {name: taken[name] + sum(taken[heir] for heir in heirs.get(name, ())) for name in taken}
+    return msgspec.structs.replace(manifest, rows=rows)
+
+
+def _own_rows(connection: psycopg.Connection[Any], sampling: Sampling, name: str) -> int:
+    """Return the rows of one table alone; a manifest counts those of its heirs as well."""
+    table = sql.Identifier(*sampling.tables.parts[name])
+    with pinned(connection):
+        [(rows,)] = run_sql(connection, "sample/count_own", parts={"table": table})
+    return int(rows)
 
 
 def _found(wanted: re.Pattern[str], listing: str) -> list[str]:
@@ -161,7 +174,9 @@ def _found(wanted: re.Pattern[str], listing: str) -> list[str]:
     ]
 
 
-def _sent(run: Rehearsal, connection: psycopg.Connection[Any], sampling: Sampling, name: str) -> SentTable:
+def _sent(
+    run: Rehearsal, connection: psycopg.Connection[Any], sampling: Sampling, name: str, *, there: int
+) -> SentTable:
     one, path = sampling.takings[name], sampling.files[name]
     parts: dict[str, sql.Composable] = {"taken_rows": TakenRows(sampling.tables, sampling.takings).of(name)}
     columns = [sql.Identifier("fake" if column in one.masks else "taken", column) for column in one.columns]
@@ -171,17 +186,20 @@ def _sent(run: Rehearsal, connection: psycopg.Connection[Any], sampling: Samplin
     prepared = prepare(file, {**parts, "columns": sql.SQL(", ").join(columns)})
     run.recorder.opening("file", str(path))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    total, rows = hashlib.sha256(), 0
+    total, rows, told_at = hashlib.sha256(), 0, time.monotonic()
     with _without_values(f"the rows of {name}", at="source"), pinned(connection):
         run_sql(connection, "sample/pin_output")
         with os.fdopen(os.open(path, flags, 0o600), "wb") as written, copying(connection, prepared) as stream:
             run.recorder.identified("file", str(path), folder_identity(path))
             for piece in stream:
-                run.recorder.raise_if_requested()
                 data = bytes(piece)
                 written.write(data)
                 total.update(data)
                 rows += data.count(b"\n")  # COPY's text format writes one a row, and no other
+                run.recorder.raise_if_requested()
+                if time.monotonic() - told_at >= _TELL_EVERY_S:
+                    run.recorder.progress("C-03", done=rows, total=there, unit="rows")
+                    told_at = time.monotonic()
         made = {column: _made(connection, one, column, parts["taken_rows"]) for column in one.masks}
     return SentTable(where=one.where, rows=rows, sha256=total.hexdigest(), masked=made)
 
@@ -255,13 +273,13 @@ def load_sample(run: Rehearsal, sampling: Sampling) -> dict[str, str]:
     return hashes
 
 
-def look_at_loaded(run: Rehearsal, sampling: Sampling, hashes: Mapping[str, str], copy: Manifest) -> None:
+def look_at_loaded(run: Rehearsal, sampling: Sampling, hashes: Mapping[str, str]) -> None:
     """Record what stands in the copy's loaded tables: rows, and the sum over each masked column."""
     with run.the_environment().connect(run.database) as connection, pinned(connection):
         run_sql(connection, "sample/pin_output")
         tables = {
             name: LoadedTable(
-                rows=copy.rows.get(name, 0), sha256=hashes[name],
+                rows=_own_rows(connection, sampling, name), sha256=hashes[name],
                 masked={column: _loaded(connection, sampling, name, column) for column in sampling.takings[name].masks},
             )
             for name in sampling.files if name in hashes

@@ -209,6 +209,7 @@ def _of_paths(config: RunConfig) -> Iterator[Problem]:
         ("source", "path", config.source.path),
         ("source", "manifest", config.source.manifest),
         ("source", "secret", config.source.secret.partition("file:")[2]),
+        ("mask", "secret", config.mask.secret.partition("file:")[2]),
         ("source", "host", config.source.host if config.source.host.startswith("/") else ""),
         ("environment", "programs", config.environment.programs),
         ("environment", "work_folder", config.environment.work_folder),

@@ -25,6 +25,12 @@ _B2_FILE = Boundary(
     question="take in the dump file: copied, hashed and searched, nothing of it is run",
     irrevocable="a copy of its data will be on this machine until the teardown",
 )
+_B2_SAMPLE = Boundary(
+    id="B-2",
+    question="touch production, read-only: pg_dump of whole tables, COPY of others and named queries in one snapshot",
+    irrevocable="production's load while it is read and masked; what is taken of its data, masked columns as fakes, "
+    "will be on this machine until the teardown",
+)
 _B3 = Boundary(
     id="B-3",
     question="provision the isolated PostgreSQL; the teardown removes it by exact name and id",
@@ -118,7 +124,13 @@ def steps(config: RunConfig) -> tuple[Step, ...]:
     if config.takes_all:
         return found
     own = tuple(gate.id for gate in SAMPLE_GATES)
-    return tuple(replace(step, gates=(*step.gates, *own)) if step.id == "C-05" else step for step in found)
+    return tuple(_with_sample(step, own) for step in found)
+
+
+def _with_sample(step: Step, gates: tuple[str, ...]) -> Step:
+    if step.boundary is _B2:
+        return replace(step, boundary=_B2_SAMPLE)
+    return replace(step, gates=(*step.gates, *gates)) if step.id == "C-05" else step
 
 
 def dry_run(

@@ -29,6 +29,8 @@ _TEXT = re.compile(r"text|character varying(?:\((\d+)\))?|character(?:\((\d+)\))
 _NUMERIC = re.compile(r"numeric(?:\((\d+),(-?\d+)\))?")
 _TIME = re.compile(r"timestamp(?:\(\d\))? with(?:out)? time zone")
 _WHOLE = {"smallint": (15, 8), "integer": (31, 16), "bigint": (63, 32)}
+_FLOATS = {"real": (6, 0), "double precision": (9, 2)}
+"""Digits, and those behind the point: every such number is exact in the type, or rounded as the original is."""
 _SIMPLE = {
     "date": ("date", "text", "values"), "uuid": ("uuid", "text", "values"), "boolean": ("boolean", "", "constants"),
     "bytea": ("bytes", "bytes", "values"), "inet": ("address", "text", "values"), "cidr": ("address", "text", "values"),
@@ -36,7 +38,7 @@ _SIMPLE = {
 }  # fmt: skip
 """Type to its file in sql/mask, how its value is keyed, and how a fake is compared (sql/sample/check_*)."""
 
-TYPES = ", ".join(("text, varchar, char", *_WHOLE, "numeric, timestamp", *_SIMPLE))
+TYPES = ", ".join(("text, varchar, char", *_WHOLE, *_FLOATS, "numeric, timestamp", *_SIMPLE))
 
 
 def mask_refusal(type_name: str, sort: str) -> str:
@@ -49,7 +51,7 @@ def mask_refusal(type_name: str, sort: str) -> str:
             return f"{type_name} is too short for an address of {SHORTEST_EMAIL_CHARS} characters"
         return ""
     known = text or _NUMERIC.fullmatch(type_name) or _TIME.fullmatch(type_name)
-    if known or type_name in _WHOLE or type_name in _SIMPLE:
+    if known or type_name in _WHOLE or type_name in _FLOATS or type_name in _SIMPLE:
         return ""
     return f"there is no fake for the type {type_name}"
 
@@ -93,11 +95,8 @@ class Mask:
             keyed = _part("mask/keyed_text", {"value": value})
             name = "mask/email" if self.sort == "email" else "mask/text"
             return _part(name, {"keyed_rows": keyed, "type": type_part, "length": sql.SQL(str(length))})
-        if number := _NUMERIC.fullmatch(self.type):
-            digits, scale = (int(number[1]), int(number[2])) if number[1] else (_MOST_DIGITS, 2)
-            keyed = _part("mask/keyed_number", {"value": value})
-            parts = {"unit": _decimal(-scale), "range": _decimal(min(digits, _MOST_DIGITS))}
-            return _part("mask/numeric", {"keyed_rows": keyed, "type": type_part, **parts})
+        if self.type in _FLOATS or _NUMERIC.fullmatch(self.type):
+            return self._number(value, type_part)
         if _TIME.fullmatch(self.type):
             keyed = _part("mask/keyed_text", {"value": value})
             return _part("mask/timestamp", {"keyed_rows": keyed, "type": type_part})
@@ -106,6 +105,15 @@ class Mask:
             return _part(f"mask/{name}", {"value": value})
         keyed = _part(f"mask/keyed_{how}", {"value": value})
         return _part(f"mask/{name}", {"keyed_rows": keyed, "type": type_part})
+
+    def _number(self, value: Part, type_part: Part) -> sql.Composed:
+        keyed = "mask/keyed_text" if self.type in _FLOATS else "mask/keyed_number"
+        digits, scale = _FLOATS.get(self.type, (_MOST_DIGITS, 2))
+        if (found := _NUMERIC.fullmatch(self.type)) and found[1]:
+            digits, scale = int(found[1]), int(found[2])
+        parts = {"unit": _decimal(-scale), "range": _decimal(min(digits, _MOST_DIGITS))}
+        rows = _part(keyed, {"value": value})
+        return _part("mask/numeric", {"keyed_rows": rows, "type": type_part, **parts})
 
 
 def fakes_of(masks: Mapping[str, Mask]) -> sql.Composed:

@@ -51,7 +51,10 @@ class ForeignKey:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceTables:
-    """The tables of the user schemas: oids of those that hold rows, columns, foreign keys, partitions of the others."""
+    """The tables of the user schemas: oids of those that hold rows, columns, foreign keys, partitions of the others.
+
+    `heirs` are pairs of a table that inherits and the one that it inherits from.
+    """
 
     parts: Mapping[str, tuple[str, str]]
     oids: Mapping[str, str]
@@ -59,6 +62,7 @@ class SourceTables:
     foreign_keys: tuple[ForeignKey, ...]
     leaves: Mapping[str, tuple[str, ...]]
     of_extensions: tuple[str, ...] = ()
+    heirs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,7 @@ def read_source_tables(conn: Connection) -> SourceTables:
         foreign_keys=tuple(key for key in keys if key.child in holding),
         leaves={**{name: (name,) for name in holding}, **leaf_tables(conn, "", parted)},
         of_extensions=tuple(f"{schema}.{name}" for schema, name, _oid, _parted, extension in rows if extension),
+        heirs=tuple((f"{row[0]}.{row[1]}", f"{row[2]}.{row[3]}") for row in run(conn, "sample/inheritance")),
     )  # fmt: skip
 
 
@@ -167,6 +172,19 @@ def _masks(source: SourceTables, mask: MaskConfig) -> dict[str, dict[str, Mask]]
             _require_maskable(whole_name, column, sort, declared=whole_name in mask.keys)
             assert column is not None
             found.setdefault(leaf, {})[name] = Mask(column=name, type=column.type, sort=sort)
+    _require_alike(source, found)
+    return found
+
+
+def _require_alike(source: SourceTables, found: Mapping[str, Mapping[str, Mask]]) -> None:
+    """Refuse a mask that a foreign key or an inheriting table would make worthless."""
+    for heir, parent in source.heirs:
+        open_ones = sorted(found.get(parent, {}).keys() - found.get(heir, {}).keys())
+        if open_ones:
+            raise _refused(
+                f"{heir} inherits from {parent}, and its own column {open_ones[0]} is not masked",
+                "mask it as well",
+            )
     for key in source.foreign_keys:
         for child, parent in zip(key.child_columns, key.parent_columns, strict=True):
             for leaf in source.leaves.get(key.parent, ()):
@@ -176,7 +194,6 @@ def _masks(source: SourceTables, mask: MaskConfig) -> dict[str, dict[str, Mask]]
                         f"the {key.words} ties {key.child}.{child} to {leaf}.{parent}, which are not masked alike",
                         "mask both with the same sort and type, or none",
                     )
-    return found
 
 
 def _require_maskable(name: str, column: SourceColumn | None, sort: str, *, declared: bool) -> None:

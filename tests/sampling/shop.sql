@@ -22,11 +22,13 @@ CREATE TABLE shop.customer (
     net cidr,
     extra json,
     more jsonb,
+    ratio double precision,
+    rough real,
     country char(2) REFERENCES public.country (code),
     shouted text GENERATED ALWAYS AS (upper(name)) STORED
 );
 INSERT INTO shop.customer (id, email, name, short, fixed, tiny, big, price, free, born, seen, local, token, active, photo,
-    home, net, extra, more, country)
+    home, net, extra, more, ratio, rough, country)
 SELECT CASE WHEN n % 7 = 0 THEN -n ELSE n END,
     'planted-original-' || n || '@corp.example', 'planted-original ' || n, 'p' || n % 90, 'planted-o' || n % 90, n % 30000 - 40,
     9000000000 + n, n * 1.25 - 60, n * 1.5, date '1970-01-01' + n, timestamptz '2001-02-03 04:05:06Z' + n * interval '1 minute',
@@ -34,6 +36,7 @@ SELECT CASE WHEN n % 7 = 0 THEN -n ELSE n END,
     convert_to('planted-original ' || n, 'UTF8'),
     CASE WHEN n % 2 = 0 THEN ('192.0.2.' || n % 250)::inet ELSE ('2001:db9::' || n % 1000)::inet END, ('192.0.2.' || n % 250)::cidr,
     json_build_object('original', 'planted-original ' || n), jsonb_build_object('original', 'planted-original ' || n),
+    n * 0.37 - 20, n * 0.5,
     chr(65 + n % 10) || chr(65 + n % 10)
 FROM generate_series(1, 200) AS n;
 INSERT INTO shop.customer (id, email) VALUES (2147483647, 'planted-original-max@corp.example'), (0, 'planted-original-zero@corp.example'),
@@ -59,6 +62,8 @@ CREATE TABLE shop.parted_b PARTITION OF shop.parted FOR VALUES IN ('b');
 INSERT INTO shop.parted SELECT n, chr(97 + n % 2), 'planted-original ' || n FROM generate_series(1, 50) AS n;
 CREATE TABLE shop.tree (id integer PRIMARY KEY, above integer REFERENCES shop.tree (id));
 INSERT INTO shop.tree SELECT n, nullif(n / 2, 0) FROM generate_series(1, 31) AS n;
+CREATE TABLE shop.former (left_on date) INHERITS (shop.tree);
+INSERT INTO shop.former VALUES (900, NULL, date '2020-02-02');
 CREATE MATERIALIZED VIEW shop.per_country AS SELECT country, count(*) AS customers FROM shop.customer GROUP BY country;
 CREATE SEQUENCE shop.numbers;
 SELECT nextval('shop.numbers') FROM generate_series(1, 41);

@@ -14,15 +14,16 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "gates"))
 
 from alterations import GONE, altered, alternatives, leaves
+from fix_journals import passed
 
-from console.evidence.gates_again import PLAN_GATES
+from console.evidence.gates_again import PLAN_GATES, end_that_does_not_follow
 from console.evidence.report import markdown
 from console.evidence.sample_output import sample_rows
 from console.gates.sample_table import SAMPLE_GATES
 from console.gates.table import GATES
 from console.model.config import MaskConfig, RunConfig, SampleConfig, SourceConfig
 from console.model.gate import Facts, GateVerdict, judge
-from console.model.run_state import RunState
+from console.model.run_state import RunState, fold
 from console.model.sample_facts import (
     SAMPLE_FACTS,
     LoadedColumn,
@@ -131,6 +132,9 @@ def test_only_a_plan_that_leaves_something_out_has_the_gate() -> None:
         assert "G-26" not in [gate.id for gate in whole.gates]
         assert [gate.id for gate in partly.gates if gate.step == "C-05"] == ["G-08", "G-26"]
         assert "G-26" in next(step for step in partly.steps if step.id == "C-05").gates
+        b2 = next(step.boundary for step in partly.steps if step.id == "C-03")
+        assert b2 is not None
+        assert "masked columns as fakes" in b2.irrevocable
         assert partly.title.endswith("isolated copy, a SAMPLE of the source with MASKED columns")
         assert "SAMPLE" not in whole.title
     assert [gate.id for gate in PLAN_GATES["dry-run"] if gate not in GATES] == ["G-26"]
@@ -147,6 +151,18 @@ def test_other_kinds_of_source_refuse_it() -> None:
     assert [(one.section, one.key) for one in told] == [("sample", ""), ("mask", "")]
     source = SourceConfig(kind="container", container="production", database="d", role="r")
     assert problems(msgspec.structs.replace(SAMPLED, source=source)) == []
+
+
+def test_a_pass_without_its_gate_does_not_follow() -> None:
+    """A journal whose plan takes a sample and whose PASS was never asked G-26 verifies."""
+    state = fold(passed().entries())
+    assert state.created is not None
+    assert end_that_does_not_follow(state) == []
+    config = {**state.created.config, "sample": {"rows": "none"}}
+    sampled = msgspec.structs.replace(state, created=msgspec.structs.replace(state.created, config=config))
+    assert end_that_does_not_follow(sampled) == [
+        "the end is PASS and the copy was not the whole source, which G-26 was not asked of"
+    ]
 
 
 NOTE = {

@@ -46,11 +46,13 @@ def test_a_sampled_copy_passes_and_says_so(drydock: Drydock, tmp_path: Path) -> 
     assert words.startswith("sampled copy: 3 of ")
     assert words.endswith(" without rows, 1 by WHERE, 3 columns masked")
     assert ended.summary["sample"]["other_than_whole"]["public.directus_files"]["taken"] == 27
-    shown = drydock.command("report", ended.run).stdout
-    assert words in shown
-    assert "SAMPLE of the source with MASKED columns" in shown
-    assert "WHERE folder IS NULL" in shown
-    assert drydock.command("verify", ended.run).exit_code == 0
+    there = (ended.folder.name, "--runs-dir", str(ended.folder.parent))
+    for told in (drydock.command("report", *there), drydock.command("report", *there, "--format", "html")):
+        assert words in told.stdout
+        assert "SAMPLE of the source with MASKED columns" in told.stdout
+        assert "WHERE folder IS NULL" in told.stdout
+    assert words in drydock.command("status", *there).stdout
+    assert drydock.command("verify", str(ended.folder)).exit_code == 0
     kept = b"".join(path.read_bytes() for path in sorted(ended.folder.rglob("*")) if path.is_file())
     assert words.encode() in kept
     assert not any(one in kept for one in (b"planted-key-of-the-tests", b"user7@example.invalid"))
@@ -63,9 +65,14 @@ def test_rows_without_parents_stop_a_run(drydock: Drydock, tmp_path: Path) -> No
     ended = drydock.run(plan_file(tmp_path, text))
     assert ended.outcome == (1, "FAIL", "CLEAN", "source"), ended.summary["reason"]
     assert ended.summary["failed_gate"] == "G-26"
-    assert "rows of public.directus_files (foreign key directus_files_uploaded_by_fkey)" in ended.summary["reason"]
+    assert (
+        "rows of public.directus_files (foreign key directus_files_uploaded_by_fkey)"
+        in ended.summary["reason"]
+    )
     assert "set [sample] follow = true" in ended.summary["reason"]
     assert json.loads(json.dumps(ended.summary["copy"])).startswith("sampled copy: ")
-    followed = drydock.run(plan_file(tmp_path, text.replace("[sample.where]", "[sample]\nfollow = true\n[sample.where]")))
+    followed = drydock.run(
+        plan_file(tmp_path, text.replace("[sample.where]", "[sample]\nfollow = true\n[sample.where]"))
+    )
     assert followed.outcome == (0, "PASS", "CLEAN", None), followed.summary["reason"]
     assert followed.summary["sample"]["other_than_whole"]["public.directus_files"]["mode"] == "followed"
