@@ -8,18 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 from console.witness.surface import find_in_text
+from console.witness.surface_functions import VOLATILE_BUT_HARMLESS, VOLATILE_BUT_HARMLESS_SINCE
 from console.witness.surface_grammar import NotParsed, children, kind_of, parse
 from console.witness.surface_tree import Found
 
 _ALONE = frozenset({"where_clause", "limit_option", "op"})
 """What a SELECT without anything but a condition has; the last two are enumerations with a default."""
 
+_CHANGING = VOLATILE_BUT_HARMLESS.union(
+    *VOLATILE_BUT_HARMLESS_SINCE.values(), ("statement_timestamp", "current_setting")
+)
+"""What need not answer alike in each of the statements that read the same rows: the looks would see others."""
+
 
 def where_refusal(text: str) -> str:
     """Return why the text must not stand in a WHERE, "" where it may.
 
     It must be one expression by itself and in parentheses, name only functions and operators that are PostgreSQL's own
-    and harmless, change no setting, lock nothing and have no parameter.
+    and harmless, whose answer stays in one snapshot, change no setting, lock nothing and have no parameter.
     """
     if not text.strip():
         return "it is empty"
@@ -43,6 +49,10 @@ def _is_condition(tree: Any) -> bool:
 
 def _more_refusals(found: Found) -> list[str]:
     refused = [f"it changes the setting {name}" for name in sorted(found.settings)]
+    for name in found.functions:
+        plain = name.removeprefix("pg_catalog.")
+        if plain in _CHANGING or plain.startswith("pg_stat_get"):
+            refused.append(f"{name} does not answer alike whenever it is asked")
     return refused + [f"it holds {verb}" for verb in found.verbs if verb != "SELECT"]
 
 
@@ -54,5 +64,8 @@ def _held(tree: Any) -> list[str]:
         one = waiting.pop()
         kinds.add(kind_of(one))
         waiting += children(one)
-    told = {"LockingClause": "it locks rows", "ParamRef": "it has a parameter"}
+    told = {
+        "LockingClause": "it locks rows", "ParamRef": "it has a parameter",
+        "RangeTableSample": "TABLESAMPLE does not give the same rows whenever it is asked",
+    }  # fmt: skip
     return [words for kind, words in told.items() if kind in kinds]

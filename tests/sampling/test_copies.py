@@ -294,6 +294,27 @@ def test_a_fake_that_the_copy_refuses_is_one_sentence(shop: Shop) -> None:
     assert 'violates check constraint "corporate"' in stopped.value.reason
 
 
+def test_rows_are_loaded_with_the_owners_power(shop: Shop) -> None:
+    """A function of production's that a CHECK calls runs in the copy as a superuser."""
+    shop.execute(
+        "CREATE ROLE only_here",
+        "CREATE FUNCTION shop.is_weak(text) RETURNS boolean LANGUAGE sql AS $$ SELECT EXISTS (SELECT FROM pg_roles"
+        " WHERE rolname = 'only_here') OR NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) $$",
+        "ALTER TABLE shop.customer ADD CONSTRAINT weak CHECK (shop.is_weak(name))",
+    )
+    try:
+        with shop.rehearsed(MASKED) as run:
+            assert verdict(run) == PASS
+            assert (
+                "is_weak"
+                in shop.rows("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'weak'")[0][
+                    0
+                ]
+            )
+    finally:
+        shop.execute("DROP FUNCTION shop.is_weak CASCADE", "DROP ROLE only_here")
+
+
 def _as_it_is(mask: Mask) -> sql.Composed:
     return prepare("mask/row", {"fakes": sql.Identifier("taken", mask.column)}).query
 

@@ -76,3 +76,18 @@ def test_rows_without_parents_stop_a_run(drydock: Drydock, tmp_path: Path) -> No
     )
     assert followed.outcome == (0, "PASS", "CLEAN", None), followed.summary["reason"]
     assert followed.summary["sample"]["other_than_whole"]["public.directus_files"]["mode"] == "followed"
+
+
+@pytest.mark.matrix
+def test_what_was_fetched_is_destroyed_when_a_run_is_aborted(drydock: Drydock, tmp_path: Path) -> None:
+    """Rows that COPY fetched outlive a run that ends before they are loaded."""
+    living = drydock.start(plan_file(tmp_path), "--approve", "B-1,B-2")
+    state = living.wait_at("B-3")
+    fetched = [one.name for one in state.open_receipts if one.name.endswith(".copy")]
+    assert len(fetched) == 2
+    assert all(Path(name).stat().st_size for name in fetched)
+    assert drydock.command("abort", living.folder.name, "--runs-dir", str(living.runs)).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome == (3, "ABORTED", "CLEAN", None), ended.said.stderr
+    assert not any(Path(name).exists() for name in fetched)
+    assert ended.summary["copy"].startswith("sampled copy: 3 of ")
