@@ -37,11 +37,23 @@ def sample_words(state: RunState) -> str:
     return f"{kind}: " + ", ".join([whole, *counted, *([f"{masked} columns masked"] if masked else [])])
 
 
+def sample_kind(state: RunState) -> str:
+    """Return in two words what the copy is, "" of a whole one."""
+    return sample_words(state).partition(":")[0]
+
+
+def sample_mark(sample: object, mask: object) -> str:
+    """Return "sample" or "masks" for what a recorded plan asks for, "" where it takes the whole source."""
+    if isinstance(sample, dict) and any(_said(sample)):
+        return "sample"
+    return "masks" if isinstance(mask, dict) and mask.get("columns") else ""
+
+
 def _asked_for(state: RunState) -> str:
     config = state.created.config if state.created is not None else {}
     sample, mask = config.get("sample"), config.get("mask")
-    words = ["a sample of the rows"] if isinstance(sample, dict) and any(_said(sample)) else []
-    words += ["masked columns"] if isinstance(mask, dict) and mask.get("columns") else []
+    marks = {sample_mark(sample, None): "a sample of the rows", sample_mark(None, mask): "masked columns"}
+    words = [said for mark, said in marks.items() if mark]
     return f"not the whole source: {' and '.join(words)}" if words else ""
 
 

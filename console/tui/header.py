@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from console.model.run_state import RunState
-from console.model.sample_words import sample_words
+from console.model.sample_words import sample_kind, sample_words
 from console.model.text import one_line
 from console.tui.checklist import progress_words
 from console.tui.describe import source, target
@@ -25,7 +25,7 @@ def status_spans(feed: RunFeed) -> Spans:
         where = ended.failed_scenario or ended.failed_gate
         place = f" at {one_line(where, limit_chars=16)}" if where else ""
         cause = f", cause {ended.cause}" if ended.cause else ""
-        of = f" of a {sample_words(state).partition(':')[0]}" if sample_words(state) else ""
+        of = f" of a {kind}" if (kind := one_line(sample_kind(state))) else ""
         told = f"{GLYPHS[ended.verdict]} {ended.verdict}{of}{place}, {ended.closure}{cause}"
         return ((told, VERDICT_ROLES[ended.verdict] if ended.closure == "CLEAN" else "fail"),)
     if condition == "gone":

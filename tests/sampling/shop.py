@@ -121,7 +121,7 @@ class Shop:
             path.mkdir(mode=0o700)
         pack = SimpleNamespace(schema="public", tables=(), owner=OWNER, roles_absent_in_copy=())
         log = self.environment.server_log()
-        run = SimpleNamespace(
+        run: Any = SimpleNamespace(
             config=config, registry=self.registry, places=places, recorder=Records(), database=DATABASE,
             programs=find_programs(self.major), dumped=None, sampling=None, source_bytes=0, source_queries={},
             the_environment=lambda: self.environment, server=log,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from fix_runs import Drydock
 
+from console.heads import read_head
+
 PLAN = """
 [source]
 rows = 200
@@ -52,6 +54,8 @@ def test_a_sampled_copy_passes_and_says_so(drydock: Drydock, tmp_path: Path) -> 
         assert "SAMPLE of the source with MASKED columns" in told.stdout
         assert "WHERE folder IS NULL" in told.stdout
     assert words in drydock.command("status", *there).stdout
+    assert "PASS of a sampled copy" in drydock.command("runs", *there[1:]).stdout
+    assert read_head(ended.folder.parent, ended.folder.name).where == "sample"
     assert drydock.command("verify", str(ended.folder)).exit_code == 0
     kept = b"".join(path.read_bytes() for path in sorted(ended.folder.rglob("*")) if path.is_file())
     assert words.encode() in kept
