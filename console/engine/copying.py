@@ -87,7 +87,8 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         )  # fmt: skip
         recorder.note(_GRANTEES_NOTE, read_grantees(connection))
         sampling = run.sampling = plan_sampling(run, connection, manifest)
-        orphans = require_parents(connection, sampling) if sampling else {}
+        followed = run.config.sample.follow
+        orphans = require_parents(connection, sampling, followed=followed) if sampling else {}
         recorder.opening("file", str(run.places.dump))
         dumped = run.dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,

@@ -14,6 +14,11 @@ from console.witness.sampling import SourceTables, Taking
 NO_LARGE_OBJECTS = "-B"
 """pg_dump's word for it in every version (--no-blobs was renamed in 16)."""
 
+NO_STATISTICS = "--no-statistics"
+"""Statistics hold common values as they are; pg_dump knows them since 18 and leaves them out unless it is asked."""
+
+_STATISTICS_SINCE = 18
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -23,13 +28,15 @@ class Sampling:
     takings: Mapping[str, Taking]
     files: Mapping[str, Path]
     encoding: str
+    major: int
 
     @property
     def leave_out(self) -> tuple[str, ...]:
         """Return pg_dump's words for what it must not read: every table that is not taken whole and as it is."""
         left = [name for name, one in self.takings.items() if not one.by_pg_dump]
         names = [self.tables.parts[name] for name in (*left, *self.tables.of_extensions)]
-        return (NO_LARGE_OBJECTS, *(f"--exclude-table-data={_quoted(*name)}" for name in names))
+        words = (NO_LARGE_OBJECTS, *((NO_STATISTICS,) if self.major >= _STATISTICS_SINCE else ()))
+        return (*words, *(f"--exclude-table-data={_quoted(*name)}" for name in names))
 
     @property
     def heirs(self) -> dict[str, frozenset[str]]:

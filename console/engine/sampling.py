@@ -93,7 +93,9 @@ def plan_sampling(run: Rehearsal, connection: psycopg.Connection[Any], manifest:
     found = takings(tables, run.config.sample, run.config.mask)
     named = sorted(name for name, one in found.items() if one.by_copy)
     files = {name: run.places.work / f"taken-{number}.copy" for number, name in enumerate(named)}
-    sampling = Sampling(tables=tables, takings=found, files=files, encoding=encoding)
+    sampling = Sampling(
+        tables=tables, takings=found, files=files, encoding=encoding, major=run.programs.major
+    )
     if sum(len(word.encode()) for word in sampling.leave_out) > _MOST_ARGUMENT_BYTES:
         reason = (
             f"pg_dump takes no more than {_MOST_ARGUMENT_BYTES} bytes of names: too many tables are left out"
@@ -112,7 +114,9 @@ def plan_sampling(run: Rehearsal, connection: psycopg.Connection[Any], manifest:
     return sampling
 
 
-def require_parents(connection: psycopg.Connection[Any], sampling: Sampling) -> dict[str, int]:
+def require_parents(
+    connection: psycopg.Connection[Any], sampling: Sampling, *, followed: bool
+) -> dict[str, int]:
     """Return the rows without a parent by foreign key (each 0). Raises StepFailed that says which, and how many."""
 
     def ask(key: ForeignKey, places: Mapping[str, sql.Composable]) -> int:
@@ -125,9 +129,10 @@ def require_parents(connection: psycopg.Connection[Any], sampling: Sampling) -> 
     words = [f"{count} rows of {name}" for name, count in orphans.items() if count]
     if words:
         more = f"; and {len(words) - 5} more" if len(words) > 5 else ""
+        other = "take them out of [sample] tables" if followed else "set [sample] follow = true"
         raise StepFailed(
             "the sample takes rows whose parents it does not take: " + "; ".join(words[:5]) + more
-            + ": take the parents too, write a where for these tables, or set [sample] follow = true",
+            + f": take the parents too, write a where for these tables, or {other}",
             cause="source", gate=GATE,
         )  # fmt: skip
     return orphans

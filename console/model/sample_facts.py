@@ -33,7 +33,7 @@ class MadeColumn(Fact, frozen=True, kw_only=True):
     """One masked column as the source's server made it, in the dump's snapshot.
 
     `sort` is what was asked for, `values` counts those that are not null, `unchanged` those that the mask left as they
-    were (of booleans: how many different fakes there are beyond one), `digest` is a sum over the fakes.
+    were (of booleans: fakes that are true, where all must be false), `digest` is a sum over the fakes.
     """
 
     sort: Text

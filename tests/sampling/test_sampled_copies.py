@@ -315,6 +315,30 @@ def test_rows_are_loaded_with_the_owners_power(shop: Shop) -> None:
         shop.execute("DROP FUNCTION shop.is_weak CASCADE", "DROP ROLE only_here")
 
 
+@pytest.mark.parametrize(
+    ("column", "left"), [("name", 200), ("id", 203), ("active", 100), ("extra", 200), ("price", 200)]
+)
+def test_a_mask_of_any_type_that_leaves_values_fails(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, column: str, left: int
+) -> None:
+    """A mask of one type that is none passes G-26; of a boolean the false ones say nothing either way."""
+    monkeypatch.setattr(Mask, "fake", _as_it_is)
+    config = RunConfig(
+        mask=MaskConfig(columns={f"shop.customer.{column}": "fake"}, keys=(f"shop.customer.{column}",))
+    )
+    if column == "id":
+        other = f"{ORDERS_NAME}.customer"
+        config = RunConfig(
+            mask=MaskConfig(
+                columns={"shop.customer.id": "fake", other: "fake"}, keys=("shop.customer.id", other)
+            )
+        )
+    with shop.rehearsed(config) as run:
+        found, sentence = verdict(run)
+    assert found == GateVerdict.FAIL
+    assert f"table shop.customer: the mask left {left} values of column {column} as they were" in sentence
+
+
 def _as_it_is(mask: Mask) -> sql.Composed:
     return prepare("mask/row", {"fakes": sql.Identifier("taken", mask.column)}).query
 
