@@ -38,6 +38,12 @@ OWNER = "keeper"
 MARK = "planted-original"
 """Stands in every value that must never leave production."""
 
+LOGS_EVERYTHING = {
+    **WITNESS_SETTINGS, "log_parameter_max_length": "-1", "log_parameter_max_length_on_error": "-1",
+    "log_min_duration_statement": "0", "log_min_messages": "debug1",
+}  # fmt: skip
+"""Production logs all that it can: statements, bound values, durations."""
+
 
 class Records(NoReceipts):
     """Remembers facts and notes as a journal would have them, and every file that was announced."""
@@ -178,7 +184,7 @@ def made_shop(major: int) -> Shop:
         major=major, folder=folder, password=make_password(), registry=registry,
         cluster=Cluster(
             folder=folder / "c", programs=find_programs(major), uid=own_uid(), templates=cache_for_tests(),
-            label="production", settings=WITNESS_SETTINGS,
+            label="production", settings=LOGS_EVERYTHING,
         ),
         environment=EmbeddedEnvironment(
             folder=folder / "w", programs=find_programs(major), registry=registry, receipts=NoReceipts()
