@@ -190,13 +190,17 @@ def made_shop(major: int) -> Shop:
             folder=folder / "w", programs=find_programs(major), registry=registry, receipts=NoReceipts()
         ),
     )  # fmt: skip
-    made.cluster.create(made.password)
-    made.cluster.start()
-    with made.connect("postgres") as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0".encode())
-    with made.connect() as connection:
-        connection.execute((HERE / "shop.sql").read_bytes())
-    made.environment.provision()
+    try:
+        made.cluster.create(made.password)
+        made.cluster.start()
+        with made.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0".encode())
+        with made.connect() as connection:
+            connection.execute((HERE / "shop.sql").read_bytes())
+        made.environment.provision()
+    except BaseException:
+        remove_shop(made)
+        raise
     return made
 
 

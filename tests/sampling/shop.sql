@@ -60,6 +60,9 @@ CREATE TABLE shop.parted (id integer NOT NULL, kind text NOT NULL, secret text, 
 CREATE TABLE shop.parted_a PARTITION OF shop.parted FOR VALUES IN ('a');
 CREATE TABLE shop.parted_b PARTITION OF shop.parted FOR VALUES IN ('b');
 INSERT INTO shop.parted SELECT n, chr(97 + n % 2), 'planted-original ' || n FROM generate_series(1, 50) AS n;
+CREATE TABLE shop.part_note (note integer PRIMARY KEY, id integer, kind text, FOREIGN KEY (id, kind) REFERENCES shop.parted (id, kind));
+INSERT INTO shop.part_note SELECT n, n, chr(97 + n % 2) FROM generate_series(1, 50) AS n;
+INSERT INTO shop.part_note VALUES (51, NULL, 'a'), (52, 3, NULL);
 CREATE TABLE shop.tree (id integer PRIMARY KEY, above integer REFERENCES shop.tree (id));
 INSERT INTO shop.tree SELECT n, nullif(n / 2, 0) FROM generate_series(1, 31) AS n;
 CREATE TABLE shop.former (left_on date) INHERITS (shop.tree);

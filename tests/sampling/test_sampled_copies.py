@@ -196,6 +196,43 @@ def test_follow_takes_the_children_of_what_is_taken(
     assert (modes[ORDERS_NAME], modes["shop.item"], modes["shop.tree"]) == ("followed", "followed", "whole")
 
 
+def test_a_partitioned_parent_is_all_its_partitions(shop: Shop) -> None:
+    """A key to a partitioned table is looked for in one partition, or one with a null in it is held to be an orphan."""
+    where = {"shop.parted": "id <= 10"}
+    words = r"40 rows of shop\.part_note \(foreign key part_note_id_kind_fkey\)"
+    with pytest.raises(StepFailed, match=words), shop.rehearsed(sampled(where=where)):
+        pytest.fail("the copy was made")
+    with shop.rehearsed(sampled(where=where, follow=True)) as run:
+        assert shop.rows("SELECT count(*), count(*) FILTER (WHERE kind = 'b') FROM shop.parted") == [(10, 5)]
+        assert shop.rows("SELECT count(*) FROM shop.part_note") == [(12,)]
+        assert [verdict(run), verdict(run, "G-08")] == [PASS, PASS]
+        assert len(run.recorder.facts["sample.sent"]["orphans"]) == 1
+
+
+def test_foreign_keys_in_a_circle_are_not_followed(shop: Shop) -> None:
+    """Tables that refer to each other make the engine go round for ever, or are taken with orphans."""
+    shop.execute(
+        "CREATE TABLE shop.egg (id integer PRIMARY KEY, hen integer)",
+        "CREATE TABLE shop.hen (id integer PRIMARY KEY, egg integer REFERENCES shop.egg (id))",
+        "ALTER TABLE shop.egg ADD FOREIGN KEY (hen) REFERENCES shop.hen (id)",
+        "INSERT INTO shop.egg VALUES (1, NULL), (2, NULL)", "INSERT INTO shop.hen VALUES (1, 1), (2, 2)",
+        "UPDATE shop.egg SET hen = id",
+    )  # fmt: skip
+    try:
+        with (
+            pytest.raises(StepFailed) as stopped,
+            shop.rehearsed(sampled(where={"shop.egg": "id = 1"}, follow=True)),
+        ):
+            pytest.fail("the copy was made")
+        where = {"shop.egg": "id = 1", "shop.hen": "id = 1"}
+        with shop.rehearsed(sampled(where=where)) as run:
+            assert [verdict(run), verdict(run, "G-08")] == [PASS, PASS]
+    finally:
+        shop.execute("DROP TABLE shop.egg, shop.hen CASCADE")
+    assert stopped.value.reason.startswith("follow cannot follow foreign keys in a circle, from shop.")
+    assert stopped.value.reason.endswith(": leave follow out and write a where for each")
+
+
 def test_a_key_to_its_own_table_is_looked_at_too(shop: Shop) -> None:
     """Rows of a table that refer to rows of the same one that are not taken come as errors of the restore."""
     config = sampled(where={"shop.tree": "id > 15"}, follow=True)
