@@ -250,7 +250,8 @@ class TakenRows:
         if name in below:
             circle = " to ".join((*below[below.index(name) :], name))
             raise _refused(
-                f"follow cannot follow foreign keys in a circle, from {circle}", "write a where for them"
+                f"follow cannot follow foreign keys in a circle, from {circle}",
+                "leave follow out and write a where for each",
             )
         one, table = self._found[name], sql.Identifier(*self._source.parts[name])
         if one.mode == "none":
