@@ -12,16 +12,16 @@ from xml.etree import ElementTree
 
 def table(junit: str, workers: int) -> str:
     """Return a line for each folder, and one for all."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     tests: Counter[str] = Counter()
     for case in ElementTree.parse(junit).iter("testcase"):  # noqa: S314 - pytest's own file
         folder = case.get("classname", "").removeprefix("tests.").partition(".")[0]
         for name in (folder, "all"):
-            seconds[name] += float(case.get("time", "0"))
+            seconds[name] = seconds.get(name, 0.0) + float(case.get("time", "0"))
             tests[name] += 1
     return "".join(
         f"{name:16}{tests[name]:6} tests {spent:8.1f} s {spent / workers / 60:6.1f} min\n"
-        for name, spent in seconds.most_common()
+        for name, spent in sorted(seconds.items(), key=lambda one: -one[1])
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from console.errors import JournalBroken
 from console.model.browsing import RunHead
+from console.model.sample_words import sample_mark
 from console.runs import JOURNAL_FILE, journal_is_held
 
 _BODY_AT = len(b'{"hash":"') + 64 + len(b'",')
@@ -26,6 +27,8 @@ _SEALS = ("seal.json", "seal.sig")
 
 class _Config(msgspec.Struct, frozen=True):
     subject_folder: str = ""
+    sample: Any = None
+    mask: Any = None
 
 
 class _Begin(msgspec.Struct, frozen=True):
@@ -79,9 +82,10 @@ def _head(folder: Path, first: _First, last: _Last, *, held: bool) -> RunHead:
     condition = "running" if held else "dead"
     if end.kind == "RunEnded":
         condition = "ended"
+        config = first.event.config
         told = {
             "verdict": end.verdict, "closure": end.closure, "cause": end.cause or "", "reason": end.reason,
-            "where": end.failed_scenario or end.failed_gate or "",
+            "where": end.failed_scenario or end.failed_gate or sample_mark(config.sample, config.mask),
             "sealed": all((folder / seal).exists() for seal in _SEALS),
         }  # fmt: skip
     elif held and end.kind == "BoundaryArmed":

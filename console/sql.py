@@ -129,15 +129,37 @@ def send(
         sqlstate = refused.sqlstate or "no sqlstate"
         raise
     finally:
-        observer = conn.observer if isinstance(conn, EngineConnection) else None
-        if observer is not None:
-            duration_us = (time.perf_counter_ns() - began) // 1000
-            observer(
-                Ran(
-                    name=statement.name, sha256=statement.sha256, pid=conn.info.backend_pid,
-                    rows=cursor.rowcount, duration_us=duration_us, sqlstate=sqlstate,
-                )
-            )  # fmt: skip
+        _tell(conn, statement, rows=cursor.rowcount, began=began, sqlstate=sqlstate)
+        cursor.close()
+
+
+def _tell(
+    conn: psycopg.Connection[Any], statement: Statement, *, rows: int, began: int, sqlstate: str
+) -> None:
+    observer = conn.observer if isinstance(conn, EngineConnection) else None
+    if observer is not None:
+        duration_us = (time.perf_counter_ns() - began) // 1000
+        observer(
+            Ran(
+                name=statement.name, sha256=statement.sha256, pid=conn.info.backend_pid, rows=rows,
+                duration_us=duration_us, sqlstate=sqlstate,
+            )
+        )  # fmt: skip
+
+
+@contextmanager
+def copying(conn: psycopg.Connection[Any], prepared: Prepared) -> Iterator[psycopg.Copy]:
+    """Send a prepared COPY and give its stream; the connection's observer is told at its end."""
+    began, sqlstate = time.perf_counter_ns(), ""
+    cursor = conn.cursor(row_factory=tuple_row)
+    try:
+        with cursor.copy(prepared.query) as stream:
+            yield stream
+    except psycopg.Error as refused:
+        sqlstate = refused.sqlstate or "no sqlstate"
+        raise
+    finally:
+        _tell(conn, prepared.statement, rows=cursor.rowcount, began=began, sqlstate=sqlstate)
         cursor.close()
 
 

@@ -43,6 +43,11 @@ SECTIONS = {
     "proof": "The rollback-only proof (docs/proof.md); the dry run does not look at it.",
     "notify": "Whom to tell when a boundary waits and when the run ends: docs/ci.md.",
     "migration": "Migrations up and down again on a copy (docs/migrations.md); what is declared of them is the pack's.",
+    "sample": (
+        "Which rows the copy takes: docs/sampling.md. Tables by their whole names, schema.table, exact and without"
+        " quotes; a partitioned one stands for its partitions."
+    ),
+    "mask": "Which columns leave the source as deterministic fakes only: docs/sampling.md.",
 }
 
 KEYS = {
@@ -122,6 +127,15 @@ KEYS = {
     "notify.webhook_secret": "the name of the secret that holds a webhook's whole address; it is sent by POST",
     "notify.events": "which: a boundary that waits, the end of the run",
     "notify.details": "the reason in the server's own words goes along; it may hold values of the copy",
+    "sample.rows": "what a table gives that is not named here: every row, or none (the schema alone)",
+    "sample.tables": "tables that are taken whole all the same",
+    "sample.where": "by table, the expression after WHERE for the rows that are taken",
+    "sample.follow": "take only rows whose foreign keys lead to rows that are taken, of every table not under `tables`",
+    "mask.secret": (
+        "the name of the entry that holds the key: the same fakes in every run; empty: a key of each run's own"
+    ),
+    "mask.columns": "by column, schema.table.column: fake (of the column's own type) or email",
+    "mask.keys": "those of the columns that are in a key, to say that it is meant",
     "notify.timeout_s": "seconds that one notification may take; the run never waits for it",
 }
 
@@ -169,7 +183,9 @@ def kind_of(annotation: object) -> str:
     if get_origin(annotation) is tuple:
         return "list of strings"
     if get_origin(annotation) is dict:
-        return "table of whole numbers" if get_args(annotation)[1] is int else "table of strings"
+        many = {str: "strings", int: "whole numbers"}
+        kind = get_args(annotation)[1]
+        return f"table of {many[kind] if kind in many else kind_of(kind)}"
     names: dict[object, str] = {str: "string", int: "whole number", float: "number", bool: "true or false"}
     return names[annotation]
 

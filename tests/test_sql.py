@@ -28,6 +28,7 @@ SAMPLES = {
 def parsable(text: str) -> str:
     """Return the text with bound parameters and places filled by samples."""
     bound = re.sub(r"%\((\w+)\)s", "$1", text)
+    bound = re.sub(r"\{\w+_rows\}", "SELECT 1", bound)  # a whole SELECT fills such a place
     return re.sub(r"\{(\w+)\}", lambda place: SAMPLES.get(place[1], f'"{place[1]}"'), bound)
 
 

@@ -25,6 +25,7 @@ from console.model.problem import Wrong
 from console.packs import LoadedPack, find_pack, read_pack, tree_sha256
 from console.plans.file import with_options
 from console.plans.order import plan_of, subject_folder
+from console.plans.sampling import inventory_problems
 from console.repository import read_repository
 from console.settings import data_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
@@ -38,12 +39,16 @@ DEFAULT_PACKS = {"proof": "rollback_proof", "migration": "migrations_sql"}
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong beyond the plan file's text; `wrong` where it has a file and a line of its own."""
+    """One thing that is wrong beyond the plan file's text; `wrong` where it has a file and a line of its own.
+
+    `item` is the key below the key where it is one of a table's.
+    """
 
     key: str
     expected: str
     error: UsageError
     wrong: Wrong | None = None
+    item: str = ""
 
 
 Tell = Callable[[Finding], None]
@@ -112,6 +117,7 @@ def look_before(
     loaded = _look_at_pack(look, config, folder) if folder is not None else None
     if loaded is not None:
         _look_at_subject(look, config, loaded)
+        _look_at_masks(look, config, loaded)
         if config.plan == "migration" and look.known("subject.path"):
             loaded = look.at(
                 "pack.name", lambda: _with_migrations(config), expected="migrations that can be read"
@@ -144,6 +150,16 @@ def _look_at_pack(look: _Looking, config: RunConfig, folder: Path) -> LoadedPack
         look.at(key, lambda: _require_fitting(config, loaded), expected="a pack and a source that fit the plan",
                 needs=("plan", "pack.name", "source.kind", "environment.kind"))  # fmt: skip
     return loaded
+
+
+def _look_at_masks(look: _Looking, config: RunConfig, loaded: LoadedPack) -> None:
+    """Hold masked columns against the pack's frozen inventory; other tables only the source knows."""
+    for one in inventory_problems(config, loaded.inventory, loaded.pack.schema):
+        if look.known("mask.columns", *one.rests_on):
+            error = PlanError(one.what, remedy=one.remedy)
+            look.tell(
+                Finding(key=f"{one.section}.{one.key}", expected=one.expected, error=error, item=one.item)
+            )
 
 
 def _look_at_subject(look: _Looking, config: RunConfig, loaded: LoadedPack) -> None:

@@ -83,7 +83,8 @@ def checked(path: Path | None) -> tuple[list[Wrong], dict[str, object] | None]:
 def _located(reading: Reading, found: Finding) -> Wrong:
     section, _, key = found.key.rpartition(".")
     return Wrong(
-        file=str(reading.path), line=reading.line(section, key), key=found.key, found=found.error.what,
+        file=str(reading.path), line=reading.line(section, key, found.item),
+        key=f"{found.key}.{found.item}" if found.item else found.key, found=found.error.what,
         expected=found.expected, remedy=found.error.remedy,
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ def _secrets(config: RunConfig, packs: dict[str, str]) -> list[Finding]:
     from console.cli.beforehand import Finding
     from console.secret_store import PROMPT_PREFIX, resolve
 
-    named = {config.source.secret: "source.secret"}
+    named = {config.source.secret: "source.secret", config.mask.secret: "mask.secret"}
     if config.plan == "proof" and config.source.kind != "demo":
         own = config.proof.secrets.values()
         named |= {
@@ -120,6 +121,7 @@ def _secrets(config: RunConfig, packs: dict[str, str]) -> list[Finding]:
 def _foreseen(config: RunConfig, loaded: LoadedPack, programs: Programs) -> dict[str, object]:
     from console.cli.beforehand import boundaries_of, foreseen_digest
     from console.plans.order import subject_folder
+    from console.plans.sampling import sampling_words
 
     source, environment = config.source, config.environment
     place = {"connection": source.host, "container": source.container, "dump_file": source.path}
@@ -127,6 +129,7 @@ def _foreseen(config: RunConfig, loaded: LoadedPack, programs: Programs) -> dict
         "plan": config.plan,
         "source": " ".join(word for word in (source.kind, place.get(source.kind, "")) if word),
         "database": source.database or loaded.pack.database,
+        "copy": sampling_words(config).removeprefix(", ") or "the whole source",
         "environment": environment.kind,
         "postgresql": programs.version if environment.kind == "embedded" else environment.image,
         "pack": loaded.pack.id,
@@ -140,8 +143,9 @@ def _foreseen(config: RunConfig, loaded: LoadedPack, programs: Programs) -> dict
 def _sentence(plan: dict[str, object]) -> str:
     boundaries = plan["boundaries"]
     assert isinstance(boundaries, list)
+    copy = "" if plan["copy"] == "the whole source" else f", {plan['copy']}"
     return (
-        f"nothing wrong; {plan['plan']} of database {plan['database']} from {plan['source']},"
+        f"nothing wrong; {plan['plan']} of database {plan['database']} from {plan['source']}{copy},"
         f" {plan['environment']} PostgreSQL {plan['postgresql']},"
         f" pack {plan['pack']} ({plan['scenarios']} scenarios), subject {plan['subject']},"
         f" boundaries {' '.join(boundaries)}, digest {str(plan['digest'])[:12]}"

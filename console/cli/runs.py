@@ -18,6 +18,7 @@ from console.errors import JournalBroken
 from console.evidence.ledger import LEDGER_FILE, read_ledger, vanished
 from console.evidence.recorded import place_of_end
 from console.evidence.storage import size_bytes_of
+from console.model.sample_words import sample_kind, sample_words
 from console.model.text import visible
 from console.runs import RunFolder
 from console.settings import default_state_folder
@@ -68,7 +69,8 @@ def _tell_vanished(runs: Path, found: list[RunFolder]) -> None:
 def _state(found: RunFolder) -> str:
     ended = found.state.ended
     if ended is not None:
-        return ended.verdict
+        kind = sample_kind(found.state)
+        return f"{ended.verdict} of a {kind}" if kind else ended.verdict
     condition = condition_of(found)
     armed = found.state.armed
     return f"waiting at {armed.boundary}" if condition == "waiting" and armed else condition
@@ -116,6 +118,7 @@ def _as_json(found: RunFolder, options: argparse.Namespace) -> dict[str, object]
         "started_at": state.created_at or None,
         "condition": condition_of(found),
         "verdict": state.ended.verdict if state.ended else None,
+        "copy": sample_words(state) or "whole",
         "closure": state.ended.closure if state.ended else None,
         "cause": state.ended.cause if state.ended else None,
         "where": _where(found) or None,

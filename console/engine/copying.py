@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -13,6 +13,15 @@ from psycopg import sql
 from console.engine.dump_copying import contents, copy_dump_file, require_extensions, with_moved_sequences
 from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
+from console.engine.sampling import (
+    give_mask_keys,
+    lists_around_rows,
+    load_sample,
+    look_at_loaded,
+    plan_sampling,
+    require_parents,
+    send_sample,
+)
 from console.engine.witnessing import Mark, leave_mark
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET
@@ -66,6 +75,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
     """One exported snapshot for identity, manifest, privileges and the dump."""
     recorder = run.recorder
     staged_before = _staging_names(run)
+    give_mask_keys(run, source)
     with source.snapshot() as (connection, snapshot):
         _require_room(run, snapshot)
         run.source_bytes = snapshot.database_bytes
@@ -81,15 +91,24 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
             elsewhere = read_owned_elsewhere(connection, run.loaded.pack.owner)
             recorder.fact("owned.elsewhere", elsewhere, source="owners and privileges in the dump's snapshot")
         recorder.note(_GRANTEES_NOTE, read_grantees(connection))
+        sampling = run.sampling = plan_sampling(run, connection, manifest)
+        followed = run.config.sample.follow
+        orphans = require_parents(connection, sampling, followed=followed) if sampling else {}
         recorder.opening("file", str(run.places.dump))
-        dumped = source.dump(
+        dumped = run.dumped = source.dump(
             snapshot, run.places.dump, receipts=recorder, abort=recorder,
-            progress=DumpProgress(recorder, manifest.rows, partial(read_copying, connection)),
+            progress=DumpProgress(
+                recorder, sampling.dumped(manifest) if sampling else manifest.rows, partial(read_copying, connection)
+            ),
+            leave_out=sampling.leave_out if sampling else (),
         )  # fmt: skip
         recorder.identified("file", str(run.places.dump), folder_identity(run.places.dump))
         if not dumped.returncode:
             manifest = with_moved_sequences(run, manifest, read_sequences(connection))
-    run.dumped = dumped
+            if sampling:
+                manifest = send_sample(
+                    run, connection, sampling, manifest, orphans=orphans, listing=_whole_contents(run)
+                )
     recorder.note(
         "dump", {"sha256": dumped.sha256, "size_bytes": dumped.size_bytes, "path": str(run.places.dump)}
     )
@@ -183,15 +202,22 @@ def provision(run: Rehearsal) -> None:
     run.recorder.fact("isolation", environment.isolation(), source=asked)
 
 
+def _whole_contents(run: Rehearsal) -> str:
+    """Return the archive's table of contents; one that was cut off has none."""
+    listing = contents(run)
+    if listing is None:
+        reason = "pg_restore cannot read the archive's table of contents: it was cut off"
+        raise StepFailed(reason, cause="source", gate="G-08")
+    return listing
+
+
 def restore(run: Rehearsal) -> None:
     """C-05: the dump restored by its owner, every error of the server's log kept, then the search."""
     environment, pack = run.the_environment(), run.loaded.pack
     assert run.server is not None and run.dumped is not None
     kind = run.dumped.kind
-    listing = contents(run)
-    if listing is None:
-        reason = "pg_restore cannot read the archive's table of contents: it was cut off"
-        raise StepFailed(reason, cause="source", gate="G-08")
+    listing = _whole_contents(run)
+    loaded: dict[str, str] = {}
     _make_owner_and_database(run)
     run.server.read()
     restored_sha256 = file_sha256(run.places.dump)
@@ -199,7 +225,7 @@ def restore(run: Rehearsal) -> None:
         watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
         done = environment.restore(
             run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched,
-            timeout_s=run.config.limits.step_timeout_s, parts=_parts(run, listing),
+            timeout_s=run.config.limits.step_timeout_s, parts=_parts(run, listing, loaded),
         )  # fmt: skip
     lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
@@ -212,23 +238,44 @@ def restore(run: Rehearsal) -> None:
     if done.stderr.strip():
         run.recorder.note("restore.words", done.stderr[-2000:], origin="tool")
     with environment.connect(run.database) as connection:
-        run.recorder.fact(
-            "manifest.copy", read_manifest(connection), source="the copy's catalogue and exact counts"
-        )
+        manifest = read_manifest(connection)
+    if run.sampling:
+        manifest = run.sampling.counted(manifest)
+        look_at_loaded(run, run.sampling, loaded)
+    run.recorder.fact("manifest.copy", manifest, source="the copy's catalogue and exact counts")
     _search(run)
 
 
-def _parts(run: Rehearsal, listing: str) -> Parts | None:
-    """Return the parts of an archive that is worth them: a small one is restored at once."""
-    if run.places.dump.stat().st_size < LARGE_DUMP_BYTES:
-        return None
+def _parts(run: Rehearsal, listing: str, loaded: dict[str, str]) -> Parts | None:
+    """Return the parts of an archive: rows that pg_dump did not read go before its keys and indexes.
+
+    `loaded` gains the hash of what was loaded of each table. A small archive is restored at once.
+    """
+    lists: tuple[str, ...] = ()
+    between: list[Callable[[], object]] = []
+    if run.sampling:
+        sampling = run.sampling
+        before, listing = lists_around_rows(run, listing)
+        lists = (before,)
+        between.append(lambda: loaded.update(load_sample(run, sampling)))
 
     def analyze() -> None:
         with run.the_environment().connect(run.database) as connection:
             run_sql(connection, "environment/analyze")
 
-    lists = with_foreign_keys_last(listing)
-    return Parts(lists=lists, between=analyze) if lists else None
+    files = (run.places.dump, *(run.sampling.files.values() if run.sampling else ()))
+    large = sum(path.stat().st_size for path in files) >= LARGE_DUMP_BYTES
+    last = with_foreign_keys_last(listing) if large else ()
+    if last:
+        between.append(analyze)
+    elif run.sampling:
+        last = (listing,)
+    steps = iter(between)
+
+    def next_step() -> None:
+        next(steps)()
+
+    return Parts(lists=(*lists, *last), between=next_step) if last else None
 
 
 def _log_of_restore(run: Rehearsal) -> tuple[ServerLine, ...]:

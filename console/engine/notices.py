@@ -18,6 +18,7 @@ from console import __version__
 from console.journal import now_at
 from console.model.event import BoundaryArmed, RunEnded
 from console.model.run_state import RunState
+from console.model.sample_words import sample_words
 from console.model.text import one_line
 
 LOG_FILE = "notifications.jsonl"
@@ -65,13 +66,13 @@ def notice(state: RunState, about: str, *, evidence: str, details: bool) -> dict
         "host": _clean(socket.gethostname()),
         "at": now_at(),
         "evidence": _clean(evidence),
-        "text": _for_chat(_sentence(created.run, armed, ended)),
+        "text": _for_chat(_sentence(created.run, armed, ended, one_line(sample_words(state)))),
         "boundary": _boundary(armed) if armed is not None else None,
         "ended": _ended(ended, details=details) if ended is not None else None,
     }
 
 
-def _sentence(run: str, armed: BoundaryArmed | None, ended: RunEnded | None) -> str:
+def _sentence(run: str, armed: BoundaryArmed | None, ended: RunEnded | None, copy: str) -> str:
     if armed is not None:
         return (
             f"drydock {run} waits at {armed.boundary}: {one_line(armed.question, limit_chars=_WORDS_CHARS)}"
@@ -79,7 +80,8 @@ def _sentence(run: str, armed: BoundaryArmed | None, ended: RunEnded | None) -> 
     if ended is None:
         return f"drydock {run}: the engine is gone and the run has not been torn down; drydock recover {run}"
     place = ended.failed_scenario or ended.failed_gate
-    return f"drydock {run}: {ended.verdict}{f' at {place}' if place else ''}, {ended.closure}"
+    of = f" ({copy})" if copy else ""
+    return f"drydock {run}: {ended.verdict}{f' at {place}' if place else ''}, {ended.closure}{of}"
 
 
 def _for_chat(text: str) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
+from console.engine.sampling import learn_mask_key
 from console.environments.cluster import folder_identity
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
@@ -44,6 +45,7 @@ def check_beforehand(run: Rehearsal) -> None:
     """C-01: names, disk, protected objects, host's packages; the demo makes its production here."""
     if run.config.source.secret:
         run.source_password()
+    learn_mask_key(run)
     names = {
         f"folder {path}": os.path.lexists(path)
         for path in (run.places.work, run.places.demo, run.places.secrets)

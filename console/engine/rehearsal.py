@@ -19,6 +19,7 @@ from console.engine.migration_files import with_migrations
 from console.engine.proof_state import Proving
 from console.engine.recorder import Recorder
 from console.engine.runner import describe
+from console.engine.sampled import Sampling
 from console.engine.witnessing import Witnessing
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import Environment, HarnessPlace
@@ -117,6 +118,7 @@ class Rehearsal:
     environment: Environment | None = None
     dumped: Dumped | CopiedDump | None = None
     source_bytes: int = 0
+    sampling: Sampling | None = None
     source_queries: dict[str, str] = field(default_factory=dict)
     harness_place: HarnessPlace | None = None
     client: ClientTrace | None = None

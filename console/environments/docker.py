@@ -37,7 +37,7 @@ from console.environments.docker_names import (
 from console.environments.docker_objects import DockerObjects, opened
 from console.environments.docker_place import contents, venv
 from console.environments.docker_relay import Relay
-from console.environments.environment import SUPERUSER_SECRET, HarnessPlace
+from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
 from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
@@ -205,9 +205,23 @@ class DockerEnvironment:
         Raises StepFailed: G-10 when another server answers, environment when none does.
         """
         password = self._registry.value(SUPERUSER_SECRET)
+        with self._connected(password=password, dbname=database, **options) as connection:
+            yield connection
+
+    @contextmanager
+    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+        """Open one autocommit session of the database's owner, after the same question."""
+        password = self._registry.value(OWNER_SECRET)
+        with self._connected(
+            password=password, user=owner, dbname=database, application_name="drydock-restore"
+        ) as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self, **options: Any) -> Iterator[EngineConnection]:
         socket = self._folder / "copy" / "socket"
         try:
-            with _session(socket, password=password, dbname=database, **options) as connection:
+            with _session(socket, **options) as connection:
                 self.engine_pids.add(connection.info.backend_pid)
                 found = read_identity(connection).system_identifier
                 if found != self.system_identifier:
@@ -337,8 +351,9 @@ class DockerEnvironment:
 @contextmanager
 def _session(socket: Path, *, password: str, **options: Any) -> Iterator[EngineConnection]:
     connection = EngineConnection.connect(
-        host=str(socket), port=PORT, user=SUPERUSER, password=password, sslmode="disable", autocommit=True,
-        connect_timeout=30, application_name=options.pop("application_name", "drydock-engine"), **options,
+        host=str(socket), port=PORT, user=options.pop("user", SUPERUSER), password=password, sslmode="disable",
+        autocommit=True, connect_timeout=30,
+        application_name=options.pop("application_name", "drydock-engine"), **options,
     )  # fmt: skip
     try:
         yield connection

@@ -157,7 +157,21 @@ class EmbeddedEnvironment:
         Raises StepFailed (G-10) when another server answers under the copy's name.
         """
         password = self._registry.value(SUPERUSER_SECRET)
-        with self.cluster.connect(password=password, database=database, **options) as connection:
+        with self._session(password=password, database=database, **options) as connection:
+            yield connection
+
+    @contextmanager
+    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+        """Open one autocommit session of the database's owner, after the same question."""
+        password = self._registry.value(OWNER_SECRET)
+        with self._session(
+            password=password, user=owner, database=database, application_name="drydock-restore"
+        ) as connection:
+            yield connection
+
+    @contextmanager
+    def _session(self, **options: Any) -> Iterator[EngineConnection]:
+        with self.cluster.connect(**options) as connection:
             self.engine_pids.add(connection.info.backend_pid)
             found = read_identity(connection).system_identifier
             if found != self.system_identifier:

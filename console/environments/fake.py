@@ -122,6 +122,12 @@ class FakeEnvironment:
         raise StepFailed(_NO_SERVER, cause="environment")
         yield
 
+    @contextmanager
+    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+        """Refuse: there is no server."""
+        raise StepFailed(_NO_SERVER, cause="environment")
+        yield
+
     def lose(self, why: str) -> None:
         """Be gone from now on."""
         self._lost = why

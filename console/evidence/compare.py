@@ -16,6 +16,7 @@ from console.evidence.fingerprint import Sent
 from console.evidence.page import bullets, code, shown, table
 from console.evidence.recorded import gate_verdicts, mapping, place_of_end, scenario_verdicts
 from console.model.run_state import RunState
+from console.model.sample_words import sample_kind
 
 _LONGEST_SEQUENCE = 5000
 """Longer ones are compared by how often each statement was sent, not by their order."""
@@ -39,7 +40,8 @@ class Side:
         if ended is None:
             return f"has not ended ({self.state.condition})"
         place = place_of_end(self.state)
-        return f"{ended.verdict}{f' at {place}' if place else ''}, {ended.closure}"
+        of = f" of a {kind}" if (kind := sample_kind(self.state)) else ""
+        return f"{ended.verdict}{of}{f' at {place}' if place else ''}, {ended.closure}"
 
 
 @dataclass(frozen=True, kw_only=True)

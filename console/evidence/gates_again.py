@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from console import __version__
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
+from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.event import EngineFailed, Entry, GateJudged, RunEnded, StepFinished
 from console.model.gate import Facts, Gate, GateVerdict, judge
 from console.model.run_state import RunState, apply
+from console.model.sample_words import sample_words
 
 PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
-    "dry-run": GATES,
+    "dry-run": with_sample_gates(GATES),
     "proof": PROOF_GATES,
-    "migration": MIGRATION_GATES,
+    "migration": with_sample_gates(MIGRATION_GATES),
 }
 """The gates of each kind of plan."""
 
@@ -113,6 +115,11 @@ def _against_pass(state: RunState) -> list[str]:
         for gate in state.created.gates
         if gate.id not in state.created.not_applicable and _verdict(state, gate.id) != "PASS"
     ]
+    own = {gate.id for gate in SAMPLE_GATES} - {gate.id for gate in state.created.gates}
+    if sample_words(state) and own:
+        found.append(
+            f"the end is PASS and the copy was not the whole source, which {', '.join(own)} was not asked of"
+        )
     for scenario in state.created.scenarios:
         end = state.scenarios.get(scenario.id)
         if end is None or end.verdict != "PASS":

@@ -21,8 +21,10 @@ from console.evidence.documents import gates, matrix
 from console.evidence.migration_output import Page, pages
 from console.evidence.recorded import place_of_end, scenario_verdicts
 from console.evidence.required_output import required_output
+from console.evidence.sample_output import SAMPLE_HEADER, sample_rows
 from console.evidence.storage import open_kept
 from console.model.run_state import RunState
+from console.model.sample_words import sample_words
 from console.model.text import visible
 from console.model.trace import ClientStatement
 
@@ -84,6 +86,8 @@ def _sections(state: RunState, folder: Path) -> Iterator[tuple[str, str, str]]:
     yield "trace", "Trace", _trace(folder)
     if state.created is None or state.created.plan != "migration":
         yield "output", "Required output", _pairs(required_output(state))
+    if taken := sample_rows(state):
+        yield "sample", "Sample and masks", _page_of_sample(taken)
     yield "decisions", "Boundaries and decisions", _decisions(state)
     yield "receipts", "Receipts", _receipts(state)
     yield "limits", "What this evidence cannot claim", _limits(state)
@@ -95,6 +99,10 @@ def _page(one: Page) -> str:
     return f"<p>{text(one.sentence)}</p>" + _table(one.header, (_cells(*map(text, row)) for row in one.rows))
 
 
+def _page_of_sample(taken: list[tuple[str, ...]]) -> str:
+    return _table(SAMPLE_HEADER, (_cells(*map(text, row)) for row in taken))
+
+
 def _headline(state: RunState) -> str:
     created, ended = state.created, state.ended
     if ended is None:
@@ -103,6 +111,8 @@ def _headline(state: RunState) -> str:
     where = f" at {text(place)}" if place else ""
     cause = f", cause {text(ended.cause)}" if ended.cause else ""
     lines = [f'<p class="verdict {ended.verdict}">{ended.verdict}{where}, {ended.closure}{cause}</p>']
+    if words := sample_words(state):
+        lines.append(f'<p class="reason"><strong>{text(words)}</strong></p>')
     if ended.reason:
         lines.append(f'<p class="reason">{text(ended.reason)}</p>')
     culprits = [one.culprit for one in state.scenarios.values() if one.culprit]

@@ -18,6 +18,7 @@ from console.evidence.page import bullets, code, shown, table
 from console.evidence.proof_output import proof_output
 from console.evidence.recorded import gate_verdicts, mapping, not_measured, place_of_end, scenario_verdicts
 from console.evidence.required_output import required_output, row_changes
+from console.evidence.sample_output import SAMPLE_HEADER, sample_rows
 from console.model.event import (
     DecisionMade,
     Operator,
@@ -27,11 +28,13 @@ from console.model.event import (
     StepFinished,
 )
 from console.model.run_state import RunState
+from console.model.sample_words import sample_words
 
 _NOTES_SHOWN_ELSEWHERE = frozenset(
     {
         "versions",
         "dump",
+        "sample",
         "harness",
         "first_seal",
         "hardcode",
@@ -50,6 +53,7 @@ def markdown(state: RunState) -> str:
     sections = (
         ("", _headline(created, state)),
         *_outcome(created, state),
+        *([("Sample and masks", table(SAMPLE_HEADER, taken))] if (taken := sample_rows(state)) else []),
         ("Boundaries and decisions", _decisions(created, state)),
         ("Timings", _timings(created, state)),
         ("Receipts", _receipts(state)),
@@ -98,6 +102,7 @@ def _headline(created: RunCreated, state: RunState) -> str:
         ("where", _where(created, state)),
         ("reason", shown(ended.reason) if ended and ended.reason else "none recorded"),
         *_failure_rows(state),
+        *([("copy", f"**{shown(words)}**")] if (words := sample_words(state)) else []),
         ("plan", f"{shown(created.plan)}: {shown(created.title)}"),
         ("subject", shown(str(created.config.get("subject_folder") or "not recorded"))),
         ("approved digest", code(created.digest)),

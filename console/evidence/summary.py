@@ -13,6 +13,7 @@ from console.evidence import documents
 from console.evidence.migration_output import migrations
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
 from console.model.run_state import RunState
+from console.model.sample_words import sample_note, sample_words
 
 __all__ = ["gate_verdicts", "last_rows", "machine_report", "scenario_verdicts", "summary"]
 
@@ -28,9 +29,9 @@ def last_rows(state: RunState) -> dict[str, int]:
 def summary(state: RunState, *, evidence: str) -> dict[str, object]:
     """Return the object of design section 8; verdict and closure are null while the run has not ended.
 
-    `gates` and `scenarios` map ids to verdicts, NOT_REACHED and NOT_APPLICABLE included; `rows` maps
-    tables to the last count, and `rows_total` is null when there was none; `condition` is starting,
-    running, waiting or ended; `evidence` is the run's folder.
+    `gates` and `scenarios` map ids to verdicts, NOT_REACHED and NOT_APPLICABLE included; `copy` says what the copy is
+    and `sample` what was taken, null of a whole one; `rows` maps tables to the last count, and `rows_total` is null
+    when there was none; `condition` is starting, running, waiting or ended; `evidence` is the run's folder.
     """
     ended = state.ended
     rows = last_rows(state)
@@ -45,6 +46,8 @@ def summary(state: RunState, *, evidence: str) -> dict[str, object]:
         "reason": ended.reason if ended else "",
         "gates": {gate: verdict for gate, (verdict, _reason) in gate_verdicts(state).items()},
         "scenarios": scenario_verdicts(state),
+        "copy": sample_words(state) or "whole",
+        "sample": sample_note(state),
         "rows": rows,
         "rows_total": sum(rows.values()) if rows else None,
         "residue": list(ended.residue) if ended else [],

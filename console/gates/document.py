@@ -12,16 +12,20 @@ from collections.abc import Sequence
 
 from console.gates.migration_table import MIGRATIONS
 from console.gates.proof_table import PROOF_GATES
+from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
 from console.model.gate import Gate
 
 _HEAD = """# Gates
 
-Written from `console/gates/table.py` by `python -m console.gates.document > docs/gates.md`; do not edit.
+Written from `console/gates/table.py` and `console/gates/sample_table.py` by
+`python -m console.gates.document > docs/gates.md`; do not edit.
 
 A gate is one row and one pure function over recorded facts (`console/model/facts.py`). Its verdict is PASS
 when the function finds nothing to say, FAIL with the sentence that it says, and UNKNOWN when a fact is
 missing or cannot be read. UNKNOWN is never a pass.
+
+G-26 belongs to plans that do not take the whole source as it is (docs/sampling.md); others do not have it.
 """
 
 
@@ -62,6 +66,11 @@ def _asked(gate: Gate) -> str:
     return gate.step + extra + (", always" if gate.closing else "")
 
 
+def gates_page() -> str:
+    """Return the page of the plan `dry-run`, the gate of a copy that is not the whole source among them."""
+    return markdown(with_sample_gates(GATES))
+
+
 _MIGRATION_HEAD = """# Gates of migrations
 
 Written from `console/gates/migration_table.py` by `python -m console.gates.document migration >
@@ -86,4 +95,4 @@ def proofs() -> str:
 if __name__ == "__main__":
     pages = {"proof": proofs, "migration": migration_gates}
     wanted = pages.get("".join(sys.argv[1:]))
-    sys.stdout.write(wanted() if wanted else markdown(GATES))
+    sys.stdout.write(wanted() if wanted else gates_page())

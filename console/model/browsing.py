@@ -16,6 +16,7 @@ class RunHead:
     """What the first and the last line of a journal say of a run; nothing of it is verified.
 
     `condition` is ended, waiting, running, starting, dead or broken; texts are raw, and "" where nothing is known.
+    `where` is where a run ended that did not pass; of one that passed on less than the source, "sample" or "masks".
     """
 
     run: str

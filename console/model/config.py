@@ -157,6 +157,31 @@ class MigrationConfig(_Section, frozen=True, kw_only=True):
     irreversible: str = ""
 
 
+class SampleConfig(_Section, frozen=True, kw_only=True):
+    """Which rows the copy takes, by whole table names (schema.table).
+
+    `rows` is what a table gives that nothing here names; `tables` are taken whole, of those under `where` the rows for
+    which the expression is true; with `follow` only rows whose foreign keys lead to rows that are taken.
+    """
+
+    rows: Literal["all", "none"] = "all"
+    tables: tuple[str, ...] = ()
+    where: dict[str, str] = {}
+    follow: bool = False
+
+
+class MaskConfig(_Section, frozen=True, kw_only=True):
+    """Which columns (schema.table.column) leave the source as deterministic fakes only, and of which sort.
+
+    `secret` is the *name* of the key's entry, "" for a key of this run alone; `keys` are those of the columns that are
+    in a key and are masked all the same.
+    """
+
+    secret: str = ""
+    columns: dict[str, Literal["fake", "email"]] = {}
+    keys: tuple[str, ...] = ()
+
+
 class RunConfig(_Section, frozen=True, kw_only=True):
     """A whole plan file."""
 
@@ -173,6 +198,13 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     proof: ProofConfig = ProofConfig()
     notify: NotifyConfig = NotifyConfig()
     migration: MigrationConfig = MigrationConfig()
+    sample: SampleConfig = SampleConfig()
+    mask: MaskConfig = MaskConfig()
+
+    @property
+    def takes_all(self) -> bool:
+        """Tell whether the copy is the whole source: every row, and every value as it is."""
+        return self.sample == SampleConfig() and not self.mask.columns
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):

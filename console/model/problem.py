@@ -25,3 +25,20 @@ class Wrong:
     def what(self) -> str:
         """Return place and what was found, the first half of an error's sentence."""
         return f"{self.place}: {self.found}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong: where it stands, what it is, what was expected and what to do.
+
+    `item` is the key below the key where it is one of a table's. `rests_on` names keys (section.key) without which
+    nothing is known: where one of them cannot be read, the problem may be none.
+    """
+
+    section: str
+    key: str
+    what: str
+    expected: str
+    remedy: str
+    rests_on: tuple[str, ...] = ()
+    item: str = ""

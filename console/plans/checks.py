@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from console.model.config import EnvironmentConfig, NotifyConfig, ProofConfig, RunConfig, SourceConfig
+from console.model.config import (
+    EnvironmentConfig,
+    MaskConfig,
+    NotifyConfig,
+    ProofConfig,
+    RunConfig,
+    SourceConfig,
+)
+from console.model.problem import Problem
 from console.model.text import one_line
-from console.plans.reasons import LONGEST_REASON_CHARS, fault_of_reason
+from console.plans.reasons import migration_problems
+from console.plans.sampling import sampling_problems
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
 """What every container engine takes as a name (design section 10)."""
@@ -78,22 +86,6 @@ _HELP = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing that is wrong: where it stands, what it is, what was expected and what to do.
-
-    `rests_on` names keys (section.key) without which nothing is known: where one of them cannot be read, the
-    problem may be none.
-    """
-
-    section: str
-    key: str
-    what: str
-    expected: str
-    remedy: str
-    rests_on: tuple[str, ...] = ()
-
-
 def problems(config: RunConfig) -> list[Problem]:
     """Return every problem of a configuration, in the order of its sections."""
     found = [*_of_source(config.source), *_of_paths(config), *_of_names(config), *_of_engines(config)]
@@ -102,7 +94,11 @@ def problems(config: RunConfig) -> list[Problem]:
         *_of_proof(config.proof),
         *_of_boundaries(config),
         *_of_notify(config.notify),
-        *_of_migration(config.migration.irreversible),
+    ]
+    found += [
+        *migration_problems(config.migration.irreversible),
+        *_of_mask_secret(config.mask),
+        *sampling_problems(config),
     ]
     return [*found, *out_of_limits(config)]
 
@@ -217,6 +213,7 @@ def _of_paths(config: RunConfig) -> Iterator[Problem]:
         ("source", "path", config.source.path),
         ("source", "manifest", config.source.manifest),
         ("source", "secret", config.source.secret.partition("file:")[2]),
+        ("mask", "secret", config.mask.secret.partition("file:")[2]),
         ("source", "host", config.source.host if config.source.host.startswith("/") else ""),
         ("environment", "programs", config.environment.programs),
         ("environment", "work_folder", config.environment.work_folder),
@@ -305,15 +302,6 @@ def _of_proof(proof: ProofConfig) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _of_migration(irreversible: str) -> Iterator[Problem]:
-    if fault := fault_of_reason(irreversible):
-        yield Problem(
-            section="migration", key="irreversible", what=fault,
-            expected=f"one printable sentence of at most {LONGEST_REASON_CHARS} characters",
-            remedy="write in a sentence why there is no way back, or remove the line and write the down-migrations",
-        )  # fmt: skip
-
-
 def _of_boundaries(config: RunConfig) -> Iterator[Problem]:
     boundaries = config.boundaries
     remedy = 'write approvers = "GROUP"'
@@ -356,6 +344,15 @@ def _of_notify(notify: NotifyConfig) -> Iterator[Problem]:
         yield problem(
             "events", "events names nothing", "one event or both", 'write "boundary", "ended" or both'
         )
+
+
+def _of_mask_secret(mask: MaskConfig) -> Iterator[Problem]:
+    if mask.secret and (mask.secret.startswith("prompt:") or not _names_a_secret(mask.secret)):
+        yield Problem(
+            section="mask", key="secret", what="what stands there is no name of a stored secret",
+            expected="the name of its entry, never the secret itself",
+            remedy='write the name of the entry that holds the key, or "file:/PATH"; none: a key of each run\'s own',
+        )  # fmt: skip
 
 
 def _name_fault(name: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.config import RunConfig
 from console.model.plan import Boundary, Plan, Step
+from console.plans.sampling import sampling_claims, sampling_words
 
 _B1 = Boundary(
     id="B-1", question="execute this plan; production is not touched before B-2 asks again", irrevocable=""
@@ -22,6 +24,12 @@ _B2_FILE = Boundary(
     id="B-2",
     question="take in the dump file: copied, hashed and searched, nothing of it is run",
     irrevocable="a copy of its data will be on this machine until the teardown",
+)
+_B2_SAMPLE = Boundary(
+    id="B-2",
+    question="touch production, read-only: pg_dump of whole tables, COPY of others and named queries in one snapshot",
+    irrevocable="production's load while it is read and masked; what is taken of its data, masked columns as fakes, "
+    "will be on this machine until the teardown",
 )
 _B3 = Boundary(
     id="B-3",
@@ -102,6 +110,7 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
     if config.source.kind == "dump_file":
         claims.append("the dump's completeness is proven only against the manifest beside it")
         claims.append("a dump file has no roles: the privileges of its source were not compared")
+    claims += sampling_claims(config)
     if config.source.kind != "demo" and config.protect.names_nothing:
         claims.append("no neighbour was protected by name, so nothing is said about neighbours")
     return tuple(claims)
@@ -109,9 +118,19 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
 
 def steps(config: RunConfig) -> tuple[Step, ...]:
     """Return the steps, with B-2 asking about what this plan really touches."""
-    if config.source.kind != "dump_file":
-        return STEPS
-    return tuple(replace(step, boundary=_B2_FILE) if step.boundary is _B2 else step for step in STEPS)
+    found = STEPS
+    if config.source.kind == "dump_file":
+        found = tuple(replace(step, boundary=_B2_FILE) if step.boundary is _B2 else step for step in found)
+    if config.takes_all:
+        return found
+    own = tuple(gate.id for gate in SAMPLE_GATES)
+    return tuple(_with_sample(step, own) for step in found)
+
+
+def _with_sample(step: Step, gates: tuple[str, ...]) -> Step:
+    if step.boundary is _B2:
+        return replace(step, boundary=_B2_SAMPLE)
+    return replace(step, gates=(*step.gates, *gates)) if step.id == "C-05" else step
 
 
 def dry_run(
@@ -123,9 +142,9 @@ def dry_run(
     """Return the plan for one configuration and the scenarios of its pack."""
     return Plan(
         kind="dry-run",
-        title="rehearsal on an isolated copy",
+        title=f"rehearsal on an isolated copy{sampling_words(config)}",
         steps=steps(config),
-        gates=GATES,
+        gates=GATES if config.takes_all else with_sample_gates(GATES),
         scenario_step="C-10",
         scenarios=tuple(scenarios),
         not_applicable=not_applicable(config),

@@ -17,8 +17,8 @@ import msgspec
 from console.errors import PlanError
 from console.model.config import RunConfig
 from console.model.pack import MigrationWords
-from console.model.problem import Wrong
-from console.plans.checks import Problem, problems
+from console.model.problem import Problem, Wrong
+from console.plans.checks import problems
 from console.reading import UNKNOWN, Misfit, first_unread_line, line_of, misfits, toml_lines
 
 _LONGEST_FILE_CHARS, _LONGEST_LINE_CHARS = 1 << 18, 4096
@@ -49,9 +49,9 @@ class Reading:
     lines: Mapping[tuple[str | int, ...], int]
     unread: frozenset[str] = frozenset()
 
-    def line(self, section: str, key: str) -> int:
-        """Return the line of a key, of its section where it does not stand in the file, else 0."""
-        return line_of((section, key) if section else (key,), self.lines)
+    def line(self, section: str, key: str, item: str = "") -> int:
+        """Return the line of a key (or of one below it), of its section where it does not stand in the file, else 0."""
+        return line_of(tuple(part for part in (section, key, item) if part), self.lines)
 
 
 def read_plan_file(path: Path) -> RunConfig:
@@ -211,9 +211,14 @@ def _told(path: Path, misfit: Misfit, lines: Mapping[tuple[str | int, ...], int]
 
 def _found(path: Path, problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> Wrong:
     return Wrong(
-        file=str(path), line=line_of((problem.section, problem.key), lines), key=f"{problem.section}.{problem.key}",
+        file=str(path), line=line_of(place_of(problem), lines), key=".".join(place_of(problem)),
         found=problem.what, expected=problem.expected, remedy=problem.remedy,
     )  # fmt: skip
+
+
+def place_of(problem: Problem) -> tuple[str, ...]:
+    """Return the keys from the file's top down to the problem."""
+    return tuple(part for part in (problem.section, problem.key, problem.item) if part)
 
 
 def with_options(config: RunConfig, changes: dict[str, dict[str, Any]]) -> RunConfig:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Literal
 
 from console.gates.migration_table import MIGRATION_GATES, MIGRATIONS
+from console.gates.sample_table import with_sample_gates
 from console.model.config import RunConfig
 from console.model.plan import Plan, Step
 from console.plans import dry_run
+from console.plans.sampling import sampling_words
 
 _STANDS_IN = {
     "G-15": "a migration changes tables as well as rows: M-3 and M-7 compare the rows of all tables",
@@ -74,9 +76,9 @@ def migration(
     """Return the plan for one configuration and the migrations of its pack and subject."""
     return Plan(
         kind="migration",
-        title="migrations on an isolated copy",
+        title=f"migrations on an isolated copy{sampling_words(config)}",
         steps=steps(config),
-        gates=MIGRATION_GATES,
+        gates=MIGRATION_GATES if config.takes_all else with_sample_gates(MIGRATION_GATES),
         scenario_step="C-10",
         scenarios=tuple(scenarios),
         not_applicable=not_applicable(config),

@@ -5,6 +5,10 @@ Pure: looks at the words only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from console.model.problem import Problem
+
 LONGEST_REASON_CHARS = 500
 
 
@@ -17,3 +21,13 @@ def fault_of_reason(why: str) -> str:
     if len(why) > LONGEST_REASON_CHARS:
         return f"irreversible has {len(why)} characters"
     return ""
+
+
+def migration_problems(irreversible: str) -> Iterator[Problem]:
+    """Yield what is wrong with [migration] of a plan file."""
+    if fault := fault_of_reason(irreversible):
+        yield Problem(
+            section="migration", key="irreversible", what=fault,
+            expected=f"one printable sentence of at most {LONGEST_REASON_CHARS} characters",
+            remedy="write in a sentence why there is no way back, or remove the line and write the down-migrations",
+        )  # fmt: skip

@@ -13,7 +13,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,7 @@ class ConnectionSource:
         self._programs = programs
         self._scratch = scratch
         self._observer = observer
+        self.snapshot_options = ""
 
     def prepare(self) -> None:
         """A connection needs nothing made, and nothing connects here (design section 4: not before B-2).
@@ -92,15 +93,15 @@ class ConnectionSource:
         return set()
 
     @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[Any]]:
-        """Open one read-only autocommit session. Raises StepFailed (source) in the server's words."""
+    def connect(self, options: str = "") -> Iterator[psycopg.Connection[Any]]:
+        """Open one read-only autocommit session, with more of libpq's options. Raises StepFailed (source)."""
         target = self._target
         cut_off_libpq_variables()
         try:
             connection = EngineConnection.connect(
                 host=target.host, port=target.port, dbname=target.database, user=target.role,
-                password=target.password(), sslmode=target.sslmode, options=READ_ONLY, autocommit=True,
-                connect_timeout=15, application_name="drydock-engine", passfile=NO_PASSFILE,
+                password=target.password(), sslmode=target.sslmode, options=f"{READ_ONLY} {options}".strip(),
+                autocommit=True, connect_timeout=15, application_name="drydock-engine", passfile=NO_PASSFILE,
             )  # fmt: skip
         except psycopg.OperationalError as wrong:
             reason = f"the source at {target.host}, database {target.database}, cannot be reached: {wrong}"
@@ -135,8 +136,11 @@ class ConnectionSource:
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[psycopg.Connection[Any], Snapshot]]:
-        """Open the one read-only transaction that dump, counts and catalogue reads share."""
-        with self.connect() as connection:
+        """Open the one read-only transaction that dump, counts and catalogue reads share.
+
+        Its session is started with `snapshot_options`: that is how the keys of masks come to the server.
+        """
+        with self.connect(self.snapshot_options) as connection:
             run(connection, "source/begin_snapshot")
             found = read_identity(connection)
             name = run(connection, "source/export_snapshot")[0][0]
@@ -151,9 +155,10 @@ class ConnectionSource:
             run(connection, "source/end_snapshot")
 
     def dump(
-        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress
-    ) -> Dumped:
-        """Stream pg_dump's archive into `into`; the hash is of what was written.
+        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress,
+        leave_out: Sequence[str] = (),
+    ) -> Dumped:  # fmt: skip
+        """Stream pg_dump's archive into `into`; the hash is of what was written. `leave_out` are more words for it.
 
         Raises AbortRequested with pg_dump ended, StepFailed (source) when it cannot be started.
         """
@@ -162,7 +167,7 @@ class ConnectionSource:
         write_secret_file(passfile, self._passfile_line())
         identity = folder_identity(passfile)
         receipts.identified("file", str(passfile), identity)
-        arguments = (*DUMP_ARGUMENTS, f"--snapshot={snapshot.name}")
+        arguments = (*DUMP_ARGUMENTS, f"--snapshot={snapshot.name}", *leave_out)
         words = self._scratch / "pg_dump.words"
         try:
             with words.open("wb") as spoken, words.open("rb") as heard:

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class ContainerSource(ConnectionSource):
         return found
 
     @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[Any]]:
+    def connect(self, options: str = "") -> Iterator[psycopg.Connection[Any]]:
         """Open one read-only autocommit session through an exec of the container's own interpreter."""
         self._sessions += 1
         with self._objects() as objects, self._way_in(objects) as folder:
@@ -91,8 +91,9 @@ class ContainerSource(ConnectionSource):
             try:
                 connection = EngineConnection.connect(
                     host=str(folder), port=target.port, dbname=target.database, user=target.role,
-                    password=target.password() or None, sslmode="disable", options=READ_ONLY, autocommit=True,
-                    connect_timeout=30, application_name="drydock-engine", passfile=NO_PASSFILE,
+                    password=target.password() or None, sslmode="disable",
+                    options=f"{READ_ONLY} {options}".strip(), autocommit=True, connect_timeout=30,
+                    application_name="drydock-engine", passfile=NO_PASSFILE,
                 )  # fmt: skip
             except psycopg.OperationalError as wrong:
                 raise self._refused("cannot be reached", wrong) from wrong
@@ -169,8 +170,9 @@ class ContainerSource(ConnectionSource):
         return Look(system_identifier=look.system_identifier, started_at=started, read_only=look.read_only)
 
     def dump(
-        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress
-    ) -> Dumped:
+        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress,
+        leave_out: Sequence[str] = (),
+    ) -> Dumped:  # fmt: skip
         """Stream the archive of the container's own pg_dump into `into`, hashed as it comes.
 
         Raises AbortRequested with pg_dump ended; an exec that fails is the dump's failure.
@@ -178,7 +180,12 @@ class ContainerSource(ConnectionSource):
         del receipts
         target, password = self._target, self._target.password()
         kept = [word for word in DUMP_ARGUMENTS if word != "--no-password"]
-        arguments = (*kept, "--password" if password else "--no-password", f"--snapshot={snapshot.name}")
+        arguments = (
+            *kept,
+            "--password" if password else "--no-password",
+            f"--snapshot={snapshot.name}",
+            *leave_out,
+        )
         conninfo = psycopg.conninfo.make_conninfo(
             "", host=target.host, port=target.port, dbname=target.database, user=target.role, options=READ_ONLY,
             application_name="drydock-engine",

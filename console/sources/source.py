@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -65,6 +66,7 @@ class Source(Protocol):
         """Open a read-only REPEATABLE READ transaction and export its snapshot."""
 
     def dump(
-        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Any
-    ) -> Dumped:
-        """Stream the dump of that snapshot into the new file `into`, hashed as it comes."""
+        self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Any,
+        leave_out: Sequence[str] = (),
+    ) -> Dumped:  # fmt: skip
+        """Stream the dump of that snapshot into the new file `into`, hashed as it comes; `leave_out` says what not."""

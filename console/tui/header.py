@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from console.model.run_state import RunState
+from console.model.sample_words import sample_kind, sample_words
 from console.model.text import one_line
 from console.tui.checklist import progress_words
 from console.tui.describe import source, target
@@ -24,7 +25,8 @@ def status_spans(feed: RunFeed) -> Spans:
         where = ended.failed_scenario or ended.failed_gate
         place = f" at {one_line(where, limit_chars=16)}" if where else ""
         cause = f", cause {ended.cause}" if ended.cause else ""
-        told = f"{GLYPHS[ended.verdict]} {ended.verdict}{place}, {ended.closure}{cause}"
+        of = f" of a {kind}" if (kind := one_line(sample_kind(state))) else ""
+        told = f"{GLYPHS[ended.verdict]} {ended.verdict}{of}{place}, {ended.closure}{cause}"
         return ((told, VERDICT_ROLES[ended.verdict] if ended.closure == "CLEAN" else "fail"),)
     if condition == "gone":
         return (("✗ the engine is gone: drydock recover", "fail"),)
@@ -67,6 +69,8 @@ def header_lines(
         who = state.created.operator
         operator = f"operator {one_line(who.name, limit_chars=24)} "
     copy, taken_from = one_line(target(state)), one_line(source(state))
+    if words := sample_words(state):
+        copy = f"{one_line(words)}; {copy}"
     second: Spans
     if width >= _WIDE_COLUMNS:
         second = ((" copy ", "dim"), (copy, "plain"), ("   source ", "dim"), (taken_from, "plain"))

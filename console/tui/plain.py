@@ -30,6 +30,7 @@ from console.model.event import (
     StepStarted,
 )
 from console.model.run_state import RunState
+from console.model.sample_words import sample_words
 from console.model.text import one_line
 
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?", "ABORTED": "■"}
@@ -62,7 +63,7 @@ def lines_of(entry: Entry, state: RunState) -> list[str]:
         case ScenarioFinished():
             return _scenario_lines(event, state)
         case RunEnded():
-            return _ending_lines(event)
+            return _ending_lines(event, state)
         case _:
             return _trouble_lines(entry)
 
@@ -146,11 +147,13 @@ def _approval_lines(event: ApprovalGiven, state: RunState) -> list[str]:
     return lines
 
 
-def _ending_lines(event: RunEnded) -> list[str]:
+def _ending_lines(event: RunEnded, state: RunState) -> list[str]:
     where = event.failed_scenario or event.failed_gate
     place = f" at {where}" if where else ""
     cause = f", cause {event.cause}" if event.cause else ""
     lines = [f"{_GLYPHS[event.verdict]} {event.verdict}{place}, {event.closure}{cause}"]
+    if words := sample_words(state):
+        lines.append(f"      {one_line(words)}")
     if event.reason:
         lines.append(f"      {one_line(event.reason, limit_chars=2 * _REASON_CHARS)}")
     return lines + [f"      left: {one_line(left)}" for left in event.residue]

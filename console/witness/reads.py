@@ -10,17 +10,26 @@ import re
 import pg_query
 
 _PARAMETER = re.compile(r"%\((\w+)\)s|\{(\w+)\}")
+_QUERY = re.compile(r"\{\w+_rows\}")
+"""A place that a whole SELECT fills; each is a file of its own, or one that is made of such."""
+
 _WRITING_NODES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "into_clause", "locking_clause")
 
 
 def is_pure_read(text: str) -> bool:
-    """Tell whether every statement of a SQL file is a SELECT without effects, or transaction control.
+    """Tell whether every statement of a SQL file is a SELECT without effects, its COPY to us, or transaction control.
 
-    Places filled by psycopg are parsed as identifiers.
+    Places filled by psycopg are parsed as identifiers, or as a SELECT where a whole one fills them.
     """
-    parsed = pg_query.parse(_PARAMETER.sub("place", text))
+    parsed = pg_query.parse(_PARAMETER.sub("place", _QUERY.sub("SELECT", text)))
     tree = str(parsed)
     kinds = {statement.stmt.WhichOneof("node") for statement in parsed.stmts}
-    return kinds <= {"select_stmt", "transaction_stmt"} and not any(
-        f"{node} {{" in tree for node in _WRITING_NODES
+    copies = [statement.stmt.copy_stmt for statement in parsed.stmts if statement.stmt.HasField("copy_stmt")]
+    return (
+        kinds <= {"select_stmt", "transaction_stmt", "copy_stmt"}
+        and not any(f"{node} {{" in tree for node in _WRITING_NODES)
+        and all(
+            copy.query.HasField("select_stmt") and not (copy.is_from or copy.is_program or copy.filename)
+            for copy in copies
+        )
     )

@@ -18,14 +18,15 @@ from typing import Any
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+from figures import options, shuffled, tell
 from fix_uids import own_uid
 
 from console.environments.cluster import Cluster
 from console.environments.owner import initdb_uid
 from console.environments.programs import find_programs, reachable_programs
 from console.secrets import make_password
-from tests.benchmarks.figures import options, shuffled, tell
 
 _IDENTIFIER = "SELECT system_identifier FROM pg_control_system()"
 

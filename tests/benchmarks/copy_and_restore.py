@@ -25,7 +25,9 @@ from typing import Any
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+from figures import options, shuffled, tell
 from fix_uids import own_uid
 
 from console.environments.cluster import Cluster
@@ -34,7 +36,6 @@ from console.environments.programs import Programs, find_programs, reachable_pro
 from console.journal import read_journal
 from console.model.run_state import fold
 from console.secrets import make_password
-from tests.benchmarks.figures import options, shuffled, tell
 
 TABLES = 40
 ROWS_FOR_A_MEGABYTE = 5_300
@@ -171,7 +172,7 @@ def documents_s(place: Path, source: Source, programs: Programs) -> float:
             took = time.monotonic() - began
             with psycopg.connect(f"{here} dbname=shop") as connection:
                 counts = [
-                    connection.execute(f"SELECT count(*) FROM t{number:02}").fetchall()[0][0]  # type: ignore[call-overload]
+                    connection.execute(f"SELECT count(*) FROM t{number:02}").fetchall()[0][0]
                     for number in range(TABLES)
                 ]
             assert sum(counts) == source.rows

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +20,14 @@ from typing import Any
 
 import zstandard
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from figures import options, shuffled, tell
+from verify_pack import STATEMENTS
+
 from console.model.trace import ClientStatement
 from console.secrets import SecretRegistry, make_password
 from console.trace_log import TraceWriter, read_trace
-from tests.benchmarks.figures import options, shuffled, tell
-from tests.benchmarks.verify_pack import STATEMENTS
 
 KEPT_LEVEL = 6
 """As `console.evidence.storage` keeps a trace."""
@@ -100,9 +104,10 @@ def read_back(folder: Path) -> list[Any]:
             [_plain(getattr(one, name)) for name in _FIELDS] for one in read_trace(folder / "trace.jsonl")
         ]
     if (folder / "journal.jsonl").exists():
-        rows = (json.loads(line) for line in (folder / "journal.jsonl").open(encoding="utf-8"))
+        lines = (folder / "journal.jsonl").read_text("utf-8").splitlines()
+        kept = [json.loads(line) for line in lines]
         return [[_plain(tuple(row[name]) if isinstance(row[name], list) else row[name]) for name in _FIELDS]
-                for row in rows]  # fmt: skip
+                for row in kept]  # fmt: skip
     base = sqlite3.connect(folder / "rows.db")
     flags = [_FIELDS.index(name) for name in ("implicit", "answered")]
     rows = [list(row) for row in base.execute("SELECT * FROM statements")]

@@ -27,14 +27,15 @@ from typing import Any
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+from figures import options, tell
 from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 
 from console.environments.cluster import Cluster
 from console.environments.programs import find_programs
 from console.secrets import make_password
-from tests.benchmarks.figures import options, tell
 
 PACKAGES = "opentelemetry-sdk==1.45.1 opentelemetry-instrumentation-psycopg==0.66b1"
 BLOCK = 200

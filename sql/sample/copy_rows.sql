@@ -1,0 +1,4 @@
+-- Purpose: send the rows that are taken of one table.
+-- Columns: the table's that are not generated, in COPY's text format.
+-- Lowest server version: 15.
+COPY (SELECT {columns} FROM ({taken_rows}) AS taken) TO STDOUT;
