@@ -37,6 +37,7 @@ from console.environments.docker_names import (
 from console.environments.docker_objects import DockerObjects, opened
 from console.environments.docker_place import contents, venv
 from console.environments.docker_relay import Relay
+from console.environments.docker_watch import NetworkWatch
 from console.environments.environment import SUPERUSER_SECRET, HarnessPlace
 from console.environments.owner import make_folder
 from console.environments.process import Finished
@@ -79,6 +80,7 @@ class DockerEnvironment:
         self._python: dict[str, Any] = {}
         self._reached: dict[str, bool] = {}
         self._mirrors: list[Mirror] = []
+        self._watch: NetworkWatch | None = None
         self.names: DockerNames = names_of(config, run=run, nonce=nonce)
         self.harness: HarnessContainer | None = None
         self.engine_pids: set[int] = set()
@@ -186,9 +188,16 @@ class DockerEnvironment:
 
     def isolation(self) -> Isolation:
         """Return what the engine says of network and containers now, and what was reached from inside."""
+        containers = self.containers
+        if self._watch is None:
+            self._watch = NetworkWatch(
+                self.objects, carrier=containers.ids[self.names.carrier],
+                touch=lambda: b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}")),
+            )  # fmt: skip
+            self._closing.callback(self._watch.close)
         found = isolation(
-            self.objects, network=self.containers.network_id,
-            containers={name: self.containers.ids[name] for name in self.containers.ids}, reached=self._reached,
+            self.objects, network=containers.network_id, containers=dict(containers.ids), reached=self._reached,
+            moves=self._watch.moves(network=containers.network_id, made=containers.ever_made),
         )  # fmt: skip
         return Isolation(docker=found)
 
@@ -331,7 +340,7 @@ class DockerEnvironment:
         if self.harness is not None:
             self.harness.end()
         self._closing.close()
-        self._objects = self._containers = None
+        self._objects = self._containers = self._watch = None
 
 
 @contextmanager

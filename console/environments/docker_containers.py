@@ -60,7 +60,7 @@ _STILL_RUNS = -1
 
 
 class DockerContainers:
-    """The containers of one run; `ids` by name, once made."""
+    """The containers of one run; `ids` by name, once made, and `ever_made` by id, also those that are gone again."""
 
     cluster = CLUSTER
 
@@ -69,6 +69,7 @@ class DockerContainers:
         self._config = config
         self._names = names
         self.ids: dict[str, str] = {}
+        self.ever_made: dict[str, str] = {}
         self.network_id = ""
         self._images: dict[str, dict[str, Any]] = {}
 
@@ -118,6 +119,7 @@ class DockerContainers:
         )
         words = {"entrypoint": [], "healthcheck": {"test": ["NONE"]}, **words}
         self.ids[name] = self._objects.make_container(name, str(found["Id"]), host_config=host, **words)
+        self.ever_made[self.ids[name]] = name
         return self.ids[name]
 
     def start_relay(self) -> Any:
@@ -224,6 +226,6 @@ class DockerContainers:
     def require_isolated(self, found: Isolation) -> None:
         """Raise StepFailed (G-07) when there is a way in or out now."""
         assert isinstance(found.docker, DockerIsolation)
-        ways = said(docker_ways_in(found.docker))
+        ways = said(docker_ways_in(found.docker)) or found.docker.unwatched
         if ways:
             raise StepFailed(ways, cause="environment", gate="G-07")

@@ -107,7 +107,8 @@ class FakeEnvironment:
         alone = DockerContainer(port_bindings={}, ports={}, networks=("fake-network",))
         return Isolation(
             docker=DockerIsolation(
-                network="fake-network", network_internal=True, containers={"fake-copy": alone},
+                network="fake-network", network_internal=True, made={"f1": "fake-copy"},
+                containers={"fake-copy": alone}, members={"f1": "fake-copy"}, moves=(), unwatched="",
                 reached={"address 192.0.2.1": False},
             )
         )  # fmt: skip

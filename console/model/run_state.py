@@ -68,6 +68,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     notes: dict[str, Any] = {}
     gates: dict[str, GateJudged] = {}
     gates_after_scenario: dict[str, GateJudged] = {}
+    times_asked: dict[str, int] = {}
     armed: BoundaryArmed | None = None
     armed_at: str = ""
     approvals: tuple[ApprovalGiven, ...] = ()
@@ -239,6 +240,8 @@ def _gate_changes(state: RunState, event: GateJudged) -> dict[str, Any]:
         changes["gates_after_scenario"] = {**state.gates_after_scenario, key: event}
         if event.verdict == GateVerdict.PASS:
             return changes
+    else:
+        changes["times_asked"] = {**state.times_asked, event.gate: state.times_asked.get(event.gate, 0) + 1}
     before = state.gates.get(event.gate)
     if before is None or before.verdict != GateVerdict.FAIL:
         changes["gates"] = {**state.gates, event.gate: event}
