@@ -187,10 +187,15 @@ def _changes(state: RunState, entry: Entry) -> dict[str, Any]:
 
 
 def _reopened_changes(state: RunState, event: RunReopened) -> dict[str, Any]:
-    """The teardown (always the last step) is to be done and its gates to be asked again; all else stays."""
+    """The teardown (always the last step) is to be done and its gates to be asked again; all else stays.
+
+    What a closing gate found wrong with source or neighbours stays wrong; what was left of the run may be gone now.
+    """
     created = state.created
     teardown = created.steps[-1].id if created is not None and created.steps else ""
-    asked_again = {gate.id for gate in created.gates if gate.closing} if created is not None else set()
+    closing = {gate.id for gate in created.gates if gate.closing} if created is not None else set()
+    failed = {judged.gate for judged in state.failing_gates if not judged.gate.startswith("N-")}
+    asked_again = closing - failed
     return {
         "reopened": event,
         "ended": None,
