@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console.engine.docker_removal import ENGINE_NOTE
 from console.engine.rehearsal import Rehearsal
 from console.errors import StepFailed
 from console.model.facts import Protected, ProtectedObject
@@ -67,11 +68,14 @@ def _look_at_objects(run: Rehearsal) -> dict[str, ProtectedObject | None]:
     found: dict[str, ProtectedObject | None] = {f"{kind} {name}": None for kind, name in wanted}
     if not wanted:
         return found
+    from console.environments.docker_endpoint import endpoint_of
     from console.environments.docker_objects import opened
 
+    own = endpoint_of(run.config.environment) if run.config.environment.kind == "docker" else None
     for number, endpoint in enumerate(_endpoints(run)):
         folder = run.places.work.with_name(f"{run.places.work.name}-look{number}")
-        with opened(endpoint, folder=folder, receipts=run.recorder) as objects:
+        known = run.recorder.state.notes.get(ENGINE_NOTE) if endpoint == own else None
+        with opened(endpoint, folder=folder, receipts=run.recorder, engine=known) as objects:
             for kind, name in wanted:
                 found[f"{kind} {name}"] = found[f"{kind} {name}"] or _look(objects, kind, name)
     return found

@@ -81,6 +81,7 @@ class DockerEnvironment:
         self._reached: dict[str, bool] = {}
         self._mirrors: list[Mirror] = []
         self._watch: NetworkWatch | None = None
+        self._engine: dict[str, str] | None = None
         self.names: DockerNames = names_of(config, run=run, nonce=nonce)
         self.harness: HarnessContainer | None = None
         self.engine_pids: set[int] = set()
@@ -93,10 +94,15 @@ class DockerEnvironment:
             self._objects = self._closing.enter_context(
                 opened(
                     self._endpoint, folder=self._folder.with_name(f"{self._folder.name}-ssh"), run=self._run,
-                    nonce=self._nonce, receipts=self._receipts,
+                    nonce=self._nonce, receipts=self._receipts, engine=self._engine,
                 )
             )  # fmt: skip
+            self._engine = self._engine or self._objects.engine()
         return self._objects
+
+    def engine_identity(self) -> dict[str, str]:
+        """Return which engine the copy is on."""
+        return self._engine or self.objects.engine()
 
     @property
     def containers(self) -> DockerContainers:

@@ -90,6 +90,10 @@ class FakeEnvironment:
         """Return the one name that is used."""
         return {"container fake-copy": bool(self.system_identifier)}
 
+    def engine_identity(self) -> dict[str, str]:
+        """Return nothing: there is no container engine."""
+        return {}
+
     def made_up_users(self) -> dict[str, int | None]:
         """Return nobody."""
         return {}
