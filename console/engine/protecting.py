@@ -99,12 +99,26 @@ def _look(objects: DockerObjects, kind: Kind, name: str) -> ProtectedObject | No
         return None
     if kind != "container":
         details = {key: json.dumps(found.get(key), sort_keys=True) for key in ("Driver", "Options", "Labels")}
+        if kind == "volume":
+            details |= _making_of(objects, found)
         return ProtectedObject(id=objects.identity(kind, found), started_at="", details=details)
     state = found["State"]
     return ProtectedObject(
         id=str(found["Id"]), started_at=str(state["StartedAt"]) if state["Running"] else "",
         details=_details(found),
     )  # fmt: skip
+
+
+def _making_of(objects: DockerObjects, found: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a volume that was removed and made again has not: the containers that hold it, or when it was made.
+
+    An engine removes no volume that a container holds, running or not. One that nobody holds is told by its
+    CreatedAt alone; with holders that says too much, since engines before 23.0 move it with each file at its top.
+    """
+    holders = objects.holders(str(found["Name"]))
+    if holders:
+        return {"held by": " ".join(holders)}
+    return {"CreatedAt": str(found.get("CreatedAt", ""))}
 
 
 def _details(found: Mapping[str, Any]) -> dict[str, str]:

@@ -151,6 +151,16 @@ class DockerObjects:
         found = self.look(kind, name)
         return found is not None and identity in (None, self.identity(kind, found))
 
+    def holders(self, volume: str) -> list[str]:
+        """Return the full ids of all containers, running or not, that have a volume of exactly this name, sorted."""
+        with self.said("to list containers"):
+            listed = self.client.containers(all=True)
+        return sorted(
+            str(one["Id"])
+            for one in listed
+            if any(it.get("Type") == "volume" and it.get("Name") == volume for it in one.get("Mounts") or ())
+        )
+
     def marked(self, kind: Kind) -> list[tuple[str, str]]:
         """Return name and identity of what carries the run's nonce, out of the whole list; nothing is done with it."""
         with self.said(f"to list each {kind}"):

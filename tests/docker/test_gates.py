@@ -224,13 +224,29 @@ def receipt_of(living: Living, kind: str, ending: str) -> str:
     return name
 
 
+def volume_replaced(scene: Scene, given: Drydock) -> Ended:
+    """A protected volume that no container holds is removed and made again under its name before the teardown."""
+    scene.engine.docker("volume", "create", "kept-apart")
+
+    def deed(living: Living) -> None:
+        scene.engine.docker("volume", "rm", "kept-apart")
+        scene.engine.docker("volume", "create", "kept-apart")
+
+    more = '[protect]\nvolumes = ["kept-apart"]\n'
+    try:
+        plan = scene.setting.plan("kept", endpoint=scene.engine.address, more=more)
+        return paused(given, unnamed(plan), "B-5", deed)
+    finally:
+        scene.engine.docker("volume", "rm", "kept-apart")
+
+
 PLAYS: dict[str, Any] = {
     "published": published, "open network": open_network, "second network": second_network_later,
     "replaced": replaced, "subject changed": subject_changed,
 }  # fmt: skip
 OF_THE_MATRIX: dict[str, Any] = {
     "ways at B-4": ways_at_b4, "visited at B-4": visited_at_b4, "visited in scenarios": visited_in_scenarios,
-    "shared": shared_network,
+    "shared": shared_network, "volume replaced": volume_replaced,
 }  # fmt: skip
 
 
@@ -353,6 +369,12 @@ def test_objects_replaced_under_their_names(plays: dict[str, Future[Ended]], eng
     for kind, receipt in left.items():
         assert "it is left alone" in receipt.trouble
         assert receipt.name in engine.docker(kind, "inspect", receipt.name)
+
+
+@pytest.mark.matrix
+def test_a_protected_volume_made_again(more_plays: dict[str, Future[Ended]]) -> None:
+    """A protected volume that was removed and made again under its name fails G-24 by when it was made."""
+    assert_fails(more_plays["volume replaced"].result(), "G-24", "protected volume kept-apart: CreatedAt is ")
 
 
 def test_a_name_that_is_taken(drydock: Drydock, setting: Setting, engine: Engine) -> None:
