@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import psycopg
@@ -20,7 +20,7 @@ from console.environments.cluster import PORT, SUPERUSER, folder_identity
 from console.environments.docker_client import DockerClient
 from console.environments.docker_containers import DockerContainers
 from console.environments.docker_endpoint import Endpoint
-from console.environments.docker_files import Placed, packed, unpacked
+from console.environments.docker_files import TOO_MUCH, Placed, packed, unpacked
 from console.environments.docker_harness import HarnessContainer
 from console.environments.docker_isolation import isolation, reached, targets
 from console.environments.docker_mirror import Mirror, MirroredLog, MirroredTrace, fetch_quietly
@@ -28,7 +28,6 @@ from console.environments.docker_names import (
     HARNESS_UID,
     OWN,
     PLACE,
-    SCRATCH,
     SERVER_LOG,
     TRACE,
     DockerNames,
@@ -294,7 +293,7 @@ class DockerEnvironment:
         self.containers.put(OWN, packed(own))
         home = self._folder / "harness"
         for name in ("harness.pyz", "pack", "subject"):
-            left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home)
+            left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home, gate="G-13")
             if left_out:
                 raise StepFailed(
                     f"{left_out[0]} in the harness's place is no file", cause="environment", gate="G-13"
@@ -321,10 +320,15 @@ class DockerEnvironment:
         }  # fmt: skip
 
     def close_harness_way(self, place: HarnessPlace) -> None:
-        """Bring here what the subject wrote; the ended container has no way to anything."""
-        del place
-        left_out = unpacked(self.containers.archive(SCRATCH), self._folder / "harness")
-        too_much = [name for name in left_out if name.endswith("in all)")]
+        """Bring here what the subject wrote but the trace, which is mirrored; the ended container has no way out."""
+        for mirror in self._mirrors:
+            fetch_quietly(mirror)
+        home = self._folder / "harness"
+        trace = str(PurePosixPath(TRACE).relative_to(PurePosixPath(OWN).parent))
+        mirrored = {trace: place.trace.stat().st_size} if place.trace.exists() else {}
+        with (home / "names-and-links").open("wb") as names:
+            left_out = unpacked(self.containers.archive(OWN), home, gate="G-22", names=names, spared=mirrored)
+        too_much = [name for name in left_out if name.endswith(TOO_MUCH)]
         if too_much:
             raise StepFailed(
                 f"the subject's file {too_much[0]} was not searched for secrets", cause="subject", gate="G-22"
