@@ -163,8 +163,9 @@ class DockerEnvironment:
     def _start_harness_container(self) -> None:
         given, identity = self.containers.start_harness(self._python["executable"])
         self.harness = HarnessContainer(
-            given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log"
-        )
+            given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log",
+            lost=self._stands_still,
+        )  # fmt: skip
         asked = targets(
             self.objects,
             own=self.containers.ids.values(),
@@ -198,6 +199,8 @@ class DockerEnvironment:
             self._watch = NetworkWatch(
                 self.objects, carrier=containers.ids[self.names.carrier],
                 touch=lambda: b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}")),
+                needed=(containers.ids[self.names.database], containers.ids[self.names.relay]),
+                stands_still=self.relay.drop_all,
             )  # fmt: skip
             self._closing.callback(self._watch.close)
         found = isolation(
@@ -245,6 +248,13 @@ class DockerEnvironment:
         except StepFailed as gone:
             return gone.reason
         return ""
+
+    def _stands_still(self) -> str:
+        """Return what `lost` does, or that the harness's own container is paused."""
+        lost = self.lost()
+        if not lost and self.objects.is_paused(self.containers.ids[self.names.harness]):
+            lost = f"container {self.names.harness} is paused"
+        return lost
 
     def server_log(self) -> MirroredLog:
         """Return the server witness, mirrored from the container's jsonlog."""

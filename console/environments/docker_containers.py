@@ -204,7 +204,7 @@ class DockerContainers:
                     yield given.read()
 
     def require_running(self, name: str) -> None:
-        """Raise StepFailed (environment) when a container of ours is gone, another one or has ended."""
+        """Raise StepFailed (environment) when a container of ours is gone, has ended or is paused."""
         found = self._objects.look("container", self.ids[name])
         if found is None:
             raise StepFailed(f"container {name} is gone", cause="environment")
@@ -212,6 +212,11 @@ class DockerContainers:
             words = self.last_words(name)
             raise StepFailed(
                 f"container {name} ended with {found['State']['ExitCode']}{': ' if words else ''}{words}",
+                cause="environment",
+            )
+        if found["State"].get("Paused"):
+            raise StepFailed(
+                f"container {name} is paused, so nothing in it answers: find out who paused it, then start a new run",
                 cause="environment",
             )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ _END_PATIENCE_S = 5.0
 class HarnessContainer(HarnessTalk):
     """A started container that waits for its probe, then for its program."""
 
-    def __init__(self, given: Any, *, objects: DockerObjects, identity: str, log: Path) -> None:
+    def __init__(
+        self, given: Any, *, objects: DockerObjects, identity: str, log: Path, lost: Callable[[], str]
+    ) -> None:
+        """`lost` says what of the environment is gone or stands still, "" for nothing."""
         super().__init__()
+        self._lost = lost
         self._objects = objects
         self._identity = identity
         self._said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -89,6 +94,13 @@ class HarnessContainer(HarnessTalk):
         if found is None or found["State"]["Running"]:
             return None
         return int(found["State"]["ExitCode"])
+
+    def _silent(self, timeout_s: float) -> StepFailed:
+        """A container that somebody paused, this one or the copy's, is silent without the subject's doing."""
+        lost = self._lost()
+        if lost:
+            return StepFailed(f"the harness said nothing for {timeout_s:.0f} s: {lost}", cause="environment")
+        return super()._silent(timeout_s)
 
     def _ended(self, when: str) -> StepFailed:
         """A stream that ends while the container runs, or an engine that is gone, is not the subject's doing."""

@@ -151,6 +151,11 @@ class DockerObjects:
         found = self.look(kind, name)
         return found is not None and identity in (None, self.identity(kind, found))
 
+    def is_paused(self, container: str) -> bool:
+        """Tell whether a container, by full id, runs and stands still."""
+        found = self.look("container", container)
+        return found is not None and bool(found["State"].get("Paused"))
+
     def holders(self, volume: str) -> list[str]:
         """Return the full ids of all containers, running or not, that have a volume of exactly this name, sorted."""
         with self.said("to list containers"):

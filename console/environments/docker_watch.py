@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from console.model.isolation_facts import NetworkMove
 _MARK = "archive-path"
 """What the engine says when a file is read out of a container: events before such a one of ours are all here."""
 _MARK_PATIENCE_S = 20.0
+_PAUSE_PATIENCE_S = 30.0
 _NO_NETWORK = ("null", "host")
 """Kinds of network that are none: what goes there has no way to anybody, or is told by the container's own mode."""
 _NS = 10**9
@@ -37,9 +38,18 @@ _BROKEN = (
 class NetworkWatch:
     """What came to the network and left it since the watch began."""
 
-    def __init__(self, objects: DockerObjects, *, carrier: str, touch: Callable[[], object]) -> None:
-        """Begin; `touch` reads a file out of the container `carrier`, which the engine then tells of."""
+    def __init__(
+        self, objects: DockerObjects, *, carrier: str, touch: Callable[[], object],
+        needed: Collection[str] = (), stands_still: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Begin; `touch` reads a file out of the container `carrier`, which the engine then tells of.
+
+        `stands_still` is called once one of the `needed` containers, by full id, has been paused for a while.
+        """
         self._objects = objects
+        self._needed = frozenset(needed)
+        self._stands_still = stands_still
+        self._timers: dict[str, threading.Timer] = {}
         self._carrier = carrier
         self._touch = touch
         self._changed = threading.Condition()
@@ -90,7 +100,10 @@ class NetworkWatch:
 
     def close(self) -> None:
         """End the stream (idempotent)."""
-        self._closed = True
+        with self._changed:
+            self._closed = True
+            for timer in self._timers.values():
+                timer.cancel()
         with contextlib.suppress(*_BROKEN):
             self._stream.close()
 
@@ -118,7 +131,20 @@ class NetworkWatch:
                 })  # fmt: skip
             elif kind == "container" and what == _MARK and actor.get("ID") == self._carrier:
                 self._marked_ns = max(self._marked_ns, int(event.get("timeNano") or 0))
+            elif kind == "container" and what in ("pause", "unpause") and actor.get("ID") in self._needed:
+                self._paused(str(actor["ID"]), still=what == "pause")
             self._changed.notify_all()
+
+    def _paused(self, container: str, *, still: bool) -> None:
+        """Whoever waits for a paused container waits for ever: a short pause (docker commit makes one) is let pass."""
+        timer = self._timers.pop(container, None)
+        if timer is not None:
+            timer.cancel()
+        if still and not self._closed:
+            timer = threading.Timer(_PAUSE_PATIENCE_S, self._stands_still)
+            timer.daemon = True
+            self._timers[container] = timer
+            timer.start()
 
 
 def _nanoseconds(told: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -224,6 +226,43 @@ def receipt_of(living: Living, kind: str, ending: str) -> str:
     return name
 
 
+def copy_paused(scene: Scene, given: Drydock) -> Ended:
+    """The copy's container is paused between two scenarios, and nobody lets it go on."""
+
+    def deed(living: Living) -> None:
+        scene.engine.docker("pause", receipt_of(living, "container", "-copy"))
+
+    return paused(given, unnamed(scene.setting.plan("paused")), "B-S5", deed, supervise="scenario")
+
+
+def relay_paused(scene: Scene, given: Drydock) -> Ended:
+    """The relay's container is paused between two steps before the scenarios, and nobody lets it go on."""
+
+    def deed(living: Living) -> None:
+        scene.engine.docker("pause", receipt_of(living, "container", "-relay"))
+
+    return paused(given, unnamed(scene.setting.plan("relay")), "B-C-07", deed)
+
+
+def harness_paused(scene: Scene, given: Drydock) -> Ended:
+    """The harness's container is paused between two scenarios, whose time limit then passes."""
+    pack = scene.setting.folder / "short-pack"
+    shutil.copytree(
+        REFERENCE.parent, pack, ignore=shutil.ignore_patterns("__pycache__", "known_bad", "variants")
+    )
+    file = pack / "pack.toml"
+    file.write_text("scenario_timeout_s = 10\n" + _LIMIT.sub("", file.read_text("utf-8")), "utf-8")
+
+    def deed(living: Living) -> None:
+        scene.engine.docker("pause", receipt_of(living, "container", "-harness"))
+
+    words = ("--pack", str(pack))
+    return paused(given, unnamed(scene.setting.plan("harness")), "B-S5", deed, *words, supervise="scenario")
+
+
+_LIMIT = re.compile(r"^scenario_timeout_s = .*\n", re.MULTILINE)
+
+
 def volume_replaced(scene: Scene, given: Drydock) -> Ended:
     """A protected volume that no container holds is removed and made again under its name before the teardown."""
     scene.engine.docker("volume", "create", "kept-apart")
@@ -246,7 +285,8 @@ PLAYS: dict[str, Any] = {
 }  # fmt: skip
 OF_THE_MATRIX: dict[str, Any] = {
     "ways at B-4": ways_at_b4, "visited at B-4": visited_at_b4, "visited in scenarios": visited_in_scenarios,
-    "shared": shared_network, "volume replaced": volume_replaced,
+    "shared": shared_network, "volume replaced": volume_replaced, "copy paused": copy_paused,
+    "relay paused": relay_paused, "harness paused": harness_paused,
 }  # fmt: skip
 
 
@@ -369,6 +409,15 @@ def test_objects_replaced_under_their_names(plays: dict[str, Future[Ended]], eng
     for kind, receipt in left.items():
         assert "it is left alone" in receipt.trouble
         assert receipt.name in engine.docker(kind, "inspect", receipt.name)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("what", ["copy", "relay", "harness"])
+def test_a_paused_container_is_the_environments(more_plays: dict[str, Future[Ended]], what: str) -> None:
+    """A container that stands still is told as Drydock's or the subject's failure, holds the run up, or is left."""
+    ended = more_plays[f"{what} paused"].result()
+    assert ended.outcome[:4] == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert f"-{what} is paused" in ended.summary["reason"]
 
 
 @pytest.mark.matrix
