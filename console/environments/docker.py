@@ -250,11 +250,15 @@ class DockerEnvironment:
         return ""
 
     def _stands_still(self) -> str:
-        """Return what `lost` does, or that the harness's own container is paused."""
-        lost = self.lost()
-        if not lost and self.objects.is_paused(self.containers.ids[self.names.harness]):
-            lost = f"container {self.names.harness} is paused"
-        return lost
+        """Return what `lost` does, or that the harness's own container is paused or was killed from outside."""
+        lost, name = self.lost(), self.names.harness
+        if lost:
+            return lost
+        if self.objects.is_paused(self.containers.ids[name]):
+            return f"container {name} is paused"
+        if self._watch is not None and self._watch.was_killed(self.containers.ids[name]):
+            return f"somebody had container {name} killed or stopped by the engine"
+        return ""
 
     def server_log(self) -> MirroredLog:
         """Return the server witness, mirrored from the container's jsonlog."""

@@ -56,7 +56,10 @@ class HarnessContainer(HarnessTalk):
 
     def become(self, argv: list[str]) -> None:
         """Let the container's process run the harness."""
-        self._write(json.dumps(argv).encode() + b"\n")
+        try:
+            self._write(json.dumps(argv).encode() + b"\n")
+        except OSError as wrong:
+            raise self._ended("before it became the harness") from wrong
 
     def end(self) -> None:
         """End the harness: asked first, then the container is killed."""
@@ -103,11 +106,14 @@ class HarnessContainer(HarnessTalk):
         return super()._silent(timeout_s)
 
     def _ended(self, when: str) -> StepFailed:
-        """A stream that ends while the container runs, or an engine that is gone, is not the subject's doing."""
+        """A stream that ends while the container runs, or one that somebody else ended, is not the subject's doing."""
         try:
             code = self._exit_code()
+            lost = self._lost()
         except StepFailed as gone:
             return gone
         if code is None:
             return StepFailed(f"the way to the harness's container ended {when}", cause="environment")
+        if lost:
+            return StepFailed(f"the harness ended {when}: {lost}", cause="environment")
         return super()._ended(when)

@@ -50,6 +50,7 @@ class NetworkWatch:
         self._needed = frozenset(needed)
         self._stands_still = stands_still
         self._timers: dict[str, threading.Timer] = {}
+        self._killed: set[str] = set()
         self._carrier = carrier
         self._touch = touch
         self._changed = threading.Condition()
@@ -82,6 +83,12 @@ class NetworkWatch:
             if one["network"] == network or (one["container"] in made and one["type"] not in _NO_NETWORK)
         ]
         return tuple(found), missing
+
+    def was_killed(self, container: str) -> bool:
+        """Tell whether somebody had a container, by full id, killed or stopped through the engine until now."""
+        self._await_mark()
+        with self._changed:
+            return container in self._killed
 
     def _await_mark(self) -> str:
         """Wait until the engine has told all that happened before this moment; return why it has not."""
@@ -131,6 +138,8 @@ class NetworkWatch:
                 })  # fmt: skip
             elif kind == "container" and what == _MARK and actor.get("ID") == self._carrier:
                 self._marked_ns = max(self._marked_ns, int(event.get("timeNano") or 0))
+            elif kind == "container" and what == "kill":
+                self._killed.add(str(actor.get("ID")))
             elif kind == "container" and what in ("pause", "unpause") and actor.get("ID") in self._needed:
                 self._paused(str(actor["ID"]), still=what == "pause")
             self._changed.notify_all()
