@@ -33,7 +33,11 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
         "test_before_the_copy.py::test_dump_is_staged_inside_the_source",
     ),
     "G-06": ("test_before_the_copy.py::test_source_is_another_server",),
-    "G-07": ("test_before_the_copy.py::test_copy_has_a_way_in",),
+    "G-07": (
+        "test_before_the_copy.py::test_copy_has_a_way_in",
+        "test_before_the_copy.py::test_copy_is_opened_while_b4_waits",
+        "test_before_the_copy.py::test_copy_is_opened_between_scenarios",
+    ),
     "G-08": (
         "test_copy.py::test_restore_is_not_whole",
         "test_copy.py::test_grant_to_a_role_that_the_pack_does_not_name",
@@ -67,7 +71,10 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
         "test_scenarios.py::test_somebody_uses_the_subjects_role",
     ),
     "G-21": ("test_closing.py::test_source_restarts_during_the_scenarios",),
-    "G-22": ("test_scenarios.py::test_subject_prints_its_password",),
+    "G-22": (
+        "test_scenarios.py::test_subject_prints_its_password",
+        "test_scenarios.py::test_subject_hides_its_password",
+    ),
     "G-23": ("test_closing.py::test_secret_in_an_artefact",),
     "G-24": (
         "test_closing.py::test_neighbour_is_replaced_before_the_teardown",
@@ -95,6 +102,10 @@ DOCKER: dict[str, tuple[str, ...]] = {
         "../docker/test_gates.py::test_a_published_port",
         "../docker/test_gates.py::test_a_network_that_is_not_internal",
         "../docker/test_gates.py::test_a_second_network",
+        "../docker/test_gates.py::test_ways_that_are_opened_at_b4",
+        "../docker/test_gates.py::test_a_visit_at_b4",
+        "../docker/test_gates.py::test_a_visit_between_scenarios",
+        "../docker/test_gates.py::test_a_container_that_shares_the_copys_network",
     ),
     "G-08": ("test_on_docker.py::test_restore_is_not_whole",),
     "G-09": ("test_on_docker.py::test_privileges_drifted_in_the_copy",),
@@ -110,9 +121,15 @@ DOCKER: dict[str, tuple[str, ...]] = {
     "G-19": ("test_on_docker.py::test_subject_leaves_the_sql_surface",),
     "G-20": ("test_on_docker.py::test_somebody_uses_the_subjects_role",),
     "G-21": ("../docker/test_gates.py::test_production_restarted",),
-    "G-22": ("test_on_docker.py::test_subject_prints_its_password",),
+    "G-22": (
+        "test_on_docker.py::test_subject_prints_its_password",
+        "test_on_docker.py::test_subject_hides_its_password",
+    ),
     "G-23": ("test_on_docker.py::test_secret_in_an_artefact",),
-    "G-24": ("test_on_docker.py::test_protected_container_restarts_before_the_teardown",),
+    "G-24": (
+        "test_on_docker.py::test_protected_container_restarts_before_the_teardown",
+        "../docker/test_gates.py::test_a_protected_volume_made_again",
+    ),
     "G-25": ("test_on_docker.py::test_production_restarts_before_the_teardown",),
     "N-1": ("../docker/test_gates.py::test_objects_replaced_under_their_names",),
     "N-2": ("../docker/test_gates.py::test_objects_replaced_under_their_names",),
