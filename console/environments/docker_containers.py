@@ -32,7 +32,7 @@ from console.environments.docker_names import (
 )
 from console.environments.docker_objects import DockerObjects, EngineUnreachable
 from console.errors import StepFailed
-from console.gates.checks_copy import docker_ways_in
+from console.gates.checks_copy import NOBODY_KNOWS, docker_ways_in
 from console.gates.sentences import said
 from console.model.config import EnvironmentConfig
 from console.model.isolation_facts import DockerIsolation, Isolation
@@ -231,6 +231,7 @@ class DockerContainers:
     def require_isolated(self, found: Isolation) -> None:
         """Raise StepFailed (G-07) when there is a way in or out now."""
         assert isinstance(found.docker, DockerIsolation)
-        ways = said(docker_ways_in(found.docker)) or found.docker.unwatched
+        unwatched = found.docker.unwatched
+        ways = said(docker_ways_in(found.docker)) or (unwatched and f"{NOBODY_KNOWS}: {unwatched}")
         if ways:
             raise StepFailed(ways, cause="environment", gate="G-07")

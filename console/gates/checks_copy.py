@@ -35,8 +35,11 @@ def nothing_is_published(facts: Facts) -> str | None:
         one.docker.unwatched for one in isolations if one.docker is not None and one.docker.unwatched
     ]
     if unwatched:
-        raise Unsettled(f"nobody knows who came to the copy's network in between: {unwatched[0]}")
+        raise Unsettled(f"{NOBODY_KNOWS}: {unwatched[0]}")
     return None
+
+
+NOBODY_KNOWS = "nobody knows who came to the copy's network in between"
 
 
 _WHEN = {
