@@ -23,6 +23,9 @@ _CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 512
 MOST_TAKEN_BYTES = 256 << 20
 MOST_TAKEN_ENTRIES = 200_000
+LONGEST_NAME_BYTES = 3000
+"""An engine leaves out, without a word, what is longer than PATH_MAX (4096) below a folder of its own; the name of
+what such a thing lies in is at most 255 bytes shorter, and shows."""
 TOO_MUCH = "in all)"
 """How an entry ends that was not taken because of a limit."""
 _NAME_CHARS = 200
@@ -137,6 +140,12 @@ def unpacked(
             names.write(
                 _raw(member.name) + b"\n" + (_raw(member.linkname) + b"\n" if member.linkname else b"")
             )
+        if len(_raw(member.name)) > LONGEST_NAME_BYTES:
+            raise StepFailed(
+                f"the subject's path {_shown(member)} is longer than {LONGEST_NAME_BYTES} bytes: the engine gives out "
+                "nothing that lies too deep, and does not say so",
+                cause="subject", gate=gate,
+            )  # fmt: skip
         target = _inside(into, member)
         if number >= most_entries:
             left_out.append(f"{_shown(member)} (more than {most_entries} files {TOO_MUCH}")
