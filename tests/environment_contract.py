@@ -83,6 +83,20 @@ class EnvironmentContract:
         """A name that is said to be free before the provisioning is taken by it."""
         assert set(made.names_before.values()) <= {False}
 
+    def test_the_engine_is_known_where_there_is_one(self, made: Made) -> None:
+        """A container engine is told by id, host, folder and address, the same at each asking; no engine by nothing."""
+        told = made.environment.engine_identity()
+        assert told == made.environment.engine_identity()
+        assert all(told.values())
+        assert told.keys() in (set(), {"id", "name", "root", "address"})
+        assert bool(told) == (made.environment.kind == "docker" and made.has_server)
+
+    def test_the_later_looks_find_what_the_first_did(self, made: Made) -> None:
+        """G-07 holds over a second look too, which has all that the first has."""
+        first, second = made.environment.isolation(), made.environment.isolation()
+        looks = {"isolation": first, "isolation.before": second, "isolation.after": second}
+        assert nothing_is_published(Facts(msgspec.to_builtins(looks))) is None
+
     def test_every_receipt_says_which_object(self, made: Made) -> None:
         """After the provisioning no receipt is without its object's identity."""
         assert made.ledger.opened

@@ -343,7 +343,7 @@ def passed() -> Story:
     rows = dict.fromkeys(TABLES, 0)
     for name in ROWS:
         rows = scenario(story, name, rows, verbs={"SELECT": 1, "INSERT": sum(ROWS[name].values())})
-    story.add(StepFinished(step="C-10", duration_ms=40))
+    story.add(StepFinished(step="C-10", duration_ms=40), GateJudged(gate="G-07", verdict="PASS"))
     step(story, "C-11", {
         "baseline": {"ran": list(ROWS), "expected": rows, "found": rows},
         "source.after": identity(), "scan.records": scan(5),

@@ -37,6 +37,7 @@ def main(options: argparse.Namespace) -> int:
                     "title": gate.title,
                     "cause": gate.cause,
                     "each_scenario": gate.each_scenario,
+                    "again": gate.again,
                     "closing": gate.closing,
                     "rests_on": list(gate.rests_on),
                     "remedy": gate.remedy,

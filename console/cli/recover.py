@@ -6,12 +6,14 @@ import argparse
 import os
 import stat
 import sys
+from pathlib import Path
 
 from console.cli.asking import asked, registry_of
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
 from console.evidence.seal import is_sealed
+from console.model.event import RunEnded
 from console.model.run_state import RunState
 from console.model.text import visible
 from console.runs import JOURNAL_FILE, ORDER_FILE, RunFolder, find_run, list_runs
@@ -61,13 +63,33 @@ def main(options: argparse.Namespace) -> int:
             sys.stderr.write(f"drydock: {visible(what)}\n")
             codes.append(EXIT_UNCLEAN)
             continue
-        sys.stderr.write(f"drydock: {found.run} was finished with exit code {codes[-1]}\n")
+        told = f"{found.run} was finished with exit code {codes[-1]}{_change_of_end(found, runs)}"
+        sys.stderr.write(f"drydock: {visible(told)}\n")
     if codes == [0]:
         what = (
             f"{options.run} left nothing" if options.run else f"no run of yours in {runs} has left anything"
         )
         sys.stderr.write(f"drydock: {visible(what)}: there is nothing to recover\n")
     return max(codes)
+
+
+def _change_of_end(found: RunFolder, runs: Path) -> str:
+    again = find_run(runs, found.run, tolerant=True)
+    return "" if found.broken or again.broken else change_of_end(found.state.ended, again.state.ended)
+
+
+def change_of_end(before: RunEnded | None, after: RunEnded | None) -> str:
+    """Return in a clause what became of an earlier end; "" for a run that had none."""
+    if before is None or after is None:
+        return ""
+    if (before.verdict, before.closure) == (after.verdict, after.closure):
+        return f": {after.verdict}, {after.closure} as before"
+    why = ""
+    if before.verdict != after.verdict:
+        why = f"; the earlier verdict was for: {before.reason or ', '.join(before.residue)}"
+    return (
+        f": it had ended {before.verdict}, {before.closure} and is {after.verdict}, {after.closure} now{why}"
+    )
 
 
 def _is_clean(found: RunFolder) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from console.engine.decide import stops
+from console.engine.decide import asked_again, stops
 from console.errors import Cause
 from console.model.gate import GateVerdict
 from console.model.plan import Plan
@@ -128,6 +128,8 @@ def _unproven(plan: Plan, state: RunState) -> list[str]:
         verdict = judged.verdict if judged else GateVerdict.NOT_REACHED
         if gate.id not in plan.not_applicable and verdict != GateVerdict.PASS:
             found.append(f"{gate.id} {verdict}")
+        elif gate.again and gate.id not in plan.not_applicable and not asked_again(state, gate):
+            found.append(f"{gate.id} in {gate.again} {GateVerdict.NOT_REACHED}")
     for scenario in plan.scenarios:
         if scenario not in state.scenarios:
             found.append(f"{scenario} {GateVerdict.NOT_REACHED}")

@@ -11,6 +11,7 @@ import msgspec
 from psycopg import sql
 
 from console.engine.dump_copying import contents, copy_dump_file, require_extensions, with_moved_sequences
+from console.engine.isolating import keep_isolation
 from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
 from console.engine.sampling import (
@@ -196,10 +197,7 @@ def provision(run: Rehearsal) -> None:
     if before is not None and before["system_identifier"] == created:
         reason = f"the copy has the source's own system_identifier {created}; nothing may be written"
         raise StepFailed(reason, cause="environment", gate="G-10")
-    asked = {"embedded": "SHOW; lstat; /proc", "docker": "docker inspect; probes from inside"}[
-        environment.kind
-    ]
-    run.recorder.fact("isolation", environment.isolation(), source=asked)
+    keep_isolation(run, "isolation")
 
 
 def _whole_contents(run: Rehearsal) -> str:

@@ -140,15 +140,23 @@ def _next_of_step(plan: Plan, state: RunState, step: Step) -> Action | None:
         if action is not None:
             return action
     for gate in plan.gates_of(step):
-        if not _asked(state, gate, step):
+        if not _asked(state, gate):
+            return AskGate(gate=gate)
+    for gate in plan.gates_again(step):
+        if not asked_again(state, gate):
             return AskGate(gate=gate)
     return None
 
 
-def _asked(state: RunState, gate: Gate, step: Step) -> bool:
+def _asked(state: RunState, gate: Gate) -> bool:
     """A gate asked after scenarios is asked once more at its own step."""
     judged = state.gates.get(gate.id)
     return judged is not None and not judged.scenario
+
+
+def asked_again(state: RunState, gate: Gate) -> bool:
+    """Tell whether a gate that is asked at two steps was asked at both."""
+    return state.times_asked.get(gate.id, 0) > 1
 
 
 def _next_of_scenarios(plan: Plan, state: RunState, step: Step) -> Action | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from console.environments.docker_objects import DockerObjects
 
 DOCKER_KINDS = ("container", "volume", "network")
+ENGINE_NOTE = "docker_engine"
+"""The note of C-01 that says which engine the copy's endpoint led to."""
 _RETRY_S = 1.0
 
 
@@ -88,6 +90,7 @@ class DockerRemover:
         nonce = str(self._recorder.state.notes.get(MARK_NOTE, ""))
         if not nonce:
             raise StepFailed("the journal does not say the run's nonce", cause="drydock")
+        engine = self._known_engine()
         run = self._recorder.state.run
         above = Path(environment.work_folder) if environment.work_folder else default_work_folder()
         deadline = time.monotonic() + limits.engine_patience_s
@@ -96,13 +99,23 @@ class DockerRemover:
                 return self._closing.enter_context(
                     opened(
                         endpoint_of(environment), folder=above / f"drydock-{run}-{nonce}-end", run=run,
-                        nonce=nonce, receipts=self._recorder,
+                        nonce=nonce, receipts=self._recorder, engine=engine,
                     )
                 )  # fmt: skip
             except EngineUnreachable:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_RETRY_S)
+
+    def _known_engine(self) -> dict[str, str] | None:
+        """Return which engine the run began on; None for one that never came to know it, and made nothing there."""
+        state = self._recorder.state
+        engine = state.notes.get(ENGINE_NOTE)
+        if isinstance(engine, dict):
+            return {str(key): str(value) for key, value in engine.items()}
+        if any(receipt.kind in DOCKER_KINDS for receipt in state.receipts.values()):
+            raise StepFailed("the journal does not say which docker engine the run began on", cause="drydock")
+        return None
 
     def _config(self) -> dict[str, Any]:
         created = self._recorder.state.created

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from console.engine.rehearsal import Rehearsal
+from console.errors import StepFailed
 from console.evidence.storage import exists_kept
 from console.model.event import SecretRedacted
+from console.model.text import one_line
 
 MOST_KEPT_BYTES = 64 << 20
+MOST_ENTRIES = 200_000
+_NAME_CHARS = 200
 _PIECE_BYTES = 256 << 10
 _LINE_BYTES = 1 << 20
 _CUT = "\n[drydock: the rest was not kept: the file is larger than {limit} bytes]\n"
@@ -44,18 +49,54 @@ def gather_logs(run: Rehearsal) -> list[str]:
 
 
 def written_by_the_subject(run: Rehearsal) -> list[Path]:
-    """Return every regular file below the harness's folder that is not what the engine put there."""
+    """Return every regular file below the harness's folder that is not what the engine put there.
+
+    And one file of ours with the names of all that lies there, and what links lead to: a name can hold a secret.
+    Raises StepFailed (subject, G-22) for what cannot be searched, and for more entries than are.
+    """
     home = run.places.work / "harness"
-    ours = {home / name for name in ("interpreter", "pack", "subject", "socket", "harness.pyz")}
     found: list[Path] = []
-    for root, folders, files in os.walk(home):
-        folders[:] = [name for name in folders if Path(root, name) not in ours]
-        found += [path for name in files if (path := Path(root, name)) not in ours and _is_regular(path)]
-    return sorted(found)
+    listing = run.places.scratch / "names-and-links"
+    listing.parent.mkdir(mode=0o700, exist_ok=True)
+    with listing.open("wb") as named:
+        for path, link in _entries(home):
+            named.write(os.fsencode(path.relative_to(home)) + b"\n")
+            if link is None:
+                found.append(path)
+            else:
+                named.write(link + b"\n")
+    return [*sorted(found), listing] if listing.stat().st_size else []
 
 
-def _is_regular(path: Path) -> bool:
-    return stat.S_ISREG(path.lstat().st_mode)
+def _entries(home: Path) -> Iterator[tuple[Path, bytes | None]]:
+    """Yield what the subject could write: a regular file with None, all else with what a link leads to, or nothing."""
+    ours = {home / name for name in ("interpreter", "pack", "subject", "socket", "harness.pyz")}
+    waiting, count = [home] if home.is_dir() else [], 0
+    while waiting:
+        folder = waiting.pop()
+        try:
+            inside = [Path(entry.path) for entry in os.scandir(folder)]
+            for path in inside:
+                if path in ours:
+                    continue
+                mode = path.lstat().st_mode
+                if stat.S_ISDIR(mode):
+                    waiting.append(path)
+                yield path, None if stat.S_ISREG(mode) else _leads_to(path, mode)
+        except OSError as wrong:
+            shown = one_line(str(folder.relative_to(home)), limit_chars=_NAME_CHARS)
+            raise _unsearched(f"{shown} cannot be searched for secrets: {wrong.strerror}") from wrong
+        count += len(inside)
+        if count > MOST_ENTRIES:
+            raise _unsearched(f"there are more than {MOST_ENTRIES} files and folders to search for secrets")
+
+
+def _leads_to(path: Path, mode: int) -> bytes:
+    return os.fsencode(path.readlink()) if stat.S_ISLNK(mode) else b""
+
+
+def _unsearched(what: str) -> StepFailed:
+    return StepFailed(f"of what the subject wrote, {what}", cause="subject", gate="G-22")
 
 
 def _keep(run: Rehearsal, source: Path, target: Path, origin: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.engine.docker_removal import ENGINE_NOTE
 from console.engine.protecting import PROTECTED_BY, look_at_protected
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.sampling import learn_mask_key
@@ -51,6 +52,9 @@ def check_beforehand(run: Rehearsal) -> None:
         for path in (run.places.work, run.places.demo, run.places.secrets)
     }
     names |= run.the_environment().taken_names()
+    engine = run.the_environment().engine_identity()
+    if engine:
+        run.recorder.note(ENGINE_NOTE, engine)
     run.recorder.fact("names", Names(exists=names), source="each exact name, looked up")
     _require(run, "G-02")
     _make_work_folder(run)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console.engine.docker_removal import ENGINE_NOTE
 from console.engine.rehearsal import Rehearsal
 from console.errors import StepFailed
 from console.model.facts import Protected, ProtectedObject
@@ -67,11 +68,14 @@ def _look_at_objects(run: Rehearsal) -> dict[str, ProtectedObject | None]:
     found: dict[str, ProtectedObject | None] = {f"{kind} {name}": None for kind, name in wanted}
     if not wanted:
         return found
+    from console.environments.docker_endpoint import endpoint_of
     from console.environments.docker_objects import opened
 
+    own = endpoint_of(run.config.environment) if run.config.environment.kind == "docker" else None
     for number, endpoint in enumerate(_endpoints(run)):
         folder = run.places.work.with_name(f"{run.places.work.name}-look{number}")
-        with opened(endpoint, folder=folder, receipts=run.recorder) as objects:
+        known = run.recorder.state.notes.get(ENGINE_NOTE) if endpoint == own else None
+        with opened(endpoint, folder=folder, receipts=run.recorder, engine=known) as objects:
             for kind, name in wanted:
                 found[f"{kind} {name}"] = found[f"{kind} {name}"] or _look(objects, kind, name)
     return found
@@ -95,12 +99,26 @@ def _look(objects: DockerObjects, kind: Kind, name: str) -> ProtectedObject | No
         return None
     if kind != "container":
         details = {key: json.dumps(found.get(key), sort_keys=True) for key in ("Driver", "Options", "Labels")}
+        if kind == "volume":
+            details |= _making_of(objects, found)
         return ProtectedObject(id=objects.identity(kind, found), started_at="", details=details)
     state = found["State"]
     return ProtectedObject(
         id=str(found["Id"]), started_at=str(state["StartedAt"]) if state["Running"] else "",
         details=_details(found),
     )  # fmt: skip
+
+
+def _making_of(objects: DockerObjects, found: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a volume that was removed and made again has not: the containers that hold it, or when it was made.
+
+    An engine removes no volume that a container holds, running or not. One that nobody holds is told by its
+    CreatedAt alone; with holders that says too much, since engines before 23.0 move it with each file at its top.
+    """
+    holders = objects.holders(str(found["Name"]))
+    if holders:
+        return {"held by": " ".join(holders)}
+    return {"CreatedAt": str(found.get("CreatedAt", ""))}
 
 
 def _details(found: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import msgspec
 
+from console.engine.isolating import keep_isolation, require_isolated
 from console.engine.nested_witness import watch_nested_statements
 from console.engine.own_line import own_line
 from console.engine.rehearsal import Rehearsal
@@ -54,6 +55,7 @@ def prepare_scenarios(run: Rehearsal) -> None:
     connection.observer = lambda ran: run.observe("copy", ran)
     run.witnessing = Witnessing(connection=connection, closing=closing)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
+    require_isolated(run)
     run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
     read_log(run, "")
 
@@ -273,6 +275,7 @@ def end_scenarios(run: Rehearsal) -> None:
     assert environment.harness is not None and client is not None
     environment.harness.end()
     survivors = _end_survivors(run)
+    keep_isolation(run, "isolation.after")
     drain(run, finish=True)
     read_log(run, "")
     pids = {line.pid for line in witnessing.lines if line.kind == "connection"}

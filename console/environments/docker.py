@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import psycopg
@@ -20,7 +20,7 @@ from console.environments.cluster import PORT, SUPERUSER, folder_identity
 from console.environments.docker_client import DockerClient
 from console.environments.docker_containers import DockerContainers
 from console.environments.docker_endpoint import Endpoint
-from console.environments.docker_files import Placed, packed, unpacked
+from console.environments.docker_files import TOO_MUCH, Placed, packed, unpacked
 from console.environments.docker_harness import HarnessContainer
 from console.environments.docker_isolation import isolation, reached, targets
 from console.environments.docker_mirror import Mirror, MirroredLog, MirroredTrace, fetch_quietly
@@ -28,7 +28,6 @@ from console.environments.docker_names import (
     HARNESS_UID,
     OWN,
     PLACE,
-    SCRATCH,
     SERVER_LOG,
     TRACE,
     DockerNames,
@@ -37,6 +36,7 @@ from console.environments.docker_names import (
 from console.environments.docker_objects import DockerObjects, opened
 from console.environments.docker_place import contents, venv
 from console.environments.docker_relay import Relay
+from console.environments.docker_watch import NetworkWatch
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
 from console.environments.owner import make_folder
 from console.environments.process import Finished
@@ -79,6 +79,8 @@ class DockerEnvironment:
         self._python: dict[str, Any] = {}
         self._reached: dict[str, bool] = {}
         self._mirrors: list[Mirror] = []
+        self._watch: NetworkWatch | None = None
+        self._engine: dict[str, str] | None = None
         self.names: DockerNames = names_of(config, run=run, nonce=nonce)
         self.harness: HarnessContainer | None = None
         self.engine_pids: set[int] = set()
@@ -91,10 +93,15 @@ class DockerEnvironment:
             self._objects = self._closing.enter_context(
                 opened(
                     self._endpoint, folder=self._folder.with_name(f"{self._folder.name}-ssh"), run=self._run,
-                    nonce=self._nonce, receipts=self._receipts,
+                    nonce=self._nonce, receipts=self._receipts, engine=self._engine,
                 )
             )  # fmt: skip
+            self._engine = self._engine or self._objects.engine()
         return self._objects
+
+    def engine_identity(self) -> dict[str, str]:
+        """Return which engine the copy is on."""
+        return self._engine or self.objects.engine()
 
     @property
     def containers(self) -> DockerContainers:
@@ -156,8 +163,9 @@ class DockerEnvironment:
     def _start_harness_container(self) -> None:
         given, identity = self.containers.start_harness(self._python["executable"])
         self.harness = HarnessContainer(
-            given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log"
-        )
+            given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log",
+            lost=self._stands_still,
+        )  # fmt: skip
         asked = targets(
             self.objects,
             own=self.containers.ids.values(),
@@ -186,9 +194,18 @@ class DockerEnvironment:
 
     def isolation(self) -> Isolation:
         """Return what the engine says of network and containers now, and what was reached from inside."""
+        containers = self.containers
+        if self._watch is None:
+            self._watch = NetworkWatch(
+                self.objects, carrier=containers.ids[self.names.carrier],
+                touch=lambda: b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}")),
+                needed=(containers.ids[self.names.database], containers.ids[self.names.relay]),
+                stands_still=self.relay.drop_all,
+            )  # fmt: skip
+            self._closing.callback(self._watch.close)
         found = isolation(
-            self.objects, network=self.containers.network_id,
-            containers={name: self.containers.ids[name] for name in self.containers.ids}, reached=self._reached,
+            self.objects, network=containers.network_id, containers=dict(containers.ids), reached=self._reached,
+            moves=self._watch.moves(network=containers.network_id, made=containers.ever_made),
         )  # fmt: skip
         return Isolation(docker=found)
 
@@ -246,6 +263,17 @@ class DockerEnvironment:
             return gone.reason
         return ""
 
+    def _stands_still(self) -> str:
+        """Return what `lost` does, or that the harness's own container is paused or was killed from outside."""
+        lost, name = self.lost(), self.names.harness
+        if lost:
+            return lost
+        if self.objects.is_paused(self.containers.ids[name]):
+            return f"container {name} is paused"
+        if self._watch is not None and self._watch.was_killed(self.containers.ids[name]):
+            return f"somebody had container {name} killed or stopped by the engine"
+        return ""
+
     def server_log(self) -> MirroredLog:
         """Return the server witness, mirrored from the container's jsonlog."""
         local = self._folder / "copy" / "data" / "log" / "server.json"
@@ -293,7 +321,7 @@ class DockerEnvironment:
         self.containers.put(OWN, packed(own))
         home = self._folder / "harness"
         for name in ("harness.pyz", "pack", "subject"):
-            left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home)
+            left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home, gate="G-13")
             if left_out:
                 raise StepFailed(
                     f"{left_out[0]} in the harness's place is no file", cause="environment", gate="G-13"
@@ -320,10 +348,15 @@ class DockerEnvironment:
         }  # fmt: skip
 
     def close_harness_way(self, place: HarnessPlace) -> None:
-        """Bring here what the subject wrote; the ended container has no way to anything."""
-        del place
-        left_out = unpacked(self.containers.archive(SCRATCH), self._folder / "harness")
-        too_much = [name for name in left_out if name.endswith("in all)")]
+        """Bring here what the subject wrote but the trace, which is mirrored; the ended container has no way out."""
+        for mirror in self._mirrors:
+            fetch_quietly(mirror)
+        home = self._folder / "harness"
+        trace = str(PurePosixPath(TRACE).relative_to(PurePosixPath(OWN).parent))
+        mirrored = {trace: place.trace.stat().st_size} if place.trace.exists() else {}
+        with (home / "names-and-links").open("wb") as names:
+            left_out = unpacked(self.containers.archive(OWN), home, gate="G-22", names=names, spared=mirrored)
+        too_much = [name for name in left_out if name.endswith(TOO_MUCH)]
         if too_much:
             raise StepFailed(
                 f"the subject's file {too_much[0]} was not searched for secrets", cause="subject", gate="G-22"
@@ -345,7 +378,7 @@ class DockerEnvironment:
         if self.harness is not None:
             self.harness.end()
         self._closing.close()
-        self._objects = self._containers = None
+        self._objects = self._containers = self._watch = None
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from console.environments.docker_names import (
 )
 from console.environments.docker_objects import DockerObjects, EngineUnreachable
 from console.errors import StepFailed
-from console.gates.checks_copy import docker_ways_in
+from console.gates.checks_copy import NOBODY_KNOWS, docker_ways_in
 from console.gates.sentences import said
 from console.model.config import EnvironmentConfig
 from console.model.isolation_facts import DockerIsolation, Isolation
@@ -60,7 +60,7 @@ _STILL_RUNS = -1
 
 
 class DockerContainers:
-    """The containers of one run; `ids` by name, once made."""
+    """The containers of one run; `ids` by name, once made, and `ever_made` by id, also those that are gone again."""
 
     cluster = CLUSTER
 
@@ -69,6 +69,7 @@ class DockerContainers:
         self._config = config
         self._names = names
         self.ids: dict[str, str] = {}
+        self.ever_made: dict[str, str] = {}
         self.network_id = ""
         self._images: dict[str, dict[str, Any]] = {}
 
@@ -118,6 +119,7 @@ class DockerContainers:
         )
         words = {"entrypoint": [], "healthcheck": {"test": ["NONE"]}, **words}
         self.ids[name] = self._objects.make_container(name, str(found["Id"]), host_config=host, **words)
+        self.ever_made[self.ids[name]] = name
         return self.ids[name]
 
     def start_relay(self) -> Any:
@@ -202,7 +204,7 @@ class DockerContainers:
                     yield given.read()
 
     def require_running(self, name: str) -> None:
-        """Raise StepFailed (environment) when a container of ours is gone, another one or has ended."""
+        """Raise StepFailed (environment) when a container of ours is gone, has ended or is paused."""
         found = self._objects.look("container", self.ids[name])
         if found is None:
             raise StepFailed(f"container {name} is gone", cause="environment")
@@ -210,6 +212,11 @@ class DockerContainers:
             words = self.last_words(name)
             raise StepFailed(
                 f"container {name} ended with {found['State']['ExitCode']}{': ' if words else ''}{words}",
+                cause="environment",
+            )
+        if found["State"].get("Paused"):
+            raise StepFailed(
+                f"container {name} is paused, so nothing in it answers: find out who paused it, then start a new run",
                 cause="environment",
             )
 
@@ -224,6 +231,7 @@ class DockerContainers:
     def require_isolated(self, found: Isolation) -> None:
         """Raise StepFailed (G-07) when there is a way in or out now."""
         assert isinstance(found.docker, DockerIsolation)
-        ways = said(docker_ways_in(found.docker))
+        unwatched = found.docker.unwatched
+        ways = said(docker_ways_in(found.docker)) or (unwatched and f"{NOBODY_KNOWS}: {unwatched}")
         if ways:
             raise StepFailed(ways, cause="environment", gate="G-07")

@@ -6,19 +6,30 @@ its folder.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from console.errors import StepFailed
+from console.model.text import one_line
 
 _CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 512
 MOST_TAKEN_BYTES = 256 << 20
+MOST_TAKEN_ENTRIES = 200_000
+LONGEST_NAME_BYTES = 3000
+"""An engine leaves out, without a word, what is longer than PATH_MAX (4096) below a folder of its own; the name of
+what such a thing lies in is at most 255 bytes shorter, and shows."""
+TOO_MUCH = "in all)"
+"""How an entry ends that was not taken because of a limit."""
+_NAME_CHARS = 200
+_MOST_PADDING_PIECES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +94,20 @@ class _Pieces(io.RawIOBase):
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = b""
+        self._tail = b""
+
+    def ends_as_an_archive(self) -> bool:
+        """Read what is left after the last entry, and tell whether it is the end of an archive: two blocks of zeros."""
+        for _ in range(_MOST_PADDING_PIECES):
+            if not self._more():
+                return self._tail == bytes(2 * _BLOCK_BYTES)
+        return False
+
+    def _more(self) -> bytes:
+        """Return what comes next, empty at the end."""
+        piece = next((one for one in self._pieces if one), b"")
+        self._tail = (self._tail + piece[-2 * _BLOCK_BYTES :])[-2 * _BLOCK_BYTES :]
+        return piece
 
     def readable(self) -> bool:
         """Return True."""
@@ -90,39 +115,88 @@ class _Pieces(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill the buffer with what comes next."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
+        self._rest = self._rest or self._more()
         part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(part)] = part
         return len(part)
 
 
-def unpacked(pieces: Iterator[bytes], into: Path, *, most_bytes: int = MOST_TAKEN_BYTES) -> list[str]:
+def unpacked(
+    pieces: Iterator[bytes], into: Path, *, gate: str, most_bytes: int = MOST_TAKEN_BYTES,
+    most_entries: int = MOST_TAKEN_ENTRIES, names: BinaryIO | None = None, spared: Mapping[str, int] | None = None,
+) -> list[str]:  # fmt: skip
     """Write the regular files of a tar stream below `into`; return what was left out, by name.
 
-    A link, a special file and a name that leads elsewhere are left out. What goes over the limit ends it: nothing
-    more is read, since a sparse file of the subject's would go on for days.
+    A link, a special file and a name that leads elsewhere are left out; `names` gets the name of each entry and what a
+    link leads to, a line each. What goes over a limit ends it: nothing more is read, since a sparse file of the
+    subject's would go on for days. `spared` files, known from elsewhere, are left there up to so many bytes. A path
+    that this machine cannot have raises StepFailed (subject) at the gate.
     """
     left_out: list[str] = []
     taken_bytes = 0
     into.mkdir(mode=0o700, exist_ok=True)
-    with tarfile.open(fileobj=io.BufferedReader(_Pieces(pieces), 1 << 16), mode="r|") as archive:
-        for member in archive:
-            target = _inside(into, member)
-            if target is None or not (member.isreg() or member.isdir()):
-                left_out.append(member.name)
-            elif member.isdir():
-                target.mkdir(mode=0o700, parents=True, exist_ok=True)
-            elif taken_bytes + member.size > most_bytes:
-                left_out.append(f"{member.name} (more than {most_bytes} bytes in all)")
-                break
-            else:
-                taken_bytes += member.size
-                _write(archive, member, target)
+    for number, (archive, member) in enumerate(_members(pieces)):
+        if names is not None:
+            names.write(
+                _raw(member.name) + b"\n" + (_raw(member.linkname) + b"\n" if member.linkname else b"")
+            )
+        if len(_raw(member.name)) > LONGEST_NAME_BYTES:
+            raise StepFailed(
+                f"the subject's path {_shown(member)} is longer than {LONGEST_NAME_BYTES} bytes: the engine gives out "
+                "nothing that lies too deep, and does not say so",
+                cause="subject", gate=gate,
+            )  # fmt: skip
+        target = _inside(into, member)
+        if number >= most_entries:
+            left_out.append(f"{_shown(member)} (more than {most_entries} files {TOO_MUCH}")
+            break
+        if target is None or not (member.isreg() or member.isdir()):
+            left_out.append(member.name)
+        elif member.isreg() and member.size <= (spared or {}).get(member.name, -1):
+            continue
+        elif member.isreg() and taken_bytes + member.size > most_bytes:
+            left_out.append(f"{_shown(member)} (more than {most_bytes} bytes {TOO_MUCH}")
+            break
+        else:
+            taken_bytes += member.size
+            _take(archive, member, target, gate)
     return left_out
+
+
+def _members(pieces: Iterator[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """A stream that was cut between two entries ends like an ordinary end, but for the archive's own last blocks."""
+    source = _Pieces(pieces)
+    try:
+        with tarfile.open(fileobj=io.BufferedReader(source, 1 << 16), mode="r|") as archive:
+            for member in archive:
+                yield archive, member
+    except tarfile.TarError as wrong:
+        raise StepFailed(f"the docker engine gave files out broken: {wrong}", cause="environment") from wrong
+    if not source.ends_as_an_archive():
+        raise StepFailed("the docker engine gave files out broken: the end is missing", cause="environment")
+
+
+def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, gate: str) -> None:
+    try:
+        if member.isdir():
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            _write(archive, member, target)
+    except OSError as wrong:
+        if wrong.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        raise StepFailed(
+            f"the subject's file {_shown(member)} cannot be had on this machine: {wrong.strerror}", cause="subject",
+            gate=gate,
+        ) from wrong  # fmt: skip
+
+
+def _shown(member: tarfile.TarInfo) -> str:
+    return one_line(member.name, limit_chars=_NAME_CHARS)
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _inside(into: Path, member: tarfile.TarInfo) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ _END_PATIENCE_S = 5.0
 class HarnessContainer(HarnessTalk):
     """A started container that waits for its probe, then for its program."""
 
-    def __init__(self, given: Any, *, objects: DockerObjects, identity: str, log: Path) -> None:
+    def __init__(
+        self, given: Any, *, objects: DockerObjects, identity: str, log: Path, lost: Callable[[], str]
+    ) -> None:
+        """`lost` says what of the environment is gone or stands still, "" for nothing."""
         super().__init__()
+        self._lost = lost
         self._objects = objects
         self._identity = identity
         self._said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -51,7 +56,10 @@ class HarnessContainer(HarnessTalk):
 
     def become(self, argv: list[str]) -> None:
         """Let the container's process run the harness."""
-        self._write(json.dumps(argv).encode() + b"\n")
+        try:
+            self._write(json.dumps(argv).encode() + b"\n")
+        except OSError as wrong:
+            raise self._ended("before it became the harness") from wrong
 
     def end(self) -> None:
         """End the harness: asked first, then the container is killed."""
@@ -90,12 +98,22 @@ class HarnessContainer(HarnessTalk):
             return None
         return int(found["State"]["ExitCode"])
 
+    def _silent(self, timeout_s: float) -> StepFailed:
+        """A container that somebody paused, this one or the copy's, is silent without the subject's doing."""
+        lost = self._lost()
+        if lost:
+            return StepFailed(f"the harness said nothing for {timeout_s:.0f} s: {lost}", cause="environment")
+        return super()._silent(timeout_s)
+
     def _ended(self, when: str) -> StepFailed:
-        """A stream that ends while the container runs, or an engine that is gone, is not the subject's doing."""
+        """A stream that ends while the container runs, or one that somebody else ended, is not the subject's doing."""
         try:
             code = self._exit_code()
+            lost = self._lost()
         except StepFailed as gone:
             return gone
         if code is None:
             return StepFailed(f"the way to the harness's container ended {when}", cause="environment")
+        if lost:
+            return StepFailed(f"the harness ended {when}: {lost}", cause="environment")
         return super()._ended(when)

@@ -10,7 +10,7 @@ from typing import Any
 
 from console.environments.docker_objects import DockerObjects, name_of
 from console.errors import StepFailed
-from console.model.isolation_facts import DockerContainer, DockerIsolation
+from console.model.isolation_facts import DockerContainer, DockerIsolation, NetworkMove
 
 PORTS = (5432, 22, 80, 443, 2375)
 PROBE_PATIENCE_S = 1.5
@@ -67,9 +67,10 @@ def reached(asked: Mapping[str, Any], told: Mapping[str, Any], *, database: str)
 
 
 def isolation(
-    objects: DockerObjects, *, network: str, containers: Mapping[str, str], reached: dict[str, bool]
-) -> DockerIsolation:
-    """Return what the engine says now of the network and of each container (name to id)."""
+    objects: DockerObjects, *, network: str, containers: Mapping[str, str], reached: dict[str, bool],
+    moves: tuple[tuple[NetworkMove, ...], str],
+) -> DockerIsolation:  # fmt: skip
+    """Return what the engine says now of the network, of who is in it, and of each container (name to id)."""
     found = objects.look("network", network)
     if found is None:
         raise StepFailed(f"network {network} is gone", cause="environment", gate="G-07")
@@ -81,9 +82,23 @@ def isolation(
                 f"container {name} is not the one that was made", cause="environment", gate="G-07"
             )
         told[name] = _container(inspected)
+    made = {identity: name for name, identity in containers.items()}
+    members = {str(key): str(one.get("Name") or key) for key, one in (found["Containers"] or {}).items()}
     return DockerIsolation(
-        network=str(found["Id"]), network_internal=bool(found["Internal"]), containers=told, reached=reached
-    )
+        network=str(found["Id"]), network_internal=bool(found["Internal"]), made=made, containers=told,
+        members=members | _sharers(objects, made), moves=moves[0], unwatched=moves[1], reached=reached,
+    )  # fmt: skip
+
+
+def _sharers(objects: DockerObjects, made: Mapping[str, str]) -> dict[str, str]:
+    """Return containers, running or not, that share the network of one of ours: they are in it without being listed."""
+    with objects.said("to list containers"):
+        listed = objects.client.containers(all=True)
+    return {
+        str(one["Id"]): str((one["Names"] or [one["Id"]])[0]).removeprefix("/")
+        for one in listed
+        if str(one["HostConfig"].get("NetworkMode", "")).removeprefix("container:") in made
+    }
 
 
 def _container(inspected: Mapping[str, Any]) -> DockerContainer:

@@ -22,6 +22,9 @@ from console.model.protocols import NoReceipts, Receipts
 from console.model.text import one_line
 
 Kind = Literal["container", "volume", "network"]
+ENGINE_KEYS = ("id", "name", "root")
+"""What tells one engine from another: machines that were cloned have one id, and one machine can have two engines."""
+
 KINDS: tuple[Kind, ...] = ("container", "volume", "network")
 RUN_LABEL, NONCE_LABEL, VOLUME_LABEL = "drydock.run", "drydock.nonce", "drydock.volume"
 REQUEST_PATIENCE_S = 60
@@ -52,6 +55,24 @@ class EngineUnreachable(StepFailed):
     def __init__(self, label: str, wrong: Exception) -> None:
         words = one_line(_system_words(wrong) or str(wrong), limit_chars=_WORDS_CHARS)
         super().__init__(f"the docker engine {label} does not answer: {words}", cause="environment")
+
+
+class AnotherEngine(StepFailed):
+    """Another engine answers at the address than the one that the run began on; nothing is done there."""
+
+    def __init__(self, label: str, *, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+        at = expected.get("address", label)
+        super().__init__(
+            f"another docker engine answers at {label} than the run began on: expected {_engine_words(expected)} "
+            f"(then at {at}), found {_engine_words(found)}; nothing was removed there, and what the run made is on the "
+            "first engine: let the endpoint lead there again, then drydock recover",
+            cause="environment",
+        )
+
+
+def _engine_words(engine: Mapping[str, str]) -> str:
+    told = {key: one_line(engine.get(key, ""), limit_chars=_WORDS_CHARS) or "nothing" for key in ENGINE_KEYS}
+    return f"id {told['id']} of host {told['name']} in {told['root']}"
 
 
 class DockerObjects:
@@ -86,6 +107,21 @@ class DockerObjects:
 
     # looking
 
+    def engine(self) -> dict[str, str]:
+        """Return which engine this is: its id, its host's name, its folder, and the address that led to it."""
+        with self.said("to say which engine it is"):
+            told = self.client.info()
+        found = {"id": str(told["ID"]), "name": str(told["Name"]), "root": str(told["DockerRootDir"])}
+        if not found["id"]:
+            raise StepFailed(f"the docker engine {self.label} does not say its id", cause="environment")
+        return {**found, "address": self.label}
+
+    def require_engine(self, expected: Mapping[str, str]) -> None:
+        """Raise AnotherEngine when this is not the engine that was recorded."""
+        found = self.engine()
+        if any(found[key] != expected.get(key) for key in ENGINE_KEYS):
+            raise AnotherEngine(self.label, expected=expected, found=found)
+
     def look(self, kind: Kind, name: str) -> dict[str, Any] | None:
         """Return the object of exactly this name or full id, None when there is none."""
         inspect = {"container": self.client.inspect_container, "volume": self.client.inspect_volume,
@@ -114,6 +150,21 @@ class DockerObjects:
             return True
         found = self.look(kind, name)
         return found is not None and identity in (None, self.identity(kind, found))
+
+    def is_paused(self, container: str) -> bool:
+        """Tell whether a container, by full id, runs and stands still."""
+        found = self.look("container", container)
+        return found is not None and bool(found["State"].get("Paused"))
+
+    def holders(self, volume: str) -> list[str]:
+        """Return the full ids of all containers, running or not, that have a volume of exactly this name, sorted."""
+        with self.said("to list containers"):
+            listed = self.client.containers(all=True)
+        return sorted(
+            str(one["Id"])
+            for one in listed
+            if any(it.get("Type") == "volume" and it.get("Name") == volume for it in one.get("Mounts") or ())
+        )
 
     def marked(self, kind: Kind) -> list[tuple[str, str]]:
         """Return name and identity of what carries the run's nonce, out of the whole list; nothing is done with it."""
@@ -235,9 +286,13 @@ def _labels_of(kind: Kind, found: Mapping[str, Any]) -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def opened(
-    endpoint: Endpoint, *, folder: Path, run: str = "", nonce: str = "", receipts: Receipts | None = None
-) -> Iterator[DockerObjects]:
-    """Open the engine for the length of the block. Raises StepFailed (environment) when it does not answer."""
+    endpoint: Endpoint, *, folder: Path, run: str = "", nonce: str = "", receipts: Receipts | None = None,
+    engine: Mapping[str, str] | None = None,
+) -> Iterator[DockerObjects]:  # fmt: skip
+    """Open the engine for the length of the block; `engine` is which it must be, None where nobody knows yet.
+
+    Raises EngineUnreachable when it does not answer, AnotherEngine when another one does (both StepFailed).
+    """
     with reached(endpoint, folder=folder, receipts=receipts) as (address, tls):
         try:
             client = docker.APIClient(
@@ -246,6 +301,9 @@ def opened(
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as wrong:
             raise EngineUnreachable(endpoint.address, wrong) from wrong
         try:
-            yield DockerObjects(client, label=endpoint.address, run=run, nonce=nonce, receipts=receipts)
+            objects = DockerObjects(client, label=endpoint.address, run=run, nonce=nonce, receipts=receipts)
+            if engine is not None:
+                objects.require_engine(engine)
+            yield objects
         finally:
             client.close()

@@ -60,6 +60,10 @@ class Relay:
         self._stream.close()
         self._listener.close()
 
+    def drop_all(self) -> None:
+        """End every connection on this side, whoever waits for an answer, and take no further one."""
+        self._end_all()
+
     def _taken(self, answers: queue.SimpleQueue[bytes | None], what: str) -> bytes:
         try:
             found = answers.get(timeout=_REPLY_PATIENCE_S)

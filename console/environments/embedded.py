@@ -91,6 +91,10 @@ class EmbeddedEnvironment:
         """Return nothing: the work folder holds it all."""
         return {}
 
+    def engine_identity(self) -> dict[str, str]:
+        """Return nothing: there is no container engine."""
+        return {}
+
     def made_up_users(self) -> dict[str, int | None]:
         """Return the users of cluster and harness."""
         return {"copy": self.uid, "harness": self.harness_uid}

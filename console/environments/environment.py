@@ -47,6 +47,9 @@ class Environment(Protocol):
     def taken_names(self) -> dict[str, bool]:
         """Return each exact name to be used beyond the work folder, as "kind name", and whether it exists."""
 
+    def engine_identity(self) -> dict[str, str]:
+        """Return which container engine this is; empty where there is none."""
+
     def made_up_users(self) -> dict[str, int | None]:
         """Return the users of this machine that were made up for the run, by what they are for."""
 

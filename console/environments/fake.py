@@ -90,6 +90,10 @@ class FakeEnvironment:
         """Return the one name that is used."""
         return {"container fake-copy": bool(self.system_identifier)}
 
+    def engine_identity(self) -> dict[str, str]:
+        """Return nothing: there is no container engine."""
+        return {}
+
     def made_up_users(self) -> dict[str, int | None]:
         """Return nobody."""
         return {}
@@ -107,7 +111,8 @@ class FakeEnvironment:
         alone = DockerContainer(port_bindings={}, ports={}, networks=("fake-network",))
         return Isolation(
             docker=DockerIsolation(
-                network="fake-network", network_internal=True, containers={"fake-copy": alone},
+                network="fake-network", network_internal=True, made={"f1": "fake-copy"},
+                containers={"fake-copy": alone}, members={"f1": "fake-copy"}, moves=(), unwatched="",
                 reached={"address 192.0.2.1": False},
             )
         )  # fmt: skip

@@ -150,7 +150,7 @@ class HarnessTalk(ABC):
             abort.raise_if_requested()
             meanwhile()
             if time.monotonic() > deadline:
-                raise StepFailed(f"the harness said nothing for {timeout_s:.0f} s", cause="subject")
+                raise self._silent(timeout_s)
             if len(self._received) > _LINE_LIMIT_BYTES:
                 raise StepFailed(f"the harness said more than {_LINE_LIMIT_BYTES} bytes", cause="subject")
             part = self._read(poll_s)
@@ -159,6 +159,9 @@ class HarnessTalk(ABC):
             self._received += part or b""
         line, _newline, self._received = self._received.partition(b"\n")
         return line
+
+    def _silent(self, timeout_s: float) -> StepFailed:
+        return StepFailed(f"the harness said nothing for {timeout_s:.0f} s", cause="subject")
 
     def _ended(self, when: str) -> StepFailed:
         code = self._exit_code()

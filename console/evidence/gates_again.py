@@ -120,6 +120,13 @@ def _against_pass(state: RunState) -> list[str]:
         found.append(
             f"the end is PASS and the copy was not the whole source, which {', '.join(own)} was not asked of"
         )
+    found += [
+        f"the end is PASS and {gate.id} was not asked again in {gate.again}"
+        for gate in PLAN_GATES.get(state.created.plan, ())
+        if gate.again
+        and gate.id not in state.created.not_applicable
+        and state.times_asked.get(gate.id, 0) < 2
+    ]
     for scenario in state.created.scenarios:
         end = state.scenarios.get(scenario.id)
         if end is None or end.verdict != "PASS":

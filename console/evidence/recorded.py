@@ -19,6 +19,8 @@ FACT_STEPS = {
     "source.reading": "C-03",
     "copy.created": "C-04",
     "isolation": "C-04",
+    "isolation.before": "C-10",
+    "isolation.after": "C-10",
     "copy.asked": "C-07",
     "site.after": "C-08",
     "contents.found": "C-09",

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from console.errors import Unsettled
 from console.gates.sentences import said, unequal, unlisted
 from console.model.catalogue import Inventory, Manifest, Table
 from console.model.facts import Identifier, Restore, RestoreError, SourceIdentity
@@ -18,9 +19,37 @@ from console.model.isolation_facts import DockerIsolation, EmbeddedIsolation, Is
 SOCKET_FOLDER_MODE = 0o700
 
 
+_LOOKS = (("isolation", ""), ("isolation.before", "effects.before"), ("isolation.after", "effects.after"))
+"""Each look at the isolation, and the fact that is never recorded without it."""
+
+
 def nothing_is_published(facts: Facts) -> str | None:
-    """There is no way in or out: no port bound or published, an internal network, or no TCP at all."""
-    isolation = facts.need("isolation", Isolation)
+    """There is no way in or out, at any look: no port bound or published, an internal network, or no TCP at all."""
+    looks = [name for name, beside in _LOOKS if not beside or facts.names(name) or facts.names(beside)]
+    isolations = [facts.need(name, Isolation) for name in looks]
+    for name, isolation in zip(looks, isolations, strict=True):
+        ways = _ways_in(isolation)
+        if ways:
+            return f"{ways}{_WHEN[name]}"
+    unwatched = [
+        one.docker.unwatched for one in isolations if one.docker is not None and one.docker.unwatched
+    ]
+    if unwatched:
+        raise Unsettled(f"{NOBODY_KNOWS}: {unwatched[0]}")
+    return None
+
+
+NOBODY_KNOWS = "nobody knows who came to the copy's network in between"
+
+
+_WHEN = {
+    "isolation": "",
+    "isolation.before": " (looked at before the first scenario)",
+    "isolation.after": " (looked at after the last scenario)",
+}
+
+
+def _ways_in(isolation: Isolation) -> str | None:
     match isolation:
         case Isolation(embedded=EmbeddedIsolation() as found, docker=None):
             return said(_embedded_ways_in(found))
@@ -69,8 +98,31 @@ def docker_ways_in(found: DockerIsolation) -> list[str]:
             for network in container.networks
             if network != found.network
         ]
+    phrases += _strangers(found)
     phrases += [f"{what} is reached from inside" for what, reached in found.reached.items() if reached]
     return phrases
+
+
+def _strangers(found: DockerIsolation) -> list[str]:
+    """Return one phrase for everybody who is or was in the network and is not the run's, and each way elsewhere."""
+    phrases = unlisted("container", found.made.values(), found.containers)
+    if not found.members:
+        phrases.append(f"nobody is in network {found.network}, not even the copy")
+    phrases += [
+        f"container {name} ({identity[:_SHORT_ID]}) is in network {found.network} and is not one of the run's"
+        for identity, name in found.members.items()
+        if found.made.get(identity) != name
+    ]
+    return phrases + [
+        f"container {found.made.get(move.container) or move.container[:_SHORT_ID]} {_MOVED[move.how]} "
+        f"network {move.network[:_SHORT_ID]} in between"
+        for move in found.moves
+        if move.network != found.network or move.container not in found.made
+    ]
+
+
+_SHORT_ID = 12
+_MOVED = {"connect": "came to", "disconnect": "left"}
 
 
 def restore_is_complete(facts: Facts) -> str | None:

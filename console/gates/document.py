@@ -63,7 +63,8 @@ def _truth(gate: Gate) -> str:
 
 def _asked(gate: Gate) -> str:
     extra = ", and after each scenario" if gate.each_scenario else ""
-    return gate.step + extra + (", always" if gate.closing else "")
+    again = f", and again in {gate.again}" if gate.again else ""
+    return gate.step + extra + again + (", always" if gate.closing else "")
 
 
 def gates_page() -> str:

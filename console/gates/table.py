@@ -78,8 +78,9 @@ GATES: tuple[Gate, ...] = (
         title="no way in or out of the copy: nothing bound or published, network internal, or no TCP at all",
         step="C-04",
         cause="environment",
-        rests_on=("isolation",),
+        rests_on=("isolation", "isolation.before", "isolation.after"),
         check=copy.nothing_is_published,
+        again="C-10",
         remedy="look for what changes the container's or the cluster's settings on this machine",
     ),
     Gate(

@@ -56,7 +56,8 @@ class Gate:
 
     `check` returns None when the gate holds and otherwise the sentence that says why not; None in its
     place means that this release cannot ask the gate, which makes it UNKNOWN and never stops a run
-    early nor lets it pass. `rests_on` names the facts (or fact prefixes that end in a dot).
+    early nor lets it pass. `rests_on` names the facts (or fact prefixes that end in a dot). `again` names a
+    later step at whose end it is asked once more, over what was recorded meanwhile.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Gate:
     remedy: str
     each_scenario: bool = False
     closing: bool = False
+    again: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from console.model.fact import Fact, Text
 
 
@@ -28,17 +30,34 @@ class DockerContainer(Fact, frozen=True, kw_only=True):
     networks: tuple[str, ...]
 
 
+class NetworkMove(Fact, frozen=True, kw_only=True):
+    """One event of the engine's: a container came to a network or went, both by full id."""
+
+    network: Text
+    container: Text
+    how: Literal["connect", "disconnect"]
+
+
 class DockerIsolation(Fact, frozen=True, kw_only=True):
-    """`reached` are the probes from inside the harness's place, by what was tried."""
+    """What the engine says at one look; `reached` are the probes from inside the harness's place.
+
+    `made` are the run's own containers, name by id as their receipts have it; `members` all that are in the
+    network or share one of ours, name by id; `moves` what came to or left the network, or what of ours came
+    to another one, since the first look; `unwatched` says why nobody can know that, "" where it is known.
+    """
 
     network: Text
     network_internal: bool
+    made: dict[str, str]
     containers: dict[str, DockerContainer]
+    members: dict[str, str]
+    moves: tuple[NetworkMove, ...]
+    unwatched: str
     reached: dict[str, bool]
 
 
 class Isolation(Fact, frozen=True, kw_only=True):
-    """C-04, G-07: exactly one of the two, by the environment's kind."""
+    """C-04, before the first scenario and after the last, G-07: exactly one of the two, by the environment's kind."""
 
     embedded: EmbeddedIsolation | None = None
     docker: DockerIsolation | None = None

@@ -64,3 +64,7 @@ class Plan:
         """Return the applicable gates asked at the end of a step, in their order."""
         wanted = [self.gate(gate_id) for gate_id in step.gates]
         return [gate for gate in wanted if gate.id not in self.not_applicable]
+
+    def gates_again(self, step: Step) -> list[Gate]:
+        """Return the applicable gates of an earlier step that are asked once more at the end of this one."""
+        return [gate for gate in self.gates if gate.again == step.id and gate.id not in self.not_applicable]

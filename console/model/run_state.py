@@ -68,6 +68,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     notes: dict[str, Any] = {}
     gates: dict[str, GateJudged] = {}
     gates_after_scenario: dict[str, GateJudged] = {}
+    times_asked: dict[str, int] = {}
     armed: BoundaryArmed | None = None
     armed_at: str = ""
     approvals: tuple[ApprovalGiven, ...] = ()
@@ -186,10 +187,15 @@ def _changes(state: RunState, entry: Entry) -> dict[str, Any]:
 
 
 def _reopened_changes(state: RunState, event: RunReopened) -> dict[str, Any]:
-    """The teardown (always the last step) is to be done and its gates to be asked again; all else stays."""
+    """The teardown (always the last step) is to be done and its gates to be asked again; all else stays.
+
+    What a closing gate found wrong with source or neighbours stays wrong; what was left of the run may be gone now.
+    """
     created = state.created
     teardown = created.steps[-1].id if created is not None and created.steps else ""
-    asked_again = {gate.id for gate in created.gates if gate.closing} if created is not None else set()
+    closing = {gate.id for gate in created.gates if gate.closing} if created is not None else set()
+    failed = {judged.gate for judged in state.failing_gates if not judged.gate.startswith("N-")}
+    asked_again = closing - failed
     return {
         "reopened": event,
         "ended": None,
@@ -239,6 +245,8 @@ def _gate_changes(state: RunState, event: GateJudged) -> dict[str, Any]:
         changes["gates_after_scenario"] = {**state.gates_after_scenario, key: event}
         if event.verdict == GateVerdict.PASS:
             return changes
+    else:
+        changes["times_asked"] = {**state.times_asked, event.gate: state.times_asked.get(event.gate, 0) + 1}
     before = state.gates.get(event.gate)
     if before is None or before.verdict != GateVerdict.FAIL:
         changes["gates"] = {**state.gates, event.gate: event}

@@ -210,6 +210,19 @@ def subject_that_prints_its_password(scene: Stage) -> Path:
     return subject(scene, ("cutter_agent/db_adapter.py", known, known + leak))
 
 
+def subject_that_hides_its_password(scene: Stage) -> Path:
+    """Return the stage's subject, which leaves its password in a file's name, a link's text, and beside its trace."""
+    known = '        log.info("opening a session as %s on %s", self.config.user, self.config.name)\n'
+    hide = (
+        "        import os\n"
+        "        word, home = self.config.password.reveal(), os.environ['HOME']\n"
+        "        open(f'{home}/{word}.txt', 'w').close()\n"
+        "        os.path.lexists(f'{home}/link') or os.symlink(f'/nowhere/{word}', f'{home}/link')\n"
+        "        open(f'{home}/../trace/note', 'w').write(word)\n"
+    )
+    return subject(scene, ("cutter_agent/db_adapter.py", known, known + hide))
+
+
 def replace_secrets_file(waiting: Waiting) -> None:
     """Put somebody's file in the place of the rehearsal's own passwords."""
     other = waiting.folder / "other"

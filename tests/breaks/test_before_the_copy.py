@@ -112,3 +112,28 @@ def test_copy_has_a_way_in(scene: Stage) -> None:
         ended, "G-07", "listen_addresses is 127.77.13.5, it must be empty",
         "the socket folder has mode 0755, allowed is 0700",
     )  # fmt: skip
+
+
+@pytest.mark.matrix
+def test_copy_is_opened_while_b4_waits(scene: Stage) -> None:
+    """A socket folder that is opened to others after C-04 fails G-07 after B-4, before the first scenario."""
+
+    def open_it(waiting: Waiting) -> None:
+        (waiting.copy / "socket").chmod(0o755)
+
+    ended = scene.drive(at={"B-4": open_it})
+    says = "the socket folder has mode 0755, allowed is 0700 (looked at before the first scenario)"
+    assert_fails(ended, "G-07", says, step="C-10")
+    assert ended.state.scenarios == {}
+
+
+@pytest.mark.matrix
+def test_copy_is_opened_between_scenarios(scene: Stage) -> None:
+    """A socket folder that is opened to others during the scenarios fails G-07 when the last has ended."""
+
+    def open_it(waiting: Waiting) -> None:
+        (waiting.copy / "socket").chmod(0o755)
+
+    ended = scene.drive(at={"B-S5": open_it}, supervise="scenario")
+    says = "the socket folder has mode 0755, allowed is 0700 (looked at after the last scenario)"
+    assert_fails(ended, "G-07", says, step="C-10")

@@ -25,6 +25,7 @@ from props import (
     pack,
     replace_secrets_file,
     repository,
+    subject_that_hides_its_password,
     subject_that_leaves_the_surface,
     subject_that_prints_its_password,
     write_when_somebody_waits,
@@ -253,6 +254,17 @@ def test_subject_prints_its_password(scene: Stage, plan: str) -> None:
     ended = scene.drive(plan, rows=None)
     assert_fails(ended, "G-22", "a secret came from the subject: subject cutter_exec base64")
     assert "[redacted:cutter_exec]" in (ended.folder / "artefacts" / "harness.log").read_text("utf-8")
+
+
+def test_subject_hides_its_password(scene: Stage, plan: str) -> None:
+    """A password in a file's name, in a link's text, or beside the trace fails G-22 by place, never by word."""
+    subject_that_hides_its_password(scene)
+    ended = scene.drive(plan, rows=None)
+    assert_fails(ended, "G-22", "/own/trace/note at 0 as plain of cutter_verify", "names-and-links at ")
+    findings = [
+        one for one in ended.state.facts["scan.records"]["findings"] if "/harness/names-and-links " in one
+    ]
+    assert len(findings) >= 2
 
 
 def test_secret_in_an_artefact(scene: Stage, plan: str) -> None:

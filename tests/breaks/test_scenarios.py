@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from driver import Stage, Waiting
 from expected import assert_closure, assert_fails
 from props import (
     STRAY_ROW,
     pack,
+    subject_that_hides_its_password,
     subject_that_leaves_the_surface,
     subject_that_prints_its_password,
     write_when_somebody_waits,
@@ -95,3 +97,13 @@ def test_subject_prints_its_password(scene: Stage) -> None:
     ended = scene.drive()
     assert_fails(ended, "G-22", "a secret came from the subject: subject cutter_exec base64")
     assert "[redacted:cutter_exec]" in (ended.folder / "artefacts" / "harness.log").read_text("utf-8")
+
+
+@pytest.mark.matrix
+def test_subject_hides_its_password(scene: Stage) -> None:
+    """A password in a file's name, in a link's text, or beside the trace fails G-22 by place, never by word."""
+    subject_that_hides_its_password(scene)
+    ended = scene.drive()
+    assert_fails(ended, "G-22", "/trace/note at 0 as plain of cutter_verify", "names-and-links at ")
+    findings = [one for one in ended.state.facts["scan.records"]["findings"] if "/names-and-links " in one]
+    assert len(findings) >= 2

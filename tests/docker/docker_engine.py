@@ -241,7 +241,7 @@ class Engine:
             # No docker0: a container of these tests is on a network that somebody named, or on none.
             "--bridge=none", "--shutdown-timeout=2", "--group=root",
             # Without a file of its own it would read the machine's /etc/docker/daemon.json.
-            f"--config-file={_empty_json(self.folder)}",
+            f"--config-file={_own_json(self.folder)}",
         ]  # fmt: skip
 
     def end(self) -> None:
@@ -354,9 +354,10 @@ def _clean_environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
 
 
-def _empty_json(folder: Path) -> Path:
+def _own_json(folder: Path) -> Path:
     path = folder / "daemon.json"
-    path.write_text("{}", encoding="utf-8")
+    # Its id would be the machine's, and every engine of these tests would be one.
+    path.write_text(json.dumps({"deprecated-key-path": f"{folder}/key.json"}), encoding="utf-8")
     return path
 
 

@@ -89,7 +89,8 @@ socket.create_connection(('198.51.100.2', 5432)).recv(1)"""  # the ears hang up 
     said = engine.docker("run", "--rm", "--network=leaky", PYTHON_IMAGE, "python3", "-c", script)
     assert said == "198.51.100.2"
     assert [it for it in ears.visits() if it.startswith("dns leak")] != []
-    assert [it for it in ears.visits() if it.startswith("tcp 172.")] != []
+    # The engine gives a 192.168 network where others have taken all of its 172s.
+    assert [it for it in ears.visits() if it.startswith(("tcp 172.", "tcp 192.168."))] != []
     assert engine.packets_out() == packets
     ping = engine.on_host(
         "python3", "-c", "import socket; socket.socket(2, 2).sendto(b'x', ('198.51.100.1', 9))"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker_engine import Engine
+from docker_engine import Engine, EngineFailed
 from docker_images import Images
 from environment_contract import Ledger
 
 import console
 from console.environments.docker_endpoint import Endpoint
-from console.environments.docker_objects import DockerObjects, Taken, opened
+from console.environments.docker_objects import AnotherEngine, DockerObjects, Taken, opened
 from console.errors import StepFailed
 
 FORBIDDEN = re.compile(
@@ -95,6 +95,46 @@ def test_an_older_volume_is_never_taken_for_a_new_one(
     assert refused.value.gate == "G-02"
     assert ledger.opened == {}
     engine.docker("volume", "rm", "objects-old")
+
+
+def test_a_volume_is_told_by_who_holds_it_or_by_when_it_was_made(
+    objects: DockerObjects, images: Images, engine: Engine
+) -> None:
+    """The ids of all containers that have a volume are known, running or not; the engine removes no such volume."""
+    engine.docker("volume", "create", "objects-held")
+    assert objects.holders("objects-held") == []
+    made = engine.docker(
+        "create",
+        "--network=none",
+        "--volume=objects-held:/kept",
+        "--name=objects-holder",
+        images.python,
+        "true",
+    )
+    assert objects.holders("objects-held") == [made]
+    assert objects.holders("objects-hel") == []
+    with pytest.raises(EngineFailed, match="volume is in use"):
+        engine.docker("volume", "rm", "--force", "objects-held")
+    engine.docker("rm", "objects-holder")
+    engine.docker("volume", "rm", "objects-held")
+
+
+def test_another_engine_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """An engine whose id, host or folder is not the recorded one is named and never used."""
+    endpoint = Endpoint(address=engine.address)
+    with opened(endpoint, folder=tmp_path) as found:
+        known = found.engine()
+    assert set(known) == {"id", "name", "root", "address"} and all(known.values())
+    with opened(endpoint, folder=tmp_path, engine=known) as found:
+        assert found.engine() == known
+    for key in ("id", "name", "root"):
+        with (
+            pytest.raises(AnotherEngine, match="another docker engine answers at unix://") as refused,
+            opened(endpoint, folder=tmp_path, engine={**known, key: "another"}),
+        ):
+            pass
+        assert known["id"] in refused.value.reason
+        assert "let the endpoint lead there again, then drydock recover" in refused.value.reason
 
 
 def test_a_prefix_is_no_name(objects: DockerObjects, images: Images) -> None:

@@ -127,3 +127,35 @@ def test_the_daemon_is_killed_and_comes_back(drydock: Drydock, setting: Setting,
     assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
     assert "docker engine" in ended.summary["reason"] or "container" in ended.summary["reason"]
     assert changes(before, look_at_engine(other.engine)) == []
+
+
+@pytest.mark.matrix
+def test_an_endpoint_that_leads_elsewhere_later(drydock: Drydock, setting: Setting, other: Other) -> None:
+    """A link that leads to another engine after the run's engine died ends CLEAN, or the copy is not found again."""
+    before = look_at_engine(other.engine)
+    link = setting.folder / "elsewhere.sock"
+    link.symlink_to(other.engine.socket)
+    plan = setting.plan("link", endpoint=f"unix://{link}", more="[limits]\nengine_patience_s = 5\n")
+    living = drydock.start(str(plan), "--approve", "B-1,B-2,B-3")
+    living.wait_at("B-4")
+    lead_to(link, setting.production.engine.socket)
+    os.kill(living.engine_pid(), signal.SIGKILL)
+    ended = living.finish()
+    assert (ended.summary["verdict"], ended.summary["closure"]) == ("FAIL", "UNCLEAN")
+    kinds = {receipt.kind for receipt in ended.state.open_receipts}
+    assert kinds == {"container", "volume", "network"}
+    assert all("another docker engine answers at unix://" in it.trouble for it in ended.state.open_receipts)
+    words = ("recover", living.folder.name, "--runs-dir", str(living.runs))
+    again = drydock.command(*words)
+    assert (again.exit_code, ": FAIL, UNCLEAN as before" in again.stderr) == (4, True), again.stderr
+    lead_to(link, other.engine.socket)
+    last = drydock.command(*words)
+    assert last.exit_code == 1, last.stderr
+    assert "it had ended FAIL, UNCLEAN and is FAIL, CLEAN now" in last.stderr
+    assert changes(before, look_at_engine(other.engine)) == []
+
+
+def lead_to(link: Path, socket_path: Path) -> None:
+    """Let a link lead elsewhere."""
+    link.unlink()
+    link.symlink_to(socket_path)

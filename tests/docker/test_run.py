@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from engine_objects import Objects, changes, look_at_engine
 from fix_runs import Drydock, Ended, names_played, played_together
 from subjects import KNOWN_BAD, random_copy
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "gates"))
+from alterations import GONE, altered, alternatives, leaves
+
 from console.evidence.storage import open_kept
+from console.gates.table import by_id
 from console.journal import read_journal
 from console.model.event import ReceiptClosed, ReceiptIdentified, ReceiptOpened
+from console.model.gate import Facts, GateVerdict, judge
 from console.subjects import read_patch
 
 GATES = 25
+ISOLATIONS = ("isolation", "isolation.before", "isolation.after")
 DOCKER_KINDS = ("container", "volume", "network")
 
 
@@ -111,6 +118,40 @@ def test_the_probe_found_no_way_out(passed: Passed) -> None:
     assert "name postgres" in reached
     assert sum(name.startswith("address ") for name in reached) >= 4
     assert set(reached.values()) == {False}
+
+
+def test_who_was_in_the_network_is_known(passed: Passed) -> None:
+    """The copy and its harness alone were in the network at each look, and all moves between were theirs."""
+    facts = passed.ended.state.facts
+    looks = [facts[name]["docker"] for name in ISOLATIONS]
+    assert [sorted(look["members"].values()) for look in looks] == [sorted(NAMES[:2])] * 2 + [[NAMES[0]]]
+    assert {(move["network"], move["how"]) for move in looks[2]["moves"]} >= {
+        (looks[0]["network"], "disconnect")
+    }
+    assert [look["unwatched"] for look in looks] == [""] * 3
+
+
+@pytest.mark.parametrize("name", ISOLATIONS)
+def test_every_leaf_of_the_isolation_decides(passed: Passed, name: str) -> None:
+    """A real PASS is one of G-07 too, or some leaf of what was recorded of the isolation is decoration."""
+    facts = passed.ended.state.facts
+    gate = by_id("G-07")
+    assert judge(gate, Facts(facts)).verdict == GateVerdict.PASS
+    slack = [
+        path for path, leaf in leaves(facts[name])
+        if any(judge(gate, Facts(altered(facts, name, path, it))).verdict == GateVerdict.PASS
+               for it in alternatives(leaf))
+    ]  # fmt: skip
+    assert slack == []
+    assert judge(gate, Facts(altered(facts, name, (), GONE))).verdict == GateVerdict.UNKNOWN
+
+
+def test_which_engine_it_was_is_recorded(passed: Passed, engine: Engine) -> None:
+    """The engine's id, host, folder and address stand in the journal before anything is made there."""
+    asked = engine.docker("info", "--format={{.ID}} {{.Name}} {{.DockerRootDir}}").split()
+    assert passed.ended.state.notes["docker_engine"] == dict(
+        zip(("id", "name", "root", "address"), [*asked, engine.address], strict=True)
+    )
 
 
 def test_both_witnesses_spoke(passed: Passed) -> None:

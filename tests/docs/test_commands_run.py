@@ -95,6 +95,7 @@ ELSEWHERE: Mapping[str, str] = {
         "sources/test_connection_run.py",
     **{f"drydock secret {words}": "test_secret_store.py" for words in (
         "list", "set DOT_CUTTER_EXEC_DB_PASSWORD", "set DOT_CUTTER_VERIFY_DB_PASSWORD", "set drydock-reader",
+        "set mask-key",
         "set proof-reader", "set rehearsal-reader", "set rehearsal-webhook",
     )},
 }  # fmt: skip

@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from fix_runs import Drydock, Ended
 
+from console.evidence.gates_again import end_that_does_not_follow
 from console.gates.table import GATES
 from console.model.event import GateJudged, StepStarted
 from console.model.gate import Facts, Gate, GateVerdict, judge
@@ -183,3 +185,12 @@ def test_no_gate_was_judged_before_its_step_began(pass_runs: dict[int, Ended]) -
             begun.add(entry.event.step)
         elif isinstance(entry.event, GateJudged) and not entry.event.scenario:
             assert step_of[entry.event.gate] in begun
+
+
+def test_a_pass_whose_isolation_was_asked_once_does_not_follow(pass_runs: dict[int, Ended]) -> None:
+    """A journal that says PASS and asked G-07 in C-04 alone is taken for one that proves it."""
+    state = pass_runs[16].state
+    assert state.times_asked["G-07"] == 2
+    assert end_that_does_not_follow(state) == []
+    once = msgspec.structs.replace(state, times_asked={**state.times_asked, "G-07": 1})
+    assert end_that_does_not_follow(once) == ["the end is PASS and G-07 was not asked again in C-10"]

@@ -16,6 +16,7 @@ import pytest
 from fix_places import place_for_clusters
 from fix_runs import REFERENCE, Drydock, Living
 
+from console.cli.recover import change_of_end
 from console.engine import removal
 from console.engine.folder_removal import remove_folder
 from console.engine.recorder import Recorder
@@ -294,13 +295,15 @@ def ended(closure: str, **changes: object) -> RunEnded:
 
 
 def test_reopening_forgets_the_end_and_nothing_else(recorder: Recorder) -> None:
-    """The teardown and its gates are open again; facts, other steps, other gates and the abort stay."""
+    """Teardown and net-zero gates are open again; facts, other steps, and what any other gate found wrong stay."""
     recorder.record(
         RunCreated(
             run="r", plan="dry_run", title="t", digest="d", parts={}, drydock="1", operator=Operator(uid=0, name="r"),
             config={}, steps=(StepWords(id="C-01", does="", gates=()), StepWords(id="C-13", does="", gates=())),
             gates=(
                 GateWords(id="G-01", title="", step="C-01"),
+                GateWords(id="G-24", title="", step="C-13", closing=True),
+                GateWords(id="G-25", title="", step="C-13", closing=True),
                 GateWords(id="N-4", title="", step="C-13", closing=True),
             ),
             scenarios=(), tables=(),
@@ -310,16 +313,39 @@ def test_reopening_forgets_the_end_and_nothing_else(recorder: Recorder) -> None:
         recorder.record(StepStarted(step=step))
         recorder.record(StepFinished(step=step, duration_ms=1))
     recorder.fact("left.secrets", 1, source="x")
-    for gate in ("G-01", "N-4"):
+    for gate in ("G-01", "G-24", "N-4"):
         recorder.record(GateJudged(gate=gate, verdict="FAIL", reason="no"))
+    recorder.record(GateJudged(gate="G-25", verdict="UNKNOWN", reason="no"))
     recorder.record(ended("UNCLEAN"))
     recorder.record(RunReopened(by="drydock recover"))
     state = recorder.state
     assert (state.ended, state.condition, list(state.steps_finished), list(state.gates)) == (
-        None, "starting", ["C-01"], ["G-01"],
+        None, "starting", ["C-01"], ["G-01", "G-24"],
     )  # fmt: skip
     assert (state.facts["left.secrets"], list(state.steps_started)) == (1, ["C-01", "C-13"])
     assert state.ended_before == ended("UNCLEAN")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (None, ended("CLEAN"), ""),
+        (ended("UNCLEAN"), ended("UNCLEAN"), ": FAIL, UNCLEAN as before"),
+        (ended("UNCLEAN"), ended("CLEAN"), ": it had ended FAIL, UNCLEAN and is FAIL, CLEAN now"),
+        (
+            ended("UNCLEAN", reason="container copy still exists"), ended("CLEAN", verdict="PASS"),
+            ": it had ended FAIL, UNCLEAN and is PASS, CLEAN now; the earlier verdict was for: "
+            "container copy still exists",
+        ),
+        (
+            ended("UNCLEAN", verdict="ABORTED", reason="", residue=("file x",)), ended("CLEAN"),
+            ": it had ended ABORTED, UNCLEAN and is FAIL, CLEAN now; the earlier verdict was for: file x",
+        ),
+    ],
+)  # fmt: skip
+def test_a_changed_end_is_told(before: RunEnded | None, after: RunEnded, says: str) -> None:
+    """Another closure, or another verdict, comes without a word, or without what had failed."""
+    assert change_of_end(before, after) == says
 
 
 @pytest.mark.parametrize(("reason", "closed"), [("Operation not permitted", "was not there"), (None, "")])

@@ -33,6 +33,8 @@ def passing_facts(environment: Environment = "embedded") -> dict[str, object]:
         **_harness(),
         **_scenarios(),
         **_battery(),
+        "isolation.before": _isolation(environment),
+        "isolation.after": _isolation(environment),
         **_closing(),
     }
     decoded: dict[str, object] = json.loads(msgspec.json.encode(found))
@@ -181,7 +183,7 @@ def _identity() -> shapes.SourceIdentity:
 
 def _copy(environment: Environment) -> dict[str, object]:
     return {
-        "isolation": _embedded() if environment == "embedded" else _docker(),
+        "isolation": _isolation(environment),
         "copy.created": shapes.Identifier(system_identifier=COPY),
         "restore": shapes.Restore(
             tool="psql",
@@ -206,6 +208,10 @@ def _copy(environment: Environment) -> dict[str, object]:
         "privileges.probes": refused_probes(),
         "copy.asked": shapes.Identifier(system_identifier=COPY),
     }
+
+
+def _isolation(environment: Environment) -> isolation_shapes.Isolation:
+    return _embedded() if environment == "embedded" else _docker()
 
 
 def _embedded() -> isolation_shapes.Isolation:
@@ -233,7 +239,11 @@ def _docker() -> isolation_shapes.Isolation:
         docker=isolation_shapes.DockerIsolation(
             network="net1",
             network_internal=True,
+            made={"c0ffee": "postgres"},
             containers={"postgres": container},
+            members={"c0ffee": "postgres"},
+            moves=(isolation_shapes.NetworkMove(network="net1", container="c0ffee", how="disconnect"),),
+            unwatched="",
             reached={"the gateway": False, "the source": False, "a default route": False},
         )
     )

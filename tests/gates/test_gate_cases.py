@@ -107,6 +107,19 @@ CASES = (
          "the gateway is reached from inside", "docker"),
     Case("G-07", "isolation", ("docker", "reached"), {}, "no probe was made from inside", "docker"),
     Case("G-07", "isolation", ("docker", "containers"), {}, "no container was inspected", "docker"),
+    Case("G-07", "isolation", ("docker", "members", "beef"), "production",
+         "container production (beef) is in network net1 and is not one of the run's", "docker"),
+    Case("G-07", "isolation", ("docker", "members"), {}, "nobody is in network net1, not even the copy", "docker"),
+    Case("G-07", "isolation", ("docker", "made", "beef"), "carrier", "container carrier is missing", "docker"),
+    Case("G-07", "isolation.before", ("docker", "containers", "postgres", "networks"), ["net1", "net2"],
+         "container postgres is in network net2, allowed is only net1 (looked at before the first scenario)", "docker"),
+    Case("G-07", "isolation.before", ("embedded", "listen_addresses_asked"), "localhost",
+         "listen_addresses is localhost, it must be empty (looked at before the first scenario)"),
+    Case("G-07", "isolation.after", ("docker", "moves", 0, "how"), "connect", "", "docker"),
+    Case("G-07", "isolation.after", ("docker", "moves", 0, "container"), "beef",
+         "container beef left network net1 in between (looked at after the last scenario)", "docker"),
+    Case("G-07", "isolation.after", ("docker", "moves", 0, "network"), "net2",
+         "container postgres left network net2 in between (looked at after the last scenario)", "docker"),
     Case("G-08", "restore", ("errors",), [], ""),
     Case("G-08", "restore", ("errors", 0, "allowed_sqlstate"), "",
          "the server raised 42704 for role writer, which the allow-list does not hold"),
@@ -283,3 +296,29 @@ def test_a_gate_says_what_is_wrong(case: Case) -> None:
 def test_every_gate_has_a_case_outside() -> None:
     """No gate is without a case in which the real thing is wrong."""
     assert {case.gate for case in CASES + LATER_CASES if case.says} == {gate.id for gate in GATES}
+
+
+def test_a_later_look_is_needed_once_the_scenarios_were_prepared() -> None:
+    """In C-04 one look is enough for G-07; beside the effects' own two looks a missing second or third is UNKNOWN."""
+    facts = passing_facts("docker")
+    looks = ("isolation.before", "isolation.after")
+    in_c04 = {
+        name: value
+        for name, value in facts.items()
+        if name not in (*looks, "effects.before", "effects.after")
+    }
+    assert judge(by_id("G-07"), Facts(in_c04)).verdict == GateVerdict.PASS
+    for look, beside in zip(looks, ("effects.before", "effects.after"), strict=True):
+        judged = judge(by_id("G-07"), Facts(in_c04 | {beside: facts[beside]}))
+        assert (judged.verdict, judged.reason) == (GateVerdict.UNKNOWN, f"the fact {look} was never recorded")
+
+
+def test_an_unwatched_time_is_unknown_but_hides_no_stranger() -> None:
+    """Events that nobody has leave G-07 UNKNOWN, with why; a stranger that a look found still fails it."""
+    why = "the engine ended its stream of events"
+    facts = altered(passing_facts("docker"), "isolation.after", ("docker", "unwatched"), why)
+    judged = judge(by_id("G-07"), Facts(facts))
+    assert judged.verdict == GateVerdict.UNKNOWN
+    assert judged.reason == f"nobody knows who came to the copy's network in between: {why}"
+    worse = altered(facts, "isolation.before", ("docker", "members", "beef"), "production")
+    assert judge(by_id("G-07"), Facts(worse)).verdict == GateVerdict.FAIL

@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from fix_journals import Story, created
 from small_plan import SCENARIOS, Play, small_plan, the_dry_run, unbuilt, word
 
-from console.engine.decide import AskBoundary, SkipBoundary, next_action, stop_reason
+from console.engine.conclude import conclude
+from console.engine.decide import AskBoundary, AskGate, SkipBoundary, next_action, stop_reason
 from console.model.event import (
     AbortAsked,
     BoundaryArmed,
@@ -35,12 +37,12 @@ FLOW = [
     "do C-08", "G-11", "G-12", "do C-09", "G-13",
     "ask B-4", "do C-10",
     *(said for name in SCENARIOS for said in (f"run {name}", *(f"{gate} {name}" for gate in AFTER_EACH))),
-    "end scenarios",
+    "end scenarios", "G-07",
     "do C-11", "G-14", "G-15", "G-16", "G-17", "G-18", "G-19", "G-20", "G-21", "G-22",
     "do C-12", "G-23",
     "ask B-5", *TEARDOWN,
 ]  # fmt: skip
-"""The design's section 4, word for word."""
+"""The design's section 4, word for word, and G-07 once more over what was seen during the scenarios."""
 
 BEFORE_TEARDOWN = FLOW[: FLOW.index("ask B-5")]
 OWN_GATES = [said for said in BEFORE_TEARDOWN if said.startswith("G-") and " " not in said]
@@ -309,3 +311,13 @@ def test_only_b5_proceeds_by_itself() -> None:
 def test_the_reason_to_stop_is_said(event: Event, expected: str | None) -> None:
     """What stops a run is one sentence, and nothing when it may go on."""
     assert stop_reason(the_dry_run(), Story().add(created(), event).state) == expected
+
+
+def test_a_gate_of_two_steps_needs_both_for_a_pass() -> None:
+    """G-07 that was asked in C-04 alone leaves the run without a PASS, whatever it said there."""
+    plan = the_dry_run()
+    state = Play(plan).state
+    once = msgspec.structs.replace(state, ended=None, times_asked={**state.times_asked, "G-07": 1})
+    assert conclude(plan, state).verdict == "PASS"
+    assert conclude(plan, once).reason == "not proven: G-07 in C-10 NOT_REACHED"
+    assert next_action(plan, once) == AskGate(gate=plan.gate("G-07"))

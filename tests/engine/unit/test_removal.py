@@ -7,9 +7,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from fix_journals import created
 
-from console.engine.recorder import Recorder
+from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.removal import remove_part
 from console.environments.cluster import folder_identity
 from console.errors import StepFailed
@@ -238,3 +240,15 @@ def test_a_path_that_holds_a_secret_is_never_begun(place: Path, tmp_path: Path) 
         assert (refused.value.cause, "production" in str(refused.value)) == ("environment", False)
     assert recorder.state.receipts == {}
     recorder.close()
+
+
+def test_objects_of_an_engine_that_nobody_knows_are_not_removed(recorder: Recorder) -> None:
+    """A container whose journal does not say on which engine it is stays open; whoever answers now is not asked."""
+    config = {"environment": {"kind": "docker", "endpoint": "unix:///nonexistent/docker.sock"}}
+    recorder.record(msgspec.structs.replace(created(), config=config))
+    recorder.note(MARK_NOTE, "c0ffee")
+    recorder.opening("container", "copy")
+    recorder.identified("container", "copy", "c1")
+    remove_part(recorder, "rehearsal")
+    [left] = recorder.state.open_receipts
+    assert left.trouble == "the journal does not say which docker engine the run began on"

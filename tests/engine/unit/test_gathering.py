@@ -1,0 +1,77 @@
+"""What the subject wrote is found wherever it lies below the harness's folder: files, names, and what links lead to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from console.engine import gathering
+from console.engine.gathering import written_by_the_subject
+from console.errors import StepFailed
+
+
+@pytest.fixture(name="run")
+def _run(tmp_path: Path) -> Any:
+    """What of a run is looked at: its places."""
+    (tmp_path / "work" / "harness" / "scratch").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    return SimpleNamespace(
+        places=SimpleNamespace(work=tmp_path / "work", scratch=tmp_path / "run" / "scratch")
+    )
+
+
+def home(run: Any) -> Path:
+    """Return the folder of the harness."""
+    return Path(run.places.work / "harness")
+
+
+def test_files_names_and_links_are_found(run: Any) -> None:
+    """A file deep below, a name or what a link leads to is overlooked, or what the engine put there is searched."""
+    deep = home(run) / "scratch" / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    (home(run) / "scratch" / "link").symlink_to("/nowhere/hunter2")
+    os.mkfifo(home(run) / "scratch" / "pipe")
+    (home(run) / "subject").mkdir()
+    (home(run) / "subject" / "ours.py").write_text("x")
+    *files, listing = written_by_the_subject(run)
+    assert files == [deep / "file"]
+    lines = listing.read_bytes().splitlines()
+    assert {b"scratch/a/b/file", b"scratch/link", b"/nowhere/hunter2", b"scratch/pipe", b"scratch/a"} <= set(
+        lines
+    )
+    assert not [line for line in lines if b"subject" in line]
+
+
+def test_nothing_written_is_nothing_to_search(run: Any, tmp_path: Path) -> None:
+    """A run that failed before there was a harness has a list of names, or no end."""
+    run.places.work = tmp_path / "never made"
+    assert written_by_the_subject(run) == []
+
+
+def test_a_folder_that_is_too_deep_is_the_subjects(run: Any) -> None:
+    """Folders below the longest path there can be are taken for searched."""
+    top = home(run) / "scratch"
+    descriptor = os.open(top, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=descriptor)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    with pytest.raises(StepFailed, match="cannot be searched for secrets: File name too long") as failed:
+        written_by_the_subject(run)
+    assert (failed.value.cause, failed.value.gate) == ("subject", "G-22")
+
+
+def test_entries_without_number_are_the_subjects(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More entries than are searched are taken for searched."""
+    monkeypatch.setattr(gathering, "MOST_ENTRIES", 2)
+    for number in range(3):
+        (home(run) / "scratch" / str(number)).touch()
+    with pytest.raises(StepFailed, match="more than 2 files and folders to search for secrets"):
+        written_by_the_subject(run)
