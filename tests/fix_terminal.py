@@ -24,13 +24,15 @@ import pyte
 import pytest
 
 PATIENCE_S = 90.0
+HUNG_UP = 128 + signal.SIGHUP
+"""How a screen ends whose terminal is gone, as shells tell of a signal."""
 _OPEN = (
     "import sys; from pathlib import Path; from console.cli.attach import open_screen; "
     "sys.exit(open_screen(Path(sys.argv[1]), observe='observe' in sys.argv))"
 )
 _FENCE = b"\x1b[6n"
 _KITTY = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]*t")
-_ARMED = "scroll the evidence, 1-4 change it"
+_ARMED = "PgDn scroll the evidence"
 _READING_S = 0.3
 _CHOICE = re.compile(r"(?:press|type) \[ (\w+) \] +(approve|abort|put|hold|destroy)")
 
@@ -139,8 +141,9 @@ class Terminal:
         self._reads.set()
 
     def hang_up(self) -> None:
-        """Close the terminal, as a dropped link does."""
+        """Close the terminal, as a dropped link does: the kernel sends SIGHUP and SIGCONT."""
         os.close(self._master)
+        os.kill(self.pid, signal.SIGCONT)
         self._wait()
 
     def kill(self) -> None:

@@ -64,6 +64,11 @@ def prepare_screen() -> Prepared:
     """Look at terminal and keymap file, once and before Textual is imported. Raises UsageError for either."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the screen needs a terminal", remedy="use drydock status, or run --plain")
+    if os.environ.get("TERM") == "dumb":
+        raise UsageError(
+            "TERM is dumb: such a terminal cannot draw a screen",
+            remedy="use drydock run --plain, drydock status or drydock report, or set TERM to what the terminal is",
+        )
     collecting.hold()
     fitting = prepare()
     from console.tui.keymap import read_keymap

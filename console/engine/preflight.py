@@ -113,7 +113,11 @@ def site_digests() -> dict[str, str]:
 
 
 def _folder_digest(folder: Path) -> str:
-    """Return a digest of names, sizes and times; nobody can set back a change time (inode(7))."""
+    """Return a digest of names, sizes and times; nobody can set back a change time (inode(7)).
+
+    A file with several names (hard links, as uv installs) has its change time moved whenever another of them comes or
+    goes, in an environment that nobody here uses: of such a file the content counts.
+    """
     total = hashlib.sha256()
     waiting = [str(folder)]
     while waiting:
@@ -129,9 +133,24 @@ def _folder_digest(folder: Path) -> str:
                     waiting.append(entry.path)
                 continue
             found = entry.stat(follow_symlinks=False)
-            seen.append(f"{entry.name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}")
+            changed = (
+                f"{found.st_ctime_ns}"
+                if found.st_nlink == 1
+                else _content_digest(entry.path, found.st_ctime_ns)
+            )
+            seen.append(f"{entry.name}\0{found.st_size}\0{found.st_mtime_ns}\0{changed}")
         total.update("\n".join(seen).encode(errors="surrogateescape") + b"\0\n")
     return total.hexdigest()
+
+
+def _content_digest(path: str, changed_ns: int) -> str:
+    """Return the sha256 of a file's bytes, its change time where this user may not read it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return f"unreadable {changed_ns}"
+    with os.fdopen(descriptor, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _versions(run: Rehearsal) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from textual import events
 from textual.app import App, SystemCommand
 from textual.geometry import Size
-from textual.screen import Screen
+from textual.screen import Screen, SystemModalScreen
 
 from console.model.text import visible
 from console.settings import default_state_folder
@@ -37,6 +37,7 @@ from console.tui.terminal import (
     SMALLEST_COLUMNS,
     SMALLEST_ROWS,
     default_theme,
+    end_at_hangup,
     notification_sequence,
     restore_title_sequence,
     save_title_sequence,
@@ -47,7 +48,7 @@ from console.tui.themes import ORDER, begin_in
 POLL_S = 0.1
 BLOCKED = ("command_palette", "quit", "leave", "help", "copy", "picture")
 """What does not work while a question stands."""
-_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class LiveApp(App[None], inherit_bindings=False):
@@ -90,6 +91,7 @@ class LiveApp(App[None], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.exit)
+        end_at_hangup(self.feed.close)
         self._write(save_title_sequence())
         self.set_interval(POLL_S, self.poll)
         self.call_after_refresh(self._painted)
@@ -123,6 +125,8 @@ class LiveApp(App[None], inherit_bindings=False):
         entries = self.feed.poll()
         self.live.news(entries)
         self._keep_small_terminals_out(self.size)
+        if self.feed.state.ended is not None and isinstance(self.screen, LeaveScreen):
+            self.pop_screen()  # there is nothing left to detach from or to abort
         self._ask_what_is_asked()
         self._tell_the_terminal()
 
@@ -134,9 +138,13 @@ class LiveApp(App[None], inherit_bindings=False):
         """Put one message before everything while the terminal is too small."""
         small = size.width < SMALLEST_COLUMNS or size.height < SMALLEST_ROWS
         if small and not isinstance(self.screen, TooSmallScreen):
-            self.push_screen(TooSmallScreen())
+            self.push_screen(TooSmallScreen(self._waiting_words))
         elif not small and isinstance(self.screen, TooSmallScreen):
             self.pop_screen()
+
+    def _waiting_words(self) -> str:
+        armed = self._armed
+        return f"● {armed[0]} waits: make the terminal larger to answer." if armed else ""
 
     @property
     def _armed(self) -> tuple[str, str] | None:
@@ -169,6 +177,7 @@ class LiveApp(App[None], inherit_bindings=False):
             return
         question = self.feed.state.armed
         assert question is not None
+        self._take_away_what_covers()
         self.push_screen(BoundaryScreen(self.feed.state, question, self._send, pace=self._pace))
 
     def _question_words(self, armed: tuple[str, str]) -> str:
@@ -179,6 +188,11 @@ class LiveApp(App[None], inherit_bindings=False):
     def _take_away(self, screen: Screen[None]) -> None:
         """Remove a question that was answered elsewhere, whatever stands before it."""
         while screen in self.screen_stack and len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def _take_away_what_covers(self) -> None:
+        """Close palette and help: behind a question they would hide the evidence."""
+        while isinstance(self.screen, SystemModalScreen | HelpScreen):
             self.pop_screen()
 
     def put_aside(self, question: BoundaryScreen) -> None:
@@ -284,6 +298,6 @@ class LiveApp(App[None], inherit_bindings=False):
         """Offer the table's keys in the palette, and nothing else."""
         del screen
         for key in KEYS:
-            if key.palette:
+            if key.palette and not (self._observe and key.action == "app.boundary"):
                 shown = shown_key(self._own_keys, key.id, key.shown)
                 yield SystemCommand(key.does, f"key {shown}", partial(self.live.run_action, key.action))

@@ -32,6 +32,7 @@ from console.tui.terminal import (
     SMALLEST_COLUMNS,
     SMALLEST_ROWS,
     default_theme,
+    end_at_hangup,
     restore_title_sequence,
     save_title_sequence,
     title_sequence,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from console.tui.seeking import Seeking
 
 _POLL_S = 0.2
-_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class BrowseApp(App[None], inherit_bindings=False):
@@ -74,6 +75,7 @@ class BrowseApp(App[None], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.exit)
+        end_at_hangup(self._close_what_is_open)
         self._write(save_title_sequence() + title_sequence("evidence · drydock"))
         self.set_interval(_POLL_S, self._poll)
         self.call_after_refresh(collecting.let_go)
@@ -91,6 +93,9 @@ class BrowseApp(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         """Give the terminal its title back, and remove what was unpacked."""
         self._write(restore_title_sequence())
+        self._close_what_is_open()
+
+    def _close_what_is_open(self) -> None:
         for one in self._statements.values():
             one.feed.close()
         for opened in self._open:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-LETTERS = "bcdfghjkmprtvwxz"
-"""Neither y nor q, no vowels (no words), nothing that looks like a digit."""
+LETTERS = "cdfghjkmprtvwxz"
+"""Neither y nor q, not b (it brings a question back), no vowels (no words), nothing that looks like a digit."""
 
 CODE_CHARS = 4
 _READING_S = 0.1
+_BURST_KEYS, _HAND_S = 4, 0.0125
+"""No hand presses four keys within four times this: such a burst is a paste whose terminal did not say so."""
 
 
 class Phase(Enum):
@@ -70,6 +72,7 @@ class Challenge:
     _fences_back: int = 0
     _since: float = 0.0
     _pending: Choice | None = None
+    _presses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._since = self.now
@@ -118,7 +121,7 @@ class Challenge:
         elif self.phase is not Phase.ARMED or pressed < self._since + _READING_S:
             self._stray(1, now)
         elif self.is_typed:
-            self._type(character, now)
+            self._type(character, now, pressed)
         else:
             self._letter(character, now)
 
@@ -139,13 +142,24 @@ class Challenge:
         else:
             self._stray(1, now)
 
-    def _type(self, character: str, now: float) -> None:
+    def _type(self, character: str, now: float, pressed: float) -> None:
         self.typed += character
+        self._presses = [*self._presses, pressed][-len(self.typed) :]
         found = [choice for choice in self.choices if self.marks.get(choice.id, "").startswith(self.typed)]
-        if not character or not found:
+        if (
+            not character
+            or not found
+            or self._is_burst(whole=bool(found) and self.marks[found[0].id] == self.typed)
+        ):
             self._stray(max(1, len(self.typed)), now)
         elif self.marks[found[0].id] == self.typed:
             self._take(found[0])
+
+    def _is_burst(self, *, whole: bool) -> bool:
+        """Tell whether the last keys came faster than hands press them; of a short text all of them together."""
+        last = self._presses[-_BURST_KEYS:]
+        enough = len(last) == _BURST_KEYS or (whole and len(last) > 1)
+        return enough and last[-1] - last[0] < _HAND_S * len(last)
 
     def _stray(self, keys: int, now: float) -> None:
         """Count what must not answer, and ask for quiet and other letters."""
@@ -156,7 +170,7 @@ class Challenge:
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self._since, self._pending = phase, now, None
         if phase is not Phase.ARMED:
-            self.marks, self.typed = {}, ""
+            self.marks, self.typed, self._presses = {}, "", []
         if phase is Phase.ARMED and not self.marks:
             self._draw()
 
@@ -170,7 +184,7 @@ class Challenge:
 
     def _draw(self) -> None:
         asked = [choice for choice in self.choices if not choice.fixed]
-        begun = {choice.name[:1] for choice in asked}
+        begun = {choice.name[:1] for choice in asked} | {choice.fixed for choice in self.choices}
         letters = self.chance.sample([letter for letter in LETTERS if letter not in begun], len(asked))
         more = CODE_CHARS - 1 if self.is_typed else 0
         self.marks = {

@@ -252,6 +252,18 @@ def source(state: RunState) -> str:
     return f"{named}, system {identity}" if identity else f"{named}, not read yet"
 
 
+def makes_a_copy(state: RunState) -> bool:
+    """Tell whether the plan works on a copy; a proof works on the database itself."""
+    return state.created is None or state.created.plan != "proof"
+
+
+def worked_on(state: RunState) -> str:
+    """Return in one line what a question is about."""
+    if makes_a_copy(state):
+        return f"source: {source(state)}; copy: {target(state)}"
+    return f"the real database: {source(state)}"
+
+
 def asked(state: RunState, armed: BoundaryArmed) -> list[Told]:
     """Return what the boundary's question rests on: what will happen, on what, over which digest."""
     assert state.created is not None
@@ -266,7 +278,7 @@ def asked(state: RunState, armed: BoundaryArmed) -> list[Told]:
         *two,
         Told("will", f"{armed.question}{then}"),
         *([Told("code", code)] if runs_code and code else []),
-        Told("on", f"source: {source(state)}; copy: {target(state)}"),
+        Told("on", worked_on(state)),
         _undo(armed),
         Told("digest", f"{' '.join(groups)} over {parts}"),
     ]

@@ -8,14 +8,14 @@ from console.model.run_state import RunState
 from console.model.sample_words import sample_kind, sample_words
 from console.model.text import one_line
 from console.tui.checklist import progress_words
-from console.tui.describe import source, target
+from console.tui.describe import makes_a_copy, source, target
 from console.tui.feed import RunFeed
 from console.tui.spans import GLYPHS, VERDICT_ROLES, Spans, duration
 
 _WIDE_COLUMNS = 130
 
 
-def status_spans(feed: RunFeed) -> Spans:
+def status_spans(feed: RunFeed, *, observe: bool = False) -> Spans:
     """Return how the run stands, in words and a glyph."""
     state, condition = feed.state, feed.condition
     if condition == "broken":
@@ -31,7 +31,7 @@ def status_spans(feed: RunFeed) -> Spans:
     if condition == "gone":
         return (("✗ the engine is gone: drydock recover", "fail"),)
     if state.armed is not None:
-        whom = "A SECOND USER" if state.approvals else "YOU"
+        whom = "A SECOND USER" if state.approvals else "ITS OPERATOR" if observe else "YOU"
         return ((f"● {one_line(state.armed.boundary, limit_chars=12)} WAITS FOR {whom}", "wait"),)
     if state.abort is not None:
         return ((f"■ ending: {_doing(state)}", "wait"),)
@@ -62,13 +62,21 @@ def header_lines(
     state = feed.state
     run = one_line(state.run or feed.folder.name, limit_chars=40)
     mode = ((" OBSERVING ", "title"),) if observe and state.ended is None else ()
-    first: Spans = ((" drydock ", "title"), *mode, (f" {run}  ", "name"), *status_spans(feed))
+    first: Spans = (
+        (" drydock ", "title"),
+        *mode,
+        (f" {run}  ", "name"),
+        *status_spans(feed, observe=observe),
+    )
     took = ((f"{elapsed(state, now or datetime.now(UTC))} ", "plain"),)
     operator = ""
     if state.created is not None:
         who = state.created.operator
         operator = f"operator {one_line(who.name, limit_chars=24)} "
     copy, taken_from = one_line(target(state)), one_line(source(state))
+    if not makes_a_copy(state):
+        real: Spans = ((" real database ", "dim"), (taken_from, "plain"))
+        return [(first, took), (real, ((operator, "dim"),))]
     if words := sample_words(state):
         copy = f"{one_line(words)}; {copy}"
     second: Spans

@@ -22,6 +22,7 @@ from console.model.run_state import RunState, needed_words
 from console.model.text import one_line
 from console.tui.challenge import CODE_CHARS, IN_MULTIPLEXER, Challenge, Choice, Pace, Phase
 from console.tui.decision import Answer, Decide
+from console.tui.describe import worked_on
 from console.tui.terminal import is_multiplexed
 
 HOLD_MINUTES = 15
@@ -32,6 +33,8 @@ _TOKEN = re.compile(
 )
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;<?]*|O)?\Z|\x1b\[200~(?!.*\x1b\[201~).*\Z", re.DOTALL)
 _SEQUENCE_S = 0.2
+_LOCAL_MODES = 3
+"""The place of the local modes in what tcgetattr returns (termios(3))."""
 _FINAL = re.compile(rb"\x1b\[\d+;\d+R")
 
 
@@ -92,11 +95,16 @@ class LinePrompt:
         self._told, self._echoed, self._unread = {}, "", b""
         if armed.needs > 1:
             self._line(f"      needs:    {one_line(needed_words(armed, state.approvals))}")
+        self._line(f"      on:       {one_line(worked_on(state))}")
         self._line(f"      digest:   {armed.digest}")
         self._write(_PASTES_ON)
 
     def _go_on(self, challenge: Challenge) -> None:
         now = time.monotonic()
+        if (
+            termios.tcgetattr(self._descriptor)[_LOCAL_MODES] & termios.ICANON
+        ):  # a shell's, after Ctrl+Z and fg
+            tty.setcbreak(self._descriptor, termios.TCSANOW)
         if challenge.fence_wanted > self._fences_written and not challenge.coded:
             self._fences_written = challenge.fence_wanted
             self._write(_ASK_TERMINAL)

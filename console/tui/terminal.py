@@ -6,7 +6,9 @@ Never imports Textual: its variables are read when it is imported, so they are s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+import signal
+from collections.abc import Callable, Mapping, MutableMapping
+from types import FrameType
 
 from console.model.text import visible
 
@@ -81,3 +83,18 @@ def save_title_sequence(environ: Mapping[str, str] = os.environ) -> str:
 def restore_title_sequence(environ: Mapping[str, str] = os.environ) -> str:
     """Return the bytes that bring the kept name back (XTWINOPS 23)."""
     return "" if environ.get("TERM", "dumb") in _WITHOUT_TITLE else "\x1b[23;2t"
+
+
+def end_at_hangup(leave: Callable[[], None]) -> None:
+    """End this process at once when its terminal is gone, after `leave`: giving a dead terminal back waits for ever.
+
+    A handler of Python's own, not of the event loop: the loop itself may wait for the terminal by then.
+    """
+
+    def gone(number: int, _frame: FrameType | None) -> None:
+        try:
+            leave()
+        finally:
+            os._exit(128 + number)
+
+    signal.signal(signal.SIGHUP, gone)

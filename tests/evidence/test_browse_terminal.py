@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fix_packs import Packs
 from fix_runs import DRYDOCK, Ended
-from fix_terminal import Terminal
+from fix_terminal import HUNG_UP, Terminal
 
 Copy = Callable[[Ended], Path]
 Opens = Callable[..., Terminal]
@@ -77,4 +77,4 @@ def test_one_run_on_a_large_terminal(packs: Packs, opens: Opens) -> None:
     terminal.press("6")
     terminal.shows("B-1", "in advance")
     terminal.hang_up()
-    assert terminal.ended() in (0, -1)
+    assert terminal.ended() == HUNG_UP

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fix_journals import fail_at_s4
 from fix_runs import Drydock, Ended, Living
-from fix_terminal import Terminal, answer
+from fix_terminal import HUNG_UP, Terminal, answer
 
 from console.model.trace import ClientStatement
 from console.secrets import SecretRegistry
@@ -80,14 +80,19 @@ def test_keys_that_are_not_the_letter_never_answer(starts: Starts, opens: Opens)
 
 
 def test_a_terminal_without_a_fence_gets_a_code(starts: Starts, opens: Opens) -> None:
-    """Where the status report is never answered, four letters shown on the screen must be typed."""
+    """Where the status report is never answered, four letters shown on the screen must be typed, not pasted."""
     living = starts()
     living.wait_at("B-1")
     terminal = opens(living.folder, answers=False)
     terminal.shows("type [ ")
+    terminal.press(terminal.choices()["approve"])
+    terminal.shows("4 early keys ignored", "type [ ")
     code = terminal.choices()["approve"]
-    assert len(code) == 4
-    terminal.press(code)
+    assert len(code) == 4 and living.state.armed is not None
+    for number, letter in enumerate(code[:-1], 1):
+        terminal.press(letter)
+        terminal.shows(f"typed: {code[:number]}")
+    terminal.press(code[-1])
     living.wait_until(lambda it: "B-1" in it.decisions, "B-1")
 
 
@@ -97,7 +102,7 @@ def test_a_hangup_leaves_the_run_and_attach_returns(starts: Starts, opens: Opens
     first = opens(living.folder)
     first.shows("B-2 waits for you; no answer")
     first.hang_up()
-    assert first.exit_status == 0
+    assert first.exit_status == HUNG_UP
     second = opens(living.folder)
     second.choices()
     second.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.table import Table
 from rich.text import Text
@@ -42,7 +42,18 @@ class HelpScreen(ModalScreen[None]):
 
 
 class TooSmallScreen(ModalScreen[None]):
-    """One message while the terminal is below 80x24; every key waits."""
+    """One message while the terminal is below 80x24; every key waits but those that leave."""
+
+    BINDINGS = [("q,ctrl+c", "leave", "leave")]
+
+    def __init__(self, waits: Callable[[], str] = str) -> None:
+        """`waits` says which question stands meanwhile, "" for none."""
+        super().__init__()
+        self._waits = waits
+
+    def action_leave(self) -> None:
+        """Close the screen; whatever goes on goes on."""
+        self.app.exit()
 
     def compose(self) -> ComposeResult:
         """One message."""
@@ -60,5 +71,6 @@ class TooSmallScreen(ModalScreen[None]):
         """Write the message with the terminal's size."""
         width, height = self.app.size
         needed = f"Drydock needs {SMALLEST_COLUMNS}x{SMALLEST_ROWS}."
-        told = Text(f"This terminal is {width}x{height}.\n{needed}\nThe run goes on.")
+        waits = self._waits()
+        told = Text(f"This terminal is {width}x{height}.\n{needed}\n{waits or 'The run goes on.'}\nq leaves.")
         self.query_one("#too-small", Static).update(told)

@@ -26,7 +26,7 @@ _MODIFIERS = ("shift", "control", "alt", "super", "hyper", "meta", "caps_lock", 
 _LABEL_COLUMNS, _KEY_COLUMNS = 9, 11
 _ASK_TERMINAL = "\x1b[6n"
 _TICK_S = 0.05
-_EVIDENCE_WORDS = "↑ ↓ PgUp PgDn scroll the evidence, 1-4 change it"
+_SCROLL_WORDS, _CHANGE_WORDS = "↑ ↓ PgUp PgDn scroll the evidence", ", 1-4 change it"
 
 
 class QuestionScreen(ModalScreen[None]):
@@ -41,6 +41,7 @@ class QuestionScreen(ModalScreen[None]):
         self.shown_at = ""
         self.engine_says = ""
         self._fences_written = 0
+        self._heading_drawn = ""
         self._bar = Bar(id="question", height=8)
 
     def choices(self) -> Sequence[Choice]:
@@ -91,6 +92,7 @@ class QuestionScreen(ModalScreen[None]):
         """Draw everything; the fence is written once the terminal has been given it."""
         if not self.is_mounted:
             return
+        self._heading_drawn = self.heading()
         lines = self._lines(self.app.size.width)
         height = len(lines) + 1  # and the border above them
         self._bar.styles.height = height
@@ -117,6 +119,8 @@ class QuestionScreen(ModalScreen[None]):
             return
         before = self.challenge.phase
         self.challenge.tick(time.monotonic())
+        if self.heading() != self._heading_drawn:  # it says how long is left
+            self.draw()
         self._after(before)
 
     def _after(self, before: Phase) -> None:
@@ -133,7 +137,7 @@ class QuestionScreen(ModalScreen[None]):
         event.stop()
         event.prevent_default()
         now, before = time.monotonic(), self.challenge.phase
-        if event.key in EVIDENCE_KEYS:
+        if event.key in EVIDENCE_KEYS and not (self.challenge.is_typed and event.is_printable):
             self.challenge.disturb(now)
             self.app.scroll_evidence(event.key)  # type: ignore[attr-defined]
         elif self.other_key(event.key):
@@ -166,7 +170,7 @@ class QuestionScreen(ModalScreen[None]):
         self.draw()
 
     def _lines(self, width: int) -> list[Spans]:
-        lines: list[Spans] = [((cell(f" {self.heading()} ", width), "alert"),)]
+        lines: list[Spans] = [((cell(f" {self._heading_drawn} ", width), "alert"),)]
         for label, text, role in self.told():
             for place, line in enumerate(wrapped(text, width - _LABEL_COLUMNS - 2)):
                 lines.append(
@@ -192,7 +196,8 @@ class QuestionScreen(ModalScreen[None]):
             return ((f" {early}", "wait"), (self.engine_says, "wait"))
         told = challenge.phase.value
         if challenge.phase is Phase.ARMED:
-            told = _EVIDENCE_WORDS + (f"   typed: {challenge.typed}" if challenge.typed else "")
+            told = _SCROLL_WORDS + ("" if challenge.is_typed else _CHANGE_WORDS)
+            told += f"   typed: {challenge.typed}" if challenge.typed else ""
         elif challenge.coded and challenge.phase is Phase.QUIET:
             told = "this terminal tells nothing: a code will be shown to type"
         return ((f" {early}", "wait"), (told, "dim"))

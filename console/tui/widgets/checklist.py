@@ -81,8 +81,8 @@ class ChecklistPane(Lines):
             return "1 Gates"
         verdicts = [str(judged.verdict) for judged in self._state.gates.values()]
         asked = len(self._state.created.gates) - len(self._state.created.not_applicable)
-        failed = len(verdicts) - verdicts.count("PASS")
-        wrong = f", {failed} FAIL" if failed else ""
+        counts = {word: verdicts.count(word) for word in ("FAIL", "UNKNOWN")}
+        wrong = "".join(f", {count} {word}" for word, count in counts.items() if count)
         return f"1 Gates: {verdicts.count('PASS')} of {asked} hold{wrong}"
 
     def can_follow(self) -> bool:

@@ -132,7 +132,7 @@ class TracePane(Lines):
     def _found(self, number: int, seek: Seek | None) -> None:
         what = seek.what if seek else ""
         if number < 0:
-            self.notice = f"no {what}"
+            self.notice = f"no {what.removeprefix('the ')}"
             return
         again = "" if not (seek and seek.wrapped) else ", from the " + ("top" if seek.step > 0 else "end")
         self.notice = f"at {what}{again}"
