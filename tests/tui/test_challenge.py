@@ -176,3 +176,30 @@ def test_a_wrong_letter_in_a_name_begins_again() -> None:
     for place, character in enumerate("dirx"):
         asked.key(character, 2.0 + place, pressed=2.0 + place)
     assert (asked.answer, asked.phase, asked.early_keys) == (None, Phase.QUIET, 4)
+
+
+@pytest.mark.parametrize("name", ["directus", "db2"])
+def test_a_paste_that_does_not_say_so_types_no_name(name: str) -> None:
+    """A name that comes faster than hands press keys (a paste without brackets) opens a transaction."""
+    asked = Challenge(choices=(Choice(id="approve", words="go on", name=name),), pace=PACE, now=0.0)
+    asked.fence_back(0.1)
+    asked.tick(0.8)
+    asked.fence_back(1.0)
+    for number, letter in enumerate(name):
+        asked.key(letter, 2.0, pressed=2.0 + number * 0.001)
+    assert asked.answer is None and asked.early_keys >= len(name) and asked.phase is not Phase.ANSWERED
+    asked.tick(3.0)
+    asked.fence_back(3.1)
+    for number, letter in enumerate(name):
+        asked.key(letter, 4.0 + number * 0.06, pressed=4.0 + number * 0.06)
+    assert asked.answer is not None and asked.answer.id == "approve"
+
+
+def test_no_drawn_letter_is_a_key_of_another_answer() -> None:
+    """The letter that aborts is the key that detaches."""
+    choices = (Choice(id="detach", words="go away", fixed="d"), Choice(id="abort", words="end"))
+    for seed in range(200):
+        asked = Challenge(choices=choices, pace=PACE, now=0.0, chance=random.Random(seed))
+        asked.fence_back(0.1)
+        asked.tick(0.8)
+        assert asked.marks["abort"] not in "db"

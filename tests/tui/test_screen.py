@@ -357,7 +357,7 @@ async def test_leaving_asks_and_aborting_needs_the_letter(
 async def test_below_80x24_there_is_one_message(
     tmp_path: Path, held: Callable[[Story], JournalWriter]
 ) -> None:
-    """At 40x10 only the message stands, and back at 160x48 the question begins again."""
+    """At 40x10 only the message stands, with who waits; back at 160x48 the question begins again; q leaves."""
     held(waiting_at_b2())
     app = app_on(run_of(tmp_path))
     async with app.run_test(size=SMALL) as pilot:
@@ -365,10 +365,29 @@ async def test_below_80x24_there_is_one_message(
         await pilot.resize_terminal(40, 10)
         await pilot.pause(0.3)
         assert isinstance(app.screen, TooSmallScreen) and "Drydock needs 80x24" in text_of(app)
+        assert "B-2 waits" in text_of(app)
         await pilot.resize_terminal(*LARGE)
         await pilot.pause(0.3)
         assert isinstance(app.screen, BoundaryScreen) and app.screen.challenge.phase is Phase.FENCE
         await arm(app, pilot)
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause(0.3)
+        await pilot.press("q")
+        await pilot.pause(0.3)
+        assert not app.is_running
+
+
+async def test_the_time_left_is_counted_down(
+    tmp_path: Path, held: Callable[[Story], JournalWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that nobody touches shows for ever how long it had when it was drawn."""
+    held(waiting_at_b2())
+    app = app_on(run_of(tmp_path))
+    async with app.run_test(size=SMALL) as pilot:
+        await arm(app, pilot)
+        monkeypatch.setattr(BoundaryScreen, "_left", lambda _screen: "7 s")
+        await pilot.pause(0.3)
+        assert "no answer within 7 s means" in text_of(app)
 
 
 async def test_help_and_palette_come_from_the_table(tmp_path: Path) -> None:
