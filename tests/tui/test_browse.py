@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fix_journals import RUN, Story, begun, created, fail_at_s4, passed, running_in_c05
+from fix_journals import RUN, Story, begun, created, ended, fail_at_s4, passed, running_in_c05
 from fix_screens import HOSTILE, server_line, statement, write_run
 from textual.pilot import Pilot
 
@@ -19,8 +19,10 @@ from console.evidence.shelf import Shelf
 from console.evidence.storage import compress_large
 from console.evidence.verification import Outside
 from console.heads import read_head
+from console.journal import JournalWriter
 from console.model.browsing import Checked, Hit, Tell
 from console.model.event import RunCreated
+from console.secrets import SecretRegistry
 from console.tui.browse import BrowseApp
 from console.tui.screens.evidence import EvidenceScreen
 from console.tui.screens.found import FoundScreen
@@ -30,6 +32,7 @@ from console.tui.trace_file import Record
 
 SMALL, LARGE = (80, 24), (160, 48)
 FAILED, BROKEN, DEAD = "20261121-034513-aaaa", "20261121-034514-bbbb", "20261121-034515-cccc"
+LATER = "20261121-034516-dddd"
 RECORDS: list[Record] = [
     *(statement(n) for n in range(1, 60)),
     statement(60, sql="SET TRANSACTION ISOLATION LEVEL READ COMMITTED", sqlstate="25001",
@@ -114,6 +117,30 @@ async def test_the_list_says_how_each_run_ended(runs: Path) -> None:
         )  # fmt: skip
         for line, words in zip(lines, wanted, strict=True):
             assert all(word in line for word in words), line
+
+
+async def test_the_list_follows_what_becomes_of_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on is shown as it was when the list was opened, or one that comes later is never shown."""
+    monkeypatch.setattr("console.tui.screens.runs._LOOK_EVERY_S", 0.05)
+    writer = fail_at_s4_so_far(runs / LATER)
+    app = app_on(runs)
+    async with app.run_test(size=LARGE) as pilot:
+        await until(pilot, lambda: shows(app, f"drydock attach {LATER} shows it"))
+        await pilot.press("down")
+        await until(pilot, lambda: "Runs: 2 of 5" in text_of(app))
+        writer.append(ended("ABORTED", reason="its operator", exit_code=3))
+        writer.close()
+        await until(pilot, lambda: shows(app, "■ ABORTED"))
+        assert "Runs: 2 of 5" in text_of(app)
+
+
+def fail_at_s4_so_far(folder: Path) -> JournalWriter:
+    """Write the beginning of a run whose engine lives: somebody holds its journal."""
+    folder.mkdir(mode=0o700)
+    writer = JournalWriter(folder / "journal.jsonl", SecretRegistry())
+    for event in named(running_in_c05(), folder.name).events:
+        writer.append(event)
+    return writer
 
 
 async def test_the_list_is_filtered_by_what_its_lines_say(runs: Path) -> None:

@@ -15,7 +15,8 @@ from console.tui.screens.listing import Desk, ListScreen
 from console.tui.spans import GLYPHS, VERDICT_ROLES, Spans, cell, cell_right, duration
 from console.tui.widgets.lines import Lines
 
-_WORK_EVERY_S, _WORK_FOR_S = 0.03, 0.015
+_WORK_EVERY_S, _WORK_FOR_S, _LOOK_EVERY_S = 0.03, 0.015, 2.0
+_LIVING = ("starting", "running", "waiting")
 _RUN_COLUMNS, _END_COLUMNS, _CLOSURE_COLUMNS, _WHERE_COLUMNS, _TOOK_COLUMNS = 21, 11, 9, 6, 10
 _SEAL_COLUMNS, _WIDE_COLUMNS = 20, 92
 
@@ -58,6 +59,17 @@ class RunsPane(Lines):
         self._choose_shown()
         self._working.resume()
         self.work()
+
+    def look_again(self) -> bool:
+        """Read anew what may have changed, the cursor on its run; return whether anything was."""
+        living = any(head.condition in _LIVING for head in self._heads.values())
+        if not living and self._evidence.names() == self._names:
+            return False
+        kept = self._shown[self.cursor] if self.cursor < len(self._shown) else ""
+        self.reload()
+        if kept in self._shown:
+            self.cursor = self._shown.index(kept)
+        return True
 
     @property
     def selected(self) -> RunHead | None:
@@ -181,6 +193,14 @@ class RunsScreen(ListScreen):
         self._desk = desk
         self.runs = RunsPane(evidence)
 
+    def on_mount(self) -> None:
+        """Look now and then which runs there are, and how those stand that go on."""
+        self.set_interval(_LOOK_EVERY_S, self._look_again)
+
+    def _look_again(self) -> None:
+        if self.app.screen is self and self.runs.look_again():
+            self.draw()
+
     def panes(self) -> Sequence[Lines]:
         """Return the list of runs."""
         return (self.runs,)
@@ -201,6 +221,8 @@ class RunsScreen(ListScreen):
             return (Told("runs", "there is none here: drydock run makes one"),)
         words, role = end_words(head)
         told = [Told("run", head.run), Told("end", f"{words}, {head.closure}".removesuffix(", "), role)]
+        if head.condition in _LIVING:
+            told.append(Told("live", f"drydock attach {head.run} shows it as it goes on", "wait"))
         checking = self.runs.checks.get(head.run)
         for label, text in (("where", head.where), ("cause", head.cause), ("reason", head.reason),
                             ("subject", head.subject), ("title", head.title), ("began", head.began_at)):  # fmt: skip
