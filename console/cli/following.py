@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from console.tui.prompt import LinePrompt
 
 POLL_S = 0.1
+_AGAIN_WITHIN_S = 5.0
 
 
 class View(Protocol):
@@ -50,13 +52,13 @@ def follow(
 def _followed(
     folder: Path, engine: subprocess.Popen[bytes], view: View, prompt: LinePrompt | None
 ) -> RunState:
-    """Show the run until it ends or nobody is left to end it. Ctrl+C asks the engine for the end.
+    """Show the run until it ends or nobody is left to end it. Ctrl+C asks the engine for the end (see `_Interrupted`).
 
     The state's `ended` is None when engine and watchdog died. Raises UsageError when they did so before
     anything was made.
     """
     tail, state = JournalTail(folder / JOURNAL_FILE), RunState()
-    asked = _Interrupted(folder)
+    asked = _Interrupted(folder, asks_first=prompt is not None)
     while True:
         gone = engine.poll() is not None and not journal_is_held(folder / JOURNAL_FILE)
         for entry in _read_on(tail, folder, engine):
@@ -96,27 +98,41 @@ def _read_on(tail: JournalTail, folder: Path, engine: subprocess.Popen[bytes]) -
 
 
 class _Interrupted:
-    """The first Ctrl+C aborts the run; the second leaves it to its engine and returns the prompt."""
+    """Ctrl+C asks for the end of the run; once more leaves it to its engine and returns the prompt.
 
-    def __init__(self, folder: Path) -> None:
+    Where somebody answers questions on the terminal, the first one only says what a second one would do.
+    """
+
+    def __init__(self, folder: Path, *, asks_first: bool) -> None:
         self._folder = folder
+        self._needed = 2 if asks_first else 1
         self._pressed = 0
-        self._told = 0
+        self._pressed_at = 0.0
+        self._warned_at = 0.0
+        self._told = False
         signal.signal(signal.SIGINT, self._press)
 
     def _press(self, _number: int, _frame: Any) -> None:
-        self._pressed += 1
-        if self._pressed > 1:
+        now = time.monotonic()
+        if self._pressed < self._needed and now - self._pressed_at > _AGAIN_WITHIN_S:
+            self._pressed = 0
+        self._pressed, self._pressed_at = self._pressed + 1, now
+        if self._pressed > self._needed:
             raise KeyboardInterrupt
 
     def act(self) -> None:
-        """Ask for the end once after the key was pressed; the engine may not listen yet."""
-        if self._pressed > self._told:
+        """Ask for the end once after the key was pressed often enough; the engine may not listen yet."""
+        if 0 < self._pressed < self._needed and self._warned_at != self._pressed_at:
+            self._warned_at = self._pressed_at
+            sys.stderr.write(
+                f"\n  Ctrl+C again within {_AGAIN_WITHIN_S:.0f} s aborts the run; its teardown follows\n"
+            )
+        if self._pressed >= self._needed and not self._told:
             try:
                 ask(self._folder, Request(verb="abort", tty=tty(), ssh=ssh()))
             except ControlRefused:
                 return
-            self._told = self._pressed
+            self._told = True
 
 
 def died_unborn(folder: Path) -> UsageError:

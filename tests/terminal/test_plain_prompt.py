@@ -75,3 +75,15 @@ def test_a_run_by_typed_codes(drydock: Drydock, plain: Terminal) -> None:
     assert decisions["B-4"].early_keys == 0
     sequences = set(re.findall(rb"\x1b(?:\[[0-9;?]*[a-zA-Z]|.)", plain.raw))
     assert sequences <= {b"\x1b[6n", b"\x1b[?2004h", b"\x1b[?2004l"}
+
+
+def test_one_interrupt_ends_nothing(drydock: Drydock, plain: Terminal) -> None:
+    """A single Ctrl+C aborts a run that somebody watches; a second one soon after it does not, or leaves it behind."""
+    codes(plain, "B-1 waits for you")
+    plain.press("\x03")
+    plain.shows("Ctrl+C again within 5 s aborts the run")
+    found = state(drydock)
+    assert found.abort is None and found.armed is not None
+    plain.press("\x03")
+    plain.shows("■ ABORTED, CLEAN")
+    assert plain.ended() == 3
