@@ -252,6 +252,15 @@ def source(state: RunState) -> str:
     return f"{named}, system {identity}" if identity else f"{named}, not read yet"
 
 
+def time_left(armed: BoundaryArmed, armed_at: str, now: datetime) -> str:
+    """Return how long an answer is still waited for; hours without their seconds."""
+    until = datetime.fromisoformat(armed_at).timestamp() + armed.timeout_s
+    left_s = max(0.0, until - now.timestamp())
+    if left_s >= 3600:
+        return duration(left_s // 60 * 60)
+    return duration(float(int(left_s))).replace(".0 s", " s")
+
+
 def makes_a_copy(state: RunState) -> bool:
     """Tell whether the plan works on a copy; a proof works on the database itself."""
     return state.created is None or state.created.plan != "proof"

@@ -8,15 +8,15 @@ from console.model.run_state import RunState
 from console.model.sample_words import sample_kind, sample_words
 from console.model.text import one_line
 from console.tui.checklist import progress_words
-from console.tui.describe import makes_a_copy, source, target
+from console.tui.describe import makes_a_copy, source, target, time_left
 from console.tui.feed import RunFeed
 from console.tui.spans import GLYPHS, VERDICT_ROLES, Spans, duration
 
 _WIDE_COLUMNS = 130
 
 
-def status_spans(feed: RunFeed, *, observe: bool = False) -> Spans:
-    """Return how the run stands, in words and a glyph."""
+def status_spans(feed: RunFeed, *, observe: bool = False, now: datetime | None = None) -> Spans:
+    """Return how the run stands, in words and a glyph; of a boundary also how long it still waits."""
     state, condition = feed.state, feed.condition
     if condition == "broken":
         return ((f"✗ {one_line(feed.broken, limit_chars=60)}", "fail"),)
@@ -32,7 +32,10 @@ def status_spans(feed: RunFeed, *, observe: bool = False) -> Spans:
         return (("✗ the engine is gone: drydock recover", "fail"),)
     if state.armed is not None:
         whom = "A SECOND USER" if state.approvals else "ITS OPERATOR" if observe else "YOU"
-        return ((f"● {one_line(state.armed.boundary, limit_chars=12)} WAITS FOR {whom}", "wait"),)
+        left = time_left(state.armed, state.armed_at, now or datetime.now(UTC))
+        return (
+            (f"● {one_line(state.armed.boundary, limit_chars=12)} WAITS FOR {whom}, {left} left", "wait"),
+        )
     if state.abort is not None:
         return ((f"■ ending: {_doing(state)}", "wait"),)
     return ((f"▶ {_doing(state)}", "name"),)
@@ -66,7 +69,7 @@ def header_lines(
         (" drydock ", "title"),
         *mode,
         (f" {run}  ", "name"),
-        *status_spans(feed, observe=observe),
+        *status_spans(feed, observe=observe, now=now),
     )
     took = ((f"{elapsed(state, now or datetime.now(UTC))} ", "plain"),)
     operator = ""

@@ -10,9 +10,8 @@ from console.model.run_state import RunState
 from console.model.text import one_line
 from console.tui.challenge import Choice, Pace
 from console.tui.decision import Answer
-from console.tui.describe import Told, asked
+from console.tui.describe import Told, asked, time_left
 from console.tui.screens.question import QuestionScreen
-from console.tui.spans import duration
 
 HOLDS_MINUTES = (5, 15, 30, 60, 120, 240, 480, 1440)
 
@@ -74,13 +73,7 @@ class BoundaryScreen(QuestionScreen):
         return f"● {self._boundary_name()} waits for {whom}; no answer within {self._left()} means: {silence}"
 
     def _left(self) -> str:
-        until = datetime.fromisoformat(self.armed_at).timestamp() + self.armed.timeout_s
-        left_s = max(0.0, until - datetime.now(UTC).timestamp())
-        return (
-            duration(left_s // 60 * 60)
-            if left_s >= 3600
-            else duration(float(int(left_s))).replace(".0 s", " s")
-        )
+        return time_left(self.armed, self.armed_at, datetime.now(UTC))
 
     def told(self) -> list[Told]:
         """Return what the approval covers."""
