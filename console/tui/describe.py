@@ -108,7 +108,8 @@ def gate(state: RunState, name: str) -> list[Told]:
     if name in state.created.not_applicable:
         return [*told, Told("does not apply", state.created.not_applicable[name])]
     if judged is None:
-        return [*told, Told("verdict", "not asked yet", "dim")]
+        asked = "not asked yet" if state.ended is None else "never asked: the run had ended before"
+        return [*told, Told("verdict", asked, "dim")]
     verdict = str(judged.verdict)
     told.append(Told("verdict", verdict, VERDICT_ROLES.get(verdict, "plain")))
     if judged.reason:

@@ -56,7 +56,7 @@ KEYS = (
         action="app.leave",
         place="screen",
         short="leave",
-        does="leave the screen: asks whether to detach or to abort the run",
+        does="leave the screen (Ctrl+C too): asks whether to detach or to abort the run",
         palette=True,
     ),
     Key(
@@ -204,6 +204,15 @@ KEYS = (
         does="keep this screen as an SVG picture",
         palette=True,
     ),
+    Key(
+        id="palette",
+        keys="",
+        shown="Ctrl+P",
+        action="",
+        place="screen",
+        does="the palette: every command by its words",
+    ),
+    Key(id="escape", keys="", shown="Esc", action="", place="screen", does="out of a line of input, or back"),
     Key(id="up", keys="up,k", shown="↑", action="move(-1)", place="list", does="one line up"),
     Key(id="down", keys="down,j", shown="↓", action="move(1)", place="list", does="one line down"),
     Key(
@@ -311,5 +320,7 @@ def footer_keys(pane: str, keymap: Mapping[str, str] = _NONE) -> list[tuple[str,
 def help_lines(keymap: Mapping[str, str] = _NONE) -> Iterable[tuple[str, str]]:
     """Yield (key, what it does), and ("", heading) before each place."""
     for place, heading in PLACES.items():
-        yield "", heading
-        yield from ((shown_key(keymap, key.id, key.shown), key.does) for key in KEYS if key.place == place)
+        keys = [key for key in KEYS if key.place == place]
+        if keys:
+            yield "", heading
+        yield from ((shown_key(keymap, key.id, key.shown), key.does) for key in keys)
