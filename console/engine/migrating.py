@@ -7,6 +7,7 @@ own. Nothing is installed in the copy for that: a trigger of ours would change t
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,17 +18,18 @@ from console.engine.statements import verbs_of
 from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
+from console.model.catalogue import full_name
 from console.model.event import ScenarioFinished
 from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
 from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
-from console.sql import EngineConnection
+from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
 from console.witness.beyond import read_after, read_before
-from console.witness.catalogue import count_rows
+from console.witness.catalogue import count_table
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.migration_ends import of_others, uncommitted
-from console.witness.schema_state import read_schema_state
+from console.witness.schema_state import read_books, read_rows_below, read_schema_state
 
 LOOK_S, OF_ITS_TIME = 0.02, 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
@@ -141,7 +143,7 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     """Run one migration in one direction; record what it did and how it ended."""
     began = time.monotonic()
     connection = run.the_witnessing().connection
-    rows = read_rows(connection)
+    rows, books = read_rows(connection), _books(run)
     watch = MigrationWatch(run=run, connection=connection)
     watch.begin()
     report, failed = _perform(run, scenario, watch)
@@ -151,7 +153,7 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     read_log(run, scenario)
     drain(run)
     own = [one for one in run.the_witnessing().statements if one.scenario == scenario]
-    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at))
+    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at), books)
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
     run.recorder.record(
@@ -169,9 +171,10 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
 def read_rows(connection: EngineConnection) -> dict[str, int]:
     """Return the planner-independent row count of every user table by schema.name."""
     found: dict[str, int] = {}
-    for schema, table in run_sql(connection, "catalogue/user_tables"):
-        found[f"{schema}.{table}"] = count_rows(connection, schema, [table])[table]
-    return found
+    with pinned(connection):
+        for schema, table in run_sql(connection, "catalogue/user_tables"):
+            found[full_name(schema, table)] = count_table(connection, schema, table)
+    return found | read_rows_below(connection, found)
 
 
 def _perform(run: Rehearsal, scenario: str, watch: MigrationWatch) -> tuple[Report | None, StepFailed | None]:
@@ -188,8 +191,9 @@ def _perform(run: Rehearsal, scenario: str, watch: MigrationWatch) -> tuple[Repo
 
 
 def _fact(
-    run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks
-) -> Migrated:
+    run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks,
+    books: Mapping[str, str] | None,
+) -> Migrated:  # fmt: skip
     found = migrated(own, looks, verbs_of=verbs_of)
     _reconciliation, done = reconciled(run)
     [(superuser,)] = run_sql(
@@ -206,7 +210,21 @@ def _fact(
         others=of_others(
             run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
         ),
+        booked=changed(books, _books(run)),
     )  # fmt: skip
+
+
+def _books(run: Rehearsal) -> dict[str, str] | None:
+    words = run.loaded.pack.migration
+    assert words is not None
+    return read_books(run.the_witnessing().connection, words.bookkeeping, kind=words.kind)
+
+
+def changed(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> tuple[str, ...] | None:
+    """Return the tables whose sums differ or that only one side has; None where one side was not read."""
+    if before is None or after is None:
+        return None
+    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
 
 def _errors(run: Rehearsal, scenario: str) -> list[ServerLine]:

@@ -31,8 +31,8 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
 
     `rows` maps schema.table to the change that all ups together make; tables without an entry may gain rows and
     lose none. `changes` are the declared differences of inventory and privileges, `beyond` those of everything else,
-    null where nothing is declared. `bookkeeping` are the tool's own tables: neither their rows nor their sequences are
-    compared. `irreversible` says why there is no way back, "" where there is one.
+    null where nothing is declared. `bookkeeping` are the tool's own tables: the ups may change their rows, and their
+    sequences may move; after the downs they hold what they held, unless they are in `values` too. `irreversible` says why there is no way back, "" where there is one.
     """
 
     migrations: dict[str, PlannedMigration]
@@ -52,14 +52,18 @@ class SchemaState(Fact, frozen=True, kw_only=True):
     """Before the ups, after them, and after the downs: what all user schemas hold.
 
     `objects` and `privileges` are sorted sentences; `rows` and `values` by schema.table: exact counts, and sums over
-    hashes of every row's columns as text, blind to the order of rows and columns. `sequences`: "last_value,is_called".
+    hashes of every row's columns as text, blind to the order of rows and columns. `below` are the rows of partitioned
+    tables: all those of the partitions that they have. `sequences`: "last_value,is_called"; `owners` tells of each
+    sequence that belongs to a column whose table that is.
     """
 
     objects: tuple[str, ...]
     privileges: tuple[str, ...]
     rows: dict[str, Count]
+    below: dict[str, Count]
     values: dict[str, str]
     sequences: dict[str, str]
+    owners: dict[str, Text]
 
 
 class Taken(Fact, frozen=True, kw_only=True):
@@ -126,7 +130,8 @@ class Migrated(Fact, frozen=True, kw_only=True):
     `outcome` is the harness's claim (returned or raised), `error` its words; `server_errors` the server's own.
     `superuser` tells what the role was while it ran. `replaced` are relations whose name another one has now;
     `uncommitted` the transactions that wrote and were not committed, `others` the sessions of another role or in
-    another database, as the server logged them.
+    another database, as the server logged them. `booked` are the tool's own tables that are others than before, null
+    where no tool keeps any (SQL files).
     """
 
     outcome: str
@@ -140,6 +145,7 @@ class Migrated(Fact, frozen=True, kw_only=True):
     replaced: tuple[Text, ...]
     uncommitted: tuple[Text, ...]
     others: tuple[Text, ...]
+    booked: tuple[Text, ...] | None
 
 
 class OwnedElsewhere(Fact, frozen=True, kw_only=True):
