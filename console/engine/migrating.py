@@ -27,11 +27,13 @@ from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
 from console.witness.beyond import read_after, read_before
 from console.witness.catalogue import count_table
+from console.witness.lock_clock import covered_s
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.migration_ends import of_others, uncommitted
 from console.witness.schema_state import read_books, read_rows_below, read_schema_state
+from console.witness.under_way import UnderWay
 
-LOOK_S, OF_ITS_TIME = 0.02, 0.02
+LOOK_S = 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
 
 _SOURCE = "both traces; pg_locks, pg_class and the database's folder, from the engine's own session"
@@ -47,9 +49,8 @@ class MigrationWatch:
     looks: list[Look] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
-    under_way: int = 0
-    began: float = 0.0
-    looked: float = 0.0
+    under_way: UnderWay = field(default_factory=UnderWay)
+    newest: dict[int, int] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Look before the first statement."""
@@ -64,20 +65,38 @@ class MigrationWatch:
                 f"the harness stopped at {one_line(said)!r}, which is no statement", cause="subject"
             )
         n = int(number)
+        drain(self.run, everything=False)
         look = self._look(n, "before" if when == "before" else "after")
-        self.under_way = n if when == "before" else 0
-        self.began = self.looked = time.monotonic()
+        self._keep_of_others(n, look)
+        (self.under_way.begin if when == "before" else self.under_way.end)(n, time.monotonic())
         if look.files is not None and look.files.keys() - self.known and not any(look.locks.values()):
             self._keep_relations(n)
             self.known |= look.files.keys()
 
     def glance(self) -> None:
-        """Look at the statement under way, and take what the client witness has written."""
+        """Look at the statements under way, and take what the client witness has written."""
         drain(self.run, everything=False)
         now = time.monotonic()
-        if self.under_way and now - self.looked >= OF_ITS_TIME * (now - self.began):
-            self._look(self.under_way, "during")
-            self.looked = now
+        first, *others = self._statements_under_way() or (0,)
+        if first and self.under_way.due((first, *others), now):
+            look = self._look(first, "during")
+            for n in others:
+                self._keep(replace(look, n=n, times=1))
+            self.under_way.looked(now)
+
+    def _statements_under_way(self) -> tuple[int, ...]:
+        assert self.run.client is not None
+        return self.under_way.statements(self.run.client.under_way())
+
+    def _keep_of_others(self, n: int, look: Look) -> None:
+        """Keep a look around one statement for those that other backends execute in the meantime."""
+        assert self.run.client is not None
+        own = {one.pid for one in self.run.client.under_way() if one.n == n}
+        for other in self.under_way.statements(
+            one for one in self.run.client.under_way() if one.pid not in own
+        ):
+            if other != n:
+                self._keep(replace(look, n=other, when="during", files=None, pause_s=0.0))
 
     def finish(self) -> None:
         """Look once more when the migration is over: what it left is committed."""
@@ -88,23 +107,33 @@ class MigrationWatch:
         began = time.monotonic()
         locks: dict[int, set[Lock]] = {}
         writing: set[int] = set()
+        waiting: set[int] = set()
         engines = sorted(self.run.the_environment().engine_pids)
-        for pid, writes, relation, mode in run_sql(self.connection, "migration/locks", {"engines": engines}):
+        for pid, writes, waits, relation, mode in run_sql(
+            self.connection, "migration/locks", {"engines": engines}
+        ):
             writing |= {pid} if writes else set()
+            waiting |= {pid} if waits and when != "during" else set()
             locks.setdefault(pid, set()).update({(relation, mode)} if relation is not None else ())
         files = dict(run_sql(self.connection, "migration/storage_files")) if when == "after" else None
         look = Look(
             n=n, when=when, locks={pid: frozenset(held) for pid, held in locks.items()}, files=files,
-            pause_s=time.monotonic() - began, writing=frozenset(writing),
+            pause_s=time.monotonic() - began, writing=frozenset(writing), waiting=frozenset(waiting),
         )  # fmt: skip
-        last = self.looks[-1] if self.looks else None
+        return self._keep(look)
+
+    def _keep(self, look: Look) -> Look:
+        """Keep a look; one that saw what the last one at the statement saw is counted there."""
+        at = self.newest.get(look.n)
+        last = self.looks[at] if at is not None else None
         if (
             last is not None
-            and (last.n, last.when, last.locks, last.writing) == (n, "during", look.locks, look.writing)
-            and when == "during"
+            and replace(last, pause_s=look.pause_s, times=1) == look
+            and look.when == "during"
         ):
-            self.looks[-1] = replace(last, times=last.times + 1)
+            self.looks[self.newest[look.n]] = replace(last, times=last.times + 1)
         else:
+            self.newest[look.n] = len(self.looks)
             self.looks.append(look)
         return look
 
@@ -204,7 +233,7 @@ def _fact(
         error=f"{report.type}: {one_line(report.message, limit_chars=500)}" if report and report.type else "",
         server_errors=tuple(_said(line) for line in _errors(run, scenario)),
         superuser=superuser,
-        duration_ms=sum(one.duration_us for one in own) // 1000,
+        duration_ms=round(covered_s(looks.span(one) for one in own) * 1000),
         statements=found.statements, transactions=found.transactions, held=found.held, replaced=found.replaced,
         uncommitted=uncommitted(done, scenario, looks, verbs_of=verbs_of),
         others=of_others(

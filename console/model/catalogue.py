@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"[.]')
 """A schema in quotes, before its table."""
 

@@ -32,7 +32,8 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
     `rows` maps schema.table to the change that all ups together make; tables without an entry may gain rows and
     lose none. `changes` are the declared differences of inventory and privileges, `beyond` those of everything else,
     null where nothing is declared. `bookkeeping` are the tool's own tables: the ups may change their rows, and their
-    sequences may move; after the downs they hold what they held, unless they are in `values` too. `irreversible` says why there is no way back, "" where there is one.
+    sequences may move; after the downs they hold what they held, unless they are in `values` too.
+    `irreversible` says why there is no way back, "" where there is one.
     """
 
     migrations: dict[str, PlannedMigration]
@@ -102,8 +103,8 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
 class Held(Fact, frozen=True, kw_only=True):
     """The longest time that a lock in one mode was held on a relation that others could use.
 
-    From the beginning of the statement `n` that took it to the end of its transaction, without the time that the
-    engine's looks took. `blocks` says whose statements would have waited.
+    From the beginning of the statement `n` that took it to the end of its transaction, in real time without the looks
+    for which the backend had to wait. `blocks` says whose statements would have waited.
     """
 
     relation: Text

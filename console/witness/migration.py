@@ -16,6 +16,7 @@ from console.model.migration_facts import Blocks, Held, MigratedStatement, Migra
 from console.model.text import one_line
 from console.model.trace import ClientStatement
 from console.witness.control import controls
+from console.witness.lock_clock import LockClock, Span
 
 BLOCKS: Mapping[str, Blocks] = {
     "AccessExclusive": "reads and writes",
@@ -40,7 +41,8 @@ VerbsOf = Callable[[str], tuple[str, ...]]
 class Look:
     """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked).
 
-    `writing` are the backends whose transaction has written. `times` counts looks in a row that saw the same.
+    `writing` are the backends whose transaction has written, `waiting` those that waited for their client; `times`
+    counts looks in a row that saw the same.
     """
 
     n: int
@@ -49,6 +51,7 @@ class Look:
     files: Mapping[int, int] | None
     pause_s: float
     writing: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
     times: int = 1
 
 
@@ -114,9 +117,23 @@ class Looks:
         """Tell whether a statement was looked at before it was sent and after it was answered."""
         return {"before", "after"} <= {look.when for look in self.of(n)}
 
-    def pause_s(self, n: int) -> float:
-        """Return how long the statement's connection waited for the looks before and after it."""
-        return sum(look.pause_s for look in self.of(n) if look.when != "during")
+    def span(self, one: ClientStatement) -> Span:
+        """Return from when to when a statement was under way: after the look before it, until its answer."""
+        began = one.sent_at + sum(look.pause_s for look in self.of(one.n) if look.when == "before")
+        return began, began + one.duration_us / 1_000_000
+
+    def clock(self, group: Sequence[ClientStatement]) -> tuple[LockClock, list[Span]]:
+        """Return the clock of one transaction's session, and from when to when each statement was under way."""
+        busy: list[Span] = []
+        pauses: dict[bool, list[Span]] = {True: [], False: []}
+        for one in group:
+            began, ended = self.span(one)
+            busy.append((began, ended))
+            for look in self.of(one.n):
+                if look.when != "during":
+                    at = one.sent_at if look.when == "before" else ended
+                    pauses[one.pid in look.waiting].append((at, at + look.pause_s))
+        return LockClock(idle=pauses[True], others=pauses[False], busy=busy), busy
 
     def taken(self, one: ClientStatement) -> frozenset[Lock]:
         """Return the locks that a statement's backend held after or during it, and not before."""
@@ -225,7 +242,7 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
     transactions: list[MigratedTransaction] = []
     held: dict[tuple[str, str], Held] = {}
     for number, group in enumerate(_transactions(statements), 1):
-        began, ended = _clock(group, looks)
+        began, over_s = _clock(group, looks)
         verbs = [verbs_of(one.sql) for one in group]
         taken_back = _takes_back(group)
         for one, words in zip(group, verbs, strict=True):
@@ -234,13 +251,13 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
             told.append(_statement(one, number, looks, alone=alone, verb=" ".join(words), taken_back=hidden))
         transactions.append(
             MigratedTransaction(
-                number=number, statements=len(group), open_ms=round(ended[-1] * 1000),
+                number=number, statements=len(group), open_ms=round(over_s * 1000),
                 rows_written=sum(max(one.rows, 0) for one, words in zip(group, verbs, strict=True)
                                  if WRITES & set(words)),
             )
         )  # fmt: skip
         for one, start_s in zip(group, began, strict=True):
-            for lock in _lasting(one, looks, group[0].n, held_ms=round((ended[-1] - start_s) * 1000)):
+            for lock in _lasting(one, looks, group[0].n, held_ms=round((over_s - start_s) * 1000)):
                 known = held.get((lock.relation, lock.mode))
                 if known is None or known.held_ms < lock.held_ms:
                     held[lock.relation, lock.mode] = lock
@@ -266,20 +283,14 @@ def _transactions(statements: Sequence[ClientStatement]) -> list[list[ClientStat
     return sorted(groups, key=lambda group: group[0].n)
 
 
-def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float], list[float]]:
-    """Return when each statement began and ended, in seconds of a clock that stands still while we look."""
-    began: list[float] = []
-    ended: list[float] = []
-    at, free_at = 0.0, group[0].sent_at
-    for one in group:
-        at += max(0.0, one.sent_at - free_at)
-        began.append(at)
-        at += one.duration_us / 1_000_000
-        ended.append(at)
-        free_at = one.sent_at + looks.pause_s(one.n) + one.duration_us / 1_000_000
+def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float], float]:
+    """Return when each statement began and when all was over, in seconds of a clock that stands still while we look."""
+    clock, spans = looks.clock(group)
+    zero = clock.at(spans[0][0])
+    over = max(end for _start, end in spans)
     if not _ends(group):
-        ended[-1] = max(ended[-1], at + looks.over_at - free_at)
-    return began, ended
+        over = max(over, looks.over_at)
+    return [clock.at(start) - zero for start, _end in spans], clock.at(over) - zero
 
 
 def _ends(group: Sequence[ClientStatement]) -> bool:

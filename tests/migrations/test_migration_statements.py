@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from console.engine.statements import verbs_of
 from console.model.migration_facts import Held, Taken
 from console.model.trace import ClientStatement
 from console.witness.migration import Look, Looks, Relation, Snapshot, migrated
+from console.witness.under_way import UnderWay
 
 PID, TABLE, INDEX, NEW = 7, 20000, 20001, 20002
 EXCLUSIVE = "AccessExclusive"
@@ -173,3 +176,62 @@ def test_batches_are_transactions_of_their_own() -> None:
         for one in found.statements
     )
     assert found.held == ()
+
+
+def pipelined(*, waits: bool) -> tuple[list[ClientStatement], list[Look]]:
+    """Return a pipeline of 50 statements in one transaction, each answered behind all others, and its looks.
+
+    The second locks the table; they are sent within one second and answered within a half, 10 ms of looks each.
+    """
+    sent = [statement(1, "BEGIN", 99.0, ms=1)]
+    seen = [look(1, "before"), look(1, "after")]
+    idle = frozenset({PID} if waits else ())
+    for n in range(2, 52):
+        began = 100.0 + n / 50
+        sent.append(statement(n, "ALTER TABLE public.t ADD b text" if n == 2 else "SELECT 1", began,
+                              ms=round((101.5 + n / 100 - began - 0.01) * 1000)))  # fmt: skip
+        held = ((TABLE, EXCLUSIVE),)
+        before = Look(n=n, when="before", locks={PID: frozenset()}, files=None, pause_s=0.01, waiting=idle)
+        seen += [before, replace(before, when="after", locks={PID: frozenset(held)})]
+    sent.append(statement(52, "COMMIT", 102.1, ms=5))
+    return sent, [*seen, look(52, "before"), look(52, "after")]
+
+
+@pytest.mark.parametrize(("waits", "held_ms"), [(False, 2045), (True, 1065)], ids=["it works", "it waits"])
+def test_statements_under_way_at_once_count_once(*, waits: bool, held_ms: int) -> None:
+    """The times of a pipeline's statements are added up, or a look is taken out in which the backend went on."""
+    sent, seen = pipelined(waits=waits)
+    found = migrated(sent, Looks(seen, [Snapshot(n=0, relations=relations())], {}), verbs_of=verbs_of)
+    [lock] = found.held
+    assert (lock.n, lock.mode) == (2, EXCLUSIVE)
+    assert abs(lock.held_ms - held_ms) <= 1
+
+
+def test_each_backend_s_statement_is_looked_at() -> None:
+    """A statement of another connection hides the one that is under way."""
+    slow, quick, later = (
+        msgspec.structs.replace(statement(n, "SELECT 1", 100.0 + n), answered=False, pid=pid)
+        for n, pid in ((1, 7), (2, 8), (3, 7))
+    )
+    under_way = UnderWay()
+    under_way.begin(1, 10.0)
+    under_way.begin(2, 11.0)
+    assert under_way.statements([slow, quick, later]) == (1, 2)
+    under_way.end(2, 11.1)
+    assert under_way.statements([slow, msgspec.structs.replace(quick, answered=True)]) == (1,)
+    under_way.begin(3, 12.0)
+    assert under_way.statements([slow, later]) == (1,)
+    assert under_way.statements([later]) == (3,)
+    assert under_way.statements([]) == ()
+
+
+def test_the_youngest_statement_says_when_to_look() -> None:
+    """A long statement lets a short one go unseen, or is itself looked at without a pause."""
+    under_way = UnderWay()
+    under_way.begin(1, 0.0)
+    under_way.looked(100.0)
+    assert not under_way.due([1], 101.0)
+    assert under_way.due([1], 102.1)
+    under_way.begin(2, 102.2)
+    assert under_way.due([1, 2], 102.21)
+    assert not under_way.due([], 200.0)
