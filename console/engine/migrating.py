@@ -182,7 +182,10 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     read_log(run, scenario)
     drain(run)
     own = [one for one in run.the_witnessing().statements if one.scenario == scenario]
-    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at), books)
+    earliest = run.relations_before.setdefault(scenario[:1], watch.snapshots[0])
+    fact = _fact(
+        run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at, earliest), books
+    )
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
     run.recorder.record(

@@ -186,8 +186,11 @@ def only_declared_tables_were_rewritten(facts: Facts) -> str | None:
                 for relation in one.rewritten
                 if relation not in planned.rewrites
             ]
-            if one.unattributed_bytes:
-                unsettled.append(f"{place} wrote {one.unattributed_bytes} bytes that no relation has kept")
+            if one.unattributed_bytes or one.unattributed_files:
+                unsettled.append(
+                    f"{place} wrote {one.unattributed_bytes} bytes in {one.unattributed_files} files that no relation "
+                    "has kept"
+                )
     if unsettled and not phrases:
         raise Unsettled(f"{unsettled[0]}: a table may have been written twice")
     return said(phrases)

@@ -80,7 +80,8 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     `looks` counts the looks at the server's locks that belong to it, `around`: one was before it and one after it.
     `alone`: the statement was its own transaction, so that only the looks while it ran could see its locks.
     `rewritten` are relations that were there before and have new storage since, `built` new ones;
-    `unattributed_bytes` is new storage that no relation had in the end.
+    `unattributed_bytes` is new storage that no relation had in the end, in `unattributed_files`: what an exception handler
+    undid is empty by the time that somebody can look.
     """
 
     n: Count
@@ -98,6 +99,7 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     built: tuple[str, ...] = ()
     new_bytes: Count = 0
     unattributed_bytes: Count = 0
+    unattributed_files: Count = 0
 
 
 class Held(Fact, frozen=True, kw_only=True):
@@ -129,7 +131,8 @@ class Migrated(Fact, frozen=True, kw_only=True):
     """C-10, once a scenario, M-1, M-4 to M-6 and M-8: what one migration did.
 
     `outcome` is the harness's claim (returned or raised), `error` its words; `server_errors` the server's own.
-    `superuser` tells what the role was while it ran. `replaced` are relations whose name another one has now;
+    `superuser` tells what the role was while it ran. `replaced` are tables whose name another relation has now,
+    in the place of one that had it before this migration or before all in its direction;
     `uncommitted` the transactions that wrote and were not committed, `others` the sessions of another role or in
     another database, as the server logged them. `booked` are the tool's own tables that are others than before, null
     where no tool keeps any (SQL files).

@@ -15,7 +15,7 @@ OF_ITS_TIME = 0.02
 
 
 class UnderWay:
-    """The statements that were looked at before they were sent and have no answer yet; times are one clock's seconds."""
+    """The statements that were looked at before they were sent and have no answer; times in seconds of one clock."""
 
     def __init__(self) -> None:
         self._began: dict[int, float] = {}
@@ -31,7 +31,7 @@ class UnderWay:
         self._looked = now
 
     def statements(self, sent: Iterable[ClientStatement]) -> tuple[int, ...]:
-        """Return of each backend the statement under way; `sent` are those that the client's witness knows to be out."""
+        """Return of each backend the statement under way, of those that the client has sent (`sent`)."""
         oldest: dict[int, int] = {}
         for one in sent:
             if one.n in self._began and not one.answered:

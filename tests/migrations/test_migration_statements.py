@@ -235,3 +235,59 @@ def test_the_youngest_statement_says_when_to_look() -> None:
     under_way.begin(2, 102.2)
     assert under_way.due([1, 2], 102.21)
     assert not under_way.due([], 200.0)
+
+
+def test_what_code_undid_by_itself_is_told() -> None:
+    """A rewrite that an exception handler undid, with its lock and its bytes, passes for none."""
+    looks = [
+        look(0, "after", files={100: 5000}),
+        look(2, "before"),
+        look(2, "after", files={100: 5000, 102: 0}),
+    ]
+    same = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations())]
+    told = {}
+    for text in ("DO $$ BEGIN END $$", "CALL p()", "SELECT f()", "UPDATE public.t SET a = 1"):
+        [done] = migrated([statement(2, text, 101.0)], Looks(looks, same, {}), verbs_of=verbs_of).statements
+        told[text] = (done.unattributed_files, done.unattributed_bytes)
+    assert list(told.values()) == [(1, 0), (1, 0), (1, 0), (0, 0)]
+
+
+def test_another_table_s_index_is_told_beside_a_rewrite() -> None:
+    """A rewrite of one table hides that an index of another one was written anew, or its own index is told."""
+    other = Relation(name="public.u_pkey", kind="i", table="public.u", filenode=400, size_bytes=10)
+    anew = replace(other, filenode=401)
+    before = relations(_20002=other)
+    after = relations(102, _20002=anew) | {INDEX: replace(before[INDEX], filenode=103)}
+    looks = [
+        look(0, "after", files={100: 5000, 101: 10, 400: 10}), look(2, "before"),
+        look(2, "after", (TABLE, EXCLUSIVE), files={100: 0, 101: 0, 400: 0, 102: 5000, 103: 10, 401: 10}),
+    ]  # fmt: skip
+    snapshots = [Snapshot(n=0, relations=before), Snapshot(n=2, relations=after)]
+    for text in ("DO $$ BEGIN END $$", "ALTER TABLE public.t ALTER a TYPE bigint"):
+        [done] = migrated(
+            [statement(2, text, 101.0)], Looks(looks, snapshots, {}), verbs_of=verbs_of
+        ).statements
+        assert done.rewritten == ("index public.u_pkey", "public.t")
+
+
+def test_a_name_that_two_migrations_hand_over_is_told() -> None:
+    """A table that one migration renames away and the next one replaces passes, or each later migration tells it."""
+    old = Relation(name="public.t", kind="r", table="public.t", filenode=1, size_bytes=1)
+    before = Snapshot(n=0, relations={TABLE: old})
+    away = Snapshot(
+        n=0, relations={TABLE: replace(old, name="public.t_old"), NEW: replace(old, name="public.t_new")}
+    )
+    swapped = Snapshot(n=9, relations={TABLE: replace(old, name="public.t_old"), NEW: old})
+    view = Snapshot(n=9, relations={TABLE: replace(old, name="public.t_old"), NEW: replace(old, kind="v")})
+    looks = [look(0, "after", files={})]
+
+    def replaced(*snapshots: Snapshot, earliest: Snapshot) -> tuple[str, ...]:
+        seen = Looks(looks, snapshots, {}, earliest=earliest)
+        return migrated(IN_ONE_TRANSACTION, seen, verbs_of=verbs_of).replaced
+
+    assert replaced(before, away, earliest=before) == ()
+    assert replaced(away, swapped, earliest=before) == ("public.t",)
+    assert replaced(swapped, replace(swapped, n=12), earliest=before) == ()
+    assert replaced(before, view, earliest=before) == ("public.t",)
+    assert replaced(away, before, earliest=away) == ()
+    assert replaced(Snapshot(n=0, relations={}), swapped, earliest=Snapshot(n=0, relations={})) == ()
