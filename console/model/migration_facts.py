@@ -80,8 +80,8 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     `looks` counts the looks at the server's locks that belong to it, `around`: one was before it and one after it.
     `alone`: the statement was its own transaction, so that only the looks while it ran could see its locks.
     `rewritten` are relations that were there before and have new storage since, `built` new ones;
-    `unattributed_bytes` is new storage that no relation had in the end, in `unattributed_files`: what an exception handler
-    undid is empty by the time that somebody can look.
+    `unattributed_bytes` is new storage that no relation had in the end, in `unattributed_files`: what a handler of
+    exceptions undid is empty by the time that somebody can look.
     """
 
     n: Count

@@ -99,7 +99,8 @@ class Storage:
 class Looks:
     """The looks of one migration, the snapshots among them, and the rows of each table when it began.
 
-    `earliest` is the snapshot before the first migration in the same direction. `over_at` is when the migration was over (seconds since the epoch): a transaction without an end lasted until then.
+    `earliest` is the snapshot before the first migration in the same direction.
+    `over_at` is when the migration was over (seconds since the epoch): a transaction without an end lasted until then.
     """
 
     def __init__(
