@@ -25,6 +25,7 @@ from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
+from console.witness.asked_rights import not_allowed
 from console.witness.beyond import read_after, read_before
 from console.witness.catalogue import count_table
 from console.witness.lock_clock import covered_s
@@ -243,7 +244,16 @@ def _fact(
             run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
         ),
         booked=changed(books, _books(run)),
+        not_allowed=not_allowed(
+            [one.sql for one in own if not one.sqlstate], _elsewhere(run).objects, schema=run.loaded.pack.schema
+        ),
     )  # fmt: skip
+
+
+def _elsewhere(run: Rehearsal) -> OwnedElsewhere:
+    """Return what the role does not own in the source; nothing where nobody told, and M-8 is UNKNOWN then."""
+    known = run.recorder.state.facts.get("owned.elsewhere")
+    return OwnedElsewhere(**known) if known is not None else OwnedElsewhere(relations=(), objects=())
 
 
 def _books(run: Rehearsal) -> dict[str, str] | None:
@@ -297,8 +307,7 @@ def _keep_state_after(run: Rehearsal, scenario: str) -> None:
 
 def _keep_beyond(run: Rehearsal, name: str, state: SchemaState) -> None:
     assert run.before_migrations is not None
-    known = run.recorder.state.facts.get("owned.elsewhere")
-    elsewhere = OwnedElsewhere(**known) if known is not None else None
+    elsewhere = _elsewhere(run) if "owned.elsewhere" in run.recorder.state.facts else None
     found = read_after(run.the_witnessing().connection, run.before_migrations, elsewhere, state.values)
     run.recorder.fact(name, found, source=_WHOLE)
 

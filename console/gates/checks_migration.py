@@ -114,6 +114,7 @@ def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: Be
     state, up = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
     touched = set(after.not_owned)
     for _name, found in _all(facts, planned):
+        touched |= set(found.not_allowed)
         for one in found.statements:
             touched |= {it.relation for it in one.taken if it.mode not in _READING} | set(one.rewritten)
     for before, now in ((state.rows, up.rows), (state.sequences, up.sequences)):

@@ -135,7 +135,8 @@ class Migrated(Fact, frozen=True, kw_only=True):
     in the place of one that had it before this migration or before all in its direction;
     `uncommitted` the transactions that wrote and were not committed, `others` the sessions of another role or in
     another database, as the server logged them. `booked` are the tool's own tables that are others than before, null
-    where no tool keeps any (SQL files).
+    where no tool keeps any (SQL files). `not_allowed` is what its own statements ask a right for that the role does not
+    have in the source, in the words of `OwnedElsewhere.objects`.
     """
 
     outcome: str
@@ -150,6 +151,7 @@ class Migrated(Fact, frozen=True, kw_only=True):
     uncommitted: tuple[Text, ...]
     others: tuple[Text, ...]
     booked: tuple[Text, ...] | None
+    not_allowed: tuple[Text, ...]
 
 
 class OwnedElsewhere(Fact, frozen=True, kw_only=True):

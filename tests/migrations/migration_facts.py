@@ -51,7 +51,7 @@ def _migrated(n: int, *, rewritten: tuple[str, ...] = ()) -> shapes.Migrated:
     return shapes.Migrated(
         outcome="returned", error="", server_errors=(), superuser=False, duration_ms=90, statements=(statement,),
         transactions=(shapes.MigratedTransaction(number=1, statements=1, open_ms=100, rows_written=0),), held=(held,),
-        replaced=(), uncommitted=(), others=(), booked=("public.version",),
+        replaced=(), uncommitted=(), others=(), booked=("public.version",), not_allowed=(),
     )  # fmt: skip
 
 
