@@ -122,7 +122,10 @@ def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: Be
     touched |= after.values.keys()
     others = set(elsewhere.relations) | set(elsewhere.objects)
     for whose in sorted(touched & others):
-        yield f"{whose} was changed, which {planned.role} does not own in the source, or may not do there"
+        if whose.startswith("CREATE in "):
+            yield f"something was made that takes {whose}, which {planned.role} may not do in the source"
+        else:
+            yield f"{whose} was changed, which {planned.role} does not own in the source, or may not do there"
 
 
 def _without_a_way_back(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:

@@ -130,7 +130,7 @@ CASES = (
          ((BEYOND, ("not_owned",), ["pg_class public.u"]),)),
     Case("M-8", FAIL, "pg_class public.u was changed, which owner does not own",
          ((D1, ("not_allowed",), ["pg_class public.u"]),)),
-    Case("M-8", FAIL, "CREATE in books was changed",
+    Case("M-8", FAIL, "something was made that takes CREATE in books, which owner may not do in the source",
          ((U1, ("not_allowed",), ["CREATE in books"]), ("owned.elsewhere", ("objects",), ["CREATE in books"]))),
     Case("M-8", FAIL, "public.u was changed, which owner does not own",
          ((U1, (*FIRST, "taken"), [{"relation": "public.u", "mode": "RowExclusive"}]),)),
