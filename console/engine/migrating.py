@@ -68,8 +68,17 @@ class MigrationWatch:
         n = int(number)
         drain(self.run, everything=False)
         look = self._look(n, "before" if when == "before" else "after")
-        self._keep_of_others(n, look)
-        (self.under_way.begin if when == "before" else self.under_way.end)(n, time.monotonic())
+        backend = self._backend_of(n)
+        for other in self.under_way.statements(self._is_out, but=backend):
+            if other != n:
+                self._keep(
+                    replace(look, n=other, when="during", files=None, pause_s=0.0, waiting=frozenset())
+                )
+        now = time.monotonic()
+        if when == "after":
+            self.under_way.end(n, now)
+        elif backend is not None:
+            self.under_way.begin(n, backend, now)
         if look.files is not None and look.files.keys() - self.known and not any(look.locks.values()):
             self._keep_relations(n)
             self.known |= look.files.keys()
@@ -78,26 +87,19 @@ class MigrationWatch:
         """Look at the statements under way, and take what the client witness has written."""
         drain(self.run, everything=False)
         now = time.monotonic()
-        first, *others = self._statements_under_way() or (0,)
+        first, *others = self.under_way.statements(self._is_out) or (0,)
         if first and self.under_way.due((first, *others), now):
             look = self._look(first, "during")
             for n in others:
                 self._keep(replace(look, n=n, times=1))
             self.under_way.looked(now)
 
-    def _statements_under_way(self) -> tuple[int, ...]:
+    def _backend_of(self, n: int) -> int | None:
         assert self.run.client is not None
-        return self.under_way.statements(self.run.client.under_way())
+        return self.run.client.backend_of(n)
 
-    def _keep_of_others(self, n: int, look: Look) -> None:
-        """Keep a look around one statement for those that other backends execute in the meantime."""
-        assert self.run.client is not None
-        own = {one.pid for one in self.run.client.under_way() if one.n == n}
-        for other in self.under_way.statements(
-            one for one in self.run.client.under_way() if one.pid not in own
-        ):
-            if other != n:
-                self._keep(replace(look, n=other, when="during", files=None, pause_s=0.0))
+    def _is_out(self, n: int) -> bool:
+        return self._backend_of(n) is not None
 
     def finish(self) -> None:
         """Look once more when the migration is over: what it left is committed."""

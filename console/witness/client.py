@@ -199,6 +199,11 @@ class ClientTrace:
         """Return what was sent and not yet returned by `drain`, in the order of sending."""
         return [_statement(waiting) for waiting in self._waiting if not waiting.dropped]
 
+    def backend_of(self, n: int) -> int | None:
+        """Return the backend of the harness's statement `n` while it was sent and has no answer, else None."""
+        waiting = self._by_number.get((0, n))
+        return waiting.send.pid if waiting is not None else None
+
     def finish(self) -> list[ClientStatement]:
         """Return all that is left, unanswered statements too, and close the file."""
         self._read()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import msgspec
 import pytest
 
 from console.engine.statements import verbs_of
@@ -208,31 +207,31 @@ def test_statements_under_way_at_once_count_once(*, waits: bool, held_ms: int) -
 
 
 def test_each_backend_s_statement_is_looked_at() -> None:
-    """A statement of another connection hides the one that is under way."""
-    slow, quick, later = (
-        msgspec.structs.replace(statement(n, "SELECT 1", 100.0 + n), answered=False, pid=pid)
-        for n, pid in ((1, 7), (2, 8), (3, 7))
-    )
+    """A statement of another connection hides the one that is under way, or an older one of its own does."""
     under_way = UnderWay()
-    under_way.begin(1, 10.0)
-    under_way.begin(2, 11.0)
-    assert under_way.statements([slow, quick, later]) == (1, 2)
+    out = {1, 2, 3}
+    under_way.begin(1, 7, 10.0)
+    under_way.begin(2, 8, 11.0)
+    assert under_way.statements(out.__contains__) == (1, 2)
+    assert under_way.statements(out.__contains__, but=8) == (1,)
     under_way.end(2, 11.1)
-    assert under_way.statements([slow, msgspec.structs.replace(quick, answered=True)]) == (1,)
-    under_way.begin(3, 12.0)
-    assert under_way.statements([slow, later]) == (1,)
-    assert under_way.statements([later]) == (3,)
-    assert under_way.statements([]) == ()
+    under_way.begin(3, 7, 12.0)
+    assert under_way.statements(out.__contains__) == (1,)
+    out.remove(1)
+    assert under_way.statements(out.__contains__) == (3,)
+    under_way.end(3, 12.1)
+    under_way.end(3, 12.2)
+    assert under_way.statements(out.__contains__) == ()
 
 
 def test_the_youngest_statement_says_when_to_look() -> None:
     """A long statement lets a short one go unseen, or is itself looked at without a pause."""
     under_way = UnderWay()
-    under_way.begin(1, 0.0)
+    under_way.begin(1, 7, 0.0)
     under_way.looked(100.0)
     assert not under_way.due([1], 101.0)
     assert under_way.due([1], 102.1)
-    under_way.begin(2, 102.2)
+    under_way.begin(2, 8, 102.2)
     assert under_way.due([1, 2], 102.21)
     assert not under_way.due([], 200.0)
 
