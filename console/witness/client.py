@@ -227,8 +227,6 @@ class ClientTrace:
             self._told.add(sentence)
             self._irregular(sentence)
 
-    # the file
-
     def _read(self) -> None:
         if self._descriptor < 0:
             try:
@@ -284,8 +282,6 @@ class ClientTrace:
 
     def _too_long(self, line: int) -> None:
         self._irregular(f"line {line} is longer than {LONGEST_LINE_BYTES} bytes")
-
-    # the lines
 
     def _accept(self, raw: bytes) -> None:
         try:
