@@ -200,9 +200,9 @@ class ClientTrace:
         return [_statement(waiting) for waiting in self._waiting if not waiting.dropped]
 
     def backend_of(self, n: int) -> int | None:
-        """Return the backend of the harness's statement `n` while it was sent and has no answer, else None."""
+        """Return the backend of the harness's statement `n`, None once it has its answer; 0: not read yet."""
         waiting = self._by_number.get((0, n))
-        return waiting.send.pid if waiting is not None else None
+        return waiting.send.pid if waiting else 0 if n > self._last_number.get(0, 0) else None
 
     def finish(self) -> list[ClientStatement]:
         """Return all that is left, unanswered statements too, and close the file."""

@@ -76,7 +76,7 @@ def test_statements_come_in_the_order_of_sending(trace: ClientTrace) -> None:
     assert (trace.backend_of(1), trace.backend_of(2), trace.backend_of(3)) == (
         trace.under_way()[0].pid,
         None,
-        None,
+        0,
     )
     append(trace.path, done(1))
     assert [s.n for s in trace.drain()] == [1, 2]
