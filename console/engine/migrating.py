@@ -26,7 +26,7 @@ from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
 from console.witness.asked_rights import not_allowed
-from console.witness.beyond import read_after, read_before
+from console.witness.beyond import read_after, read_bare_schema, read_before
 from console.witness.catalogue import count_table
 from console.witness.lock_clock import covered_s
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
@@ -246,10 +246,18 @@ def _fact(
             run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
         ),
         booked=changed(books, _books(run)),
-        not_allowed=not_allowed(
-            [one.sql for one in own if not one.sqlstate], _elsewhere(run).objects, schema=run.loaded.pack.schema
-        ),
+        not_allowed=_not_allowed(run, own),
     )  # fmt: skip
+
+
+def _not_allowed(run: Rehearsal, own: list[ClientStatement]) -> tuple[str, ...]:
+    """Return what a migration's own statements ask a right for that the role does not have in the source."""
+    words, elsewhere = run.loaded.pack.migration, _elsewhere(run)
+    schema = read_bare_schema(
+        run.the_witnessing().connection, run.loaded.pack.owner, elsewhere,
+        own_session=words is not None and words.kind == "sql",
+    )  # fmt: skip
+    return not_allowed([one.sql for one in own if not one.sqlstate], elsewhere.objects, schema=schema)
 
 
 def _elsewhere(run: Rehearsal) -> OwnedElsewhere:

@@ -29,7 +29,7 @@ Right = tuple[str, str, int]
 def not_allowed(texts: Iterable[str], objects: Collection[str], *, schema: str) -> tuple[str, ...]:
     """Return those of `objects` (as `OwnedElsewhere` has them) for which statements ask a right, sorted.
 
-    A name without a schema is one in `schema`, unless a statement sets the search_path: then it is nobody's.
+    A name without a schema is one in `schema`; nobody's where that is "" or a statement sets the search_path.
     """
     trees = [tree for text in texts for tree in _trees(text)]
     moved = any(kind_of(tree) == "VariableSetStmt" and tree.name.lower() == "search_path" for tree in trees)
