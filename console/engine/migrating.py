@@ -7,6 +7,7 @@ own. Nothing is installed in the copy for that: a trigger of ours would change t
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,19 +18,23 @@ from console.engine.statements import verbs_of
 from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
+from console.model.catalogue import full_name
 from console.model.event import ScenarioFinished
 from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
 from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
-from console.sql import EngineConnection
+from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
-from console.witness.beyond import read_after, read_before
-from console.witness.catalogue import count_rows
+from console.witness.asked_rights import not_allowed
+from console.witness.beyond import read_after, read_bare_schema, read_before
+from console.witness.catalogue import count_table
+from console.witness.lock_clock import covered_s
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.migration_ends import of_others, uncommitted
-from console.witness.schema_state import read_schema_state
+from console.witness.schema_state import read_books, read_rows_below, read_schema_state
+from console.witness.under_way import UnderWay
 
-LOOK_S, OF_ITS_TIME = 0.02, 0.02
+LOOK_S = 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
 
 _SOURCE = "both traces; pg_locks, pg_class and the database's folder, from the engine's own session"
@@ -45,9 +50,8 @@ class MigrationWatch:
     looks: list[Look] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
-    under_way: int = 0
-    began: float = 0.0
-    looked: float = 0.0
+    under_way: UnderWay = field(default_factory=UnderWay)
+    newest: dict[int, int] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Look before the first statement."""
@@ -62,20 +66,40 @@ class MigrationWatch:
                 f"the harness stopped at {one_line(said)!r}, which is no statement", cause="subject"
             )
         n = int(number)
+        drain(self.run, everything=False)
         look = self._look(n, "before" if when == "before" else "after")
-        self.under_way = n if when == "before" else 0
-        self.began = self.looked = time.monotonic()
+        backend = self._backend_of(n)
+        for other in self.under_way.statements(self._is_out, but=backend):
+            if other != n:
+                self._keep(
+                    replace(look, n=other, when="during", files=None, pause_s=0.0, waiting=frozenset())
+                )
+        now = time.monotonic()
+        if when == "after":
+            self.under_way.end(n, now)
+        elif backend is not None:
+            self.under_way.begin(n, backend, now)
         if look.files is not None and look.files.keys() - self.known and not any(look.locks.values()):
             self._keep_relations(n)
             self.known |= look.files.keys()
 
     def glance(self) -> None:
-        """Look at the statement under way, and take what the client witness has written."""
+        """Look at the statements under way, and take what the client witness has written."""
         drain(self.run, everything=False)
         now = time.monotonic()
-        if self.under_way and now - self.looked >= OF_ITS_TIME * (now - self.began):
-            self._look(self.under_way, "during")
-            self.looked = now
+        first, *others = self.under_way.statements(self._is_out) or (0,)
+        if first and self.under_way.due((first, *others), now):
+            look = self._look(first, "during")
+            for n in others:
+                self._keep(replace(look, n=n, times=1))
+            self.under_way.looked(now)
+
+    def _backend_of(self, n: int) -> int | None:
+        assert self.run.client is not None
+        return self.run.client.backend_of(n)
+
+    def _is_out(self, n: int) -> bool:
+        return self._backend_of(n) is not None
 
     def finish(self) -> None:
         """Look once more when the migration is over: what it left is committed."""
@@ -86,23 +110,33 @@ class MigrationWatch:
         began = time.monotonic()
         locks: dict[int, set[Lock]] = {}
         writing: set[int] = set()
+        waiting: set[int] = set()
         engines = sorted(self.run.the_environment().engine_pids)
-        for pid, writes, relation, mode in run_sql(self.connection, "migration/locks", {"engines": engines}):
+        for pid, writes, waits, relation, mode in run_sql(
+            self.connection, "migration/locks", {"engines": engines}
+        ):
             writing |= {pid} if writes else set()
+            waiting |= {pid} if waits and when != "during" else set()
             locks.setdefault(pid, set()).update({(relation, mode)} if relation is not None else ())
         files = dict(run_sql(self.connection, "migration/storage_files")) if when == "after" else None
         look = Look(
             n=n, when=when, locks={pid: frozenset(held) for pid, held in locks.items()}, files=files,
-            pause_s=time.monotonic() - began, writing=frozenset(writing),
+            pause_s=time.monotonic() - began, writing=frozenset(writing), waiting=frozenset(waiting),
         )  # fmt: skip
-        last = self.looks[-1] if self.looks else None
+        return self._keep(look)
+
+    def _keep(self, look: Look) -> Look:
+        """Keep a look; one that saw what the last one at the statement saw is counted there."""
+        at = self.newest.get(look.n)
+        last = self.looks[at] if at is not None else None
         if (
             last is not None
-            and (last.n, last.when, last.locks, last.writing) == (n, "during", look.locks, look.writing)
-            and when == "during"
+            and replace(last, pause_s=look.pause_s, times=1) == look
+            and look.when == "during"
         ):
-            self.looks[-1] = replace(last, times=last.times + 1)
+            self.looks[self.newest[look.n]] = replace(last, times=last.times + 1)
         else:
+            self.newest[look.n] = len(self.looks)
             self.looks.append(look)
         return look
 
@@ -141,7 +175,7 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     """Run one migration in one direction; record what it did and how it ended."""
     began = time.monotonic()
     connection = run.the_witnessing().connection
-    rows = read_rows(connection)
+    rows, books = read_rows(connection), _books(run)
     watch = MigrationWatch(run=run, connection=connection)
     watch.begin()
     report, failed = _perform(run, scenario, watch)
@@ -151,7 +185,10 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     read_log(run, scenario)
     drain(run)
     own = [one for one in run.the_witnessing().statements if one.scenario == scenario]
-    fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at))
+    earliest = run.relations_before.setdefault(scenario[:1], watch.snapshots[0])
+    fact = _fact(
+        run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at, earliest), books
+    )
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
     run.recorder.record(
@@ -169,9 +206,10 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
 def read_rows(connection: EngineConnection) -> dict[str, int]:
     """Return the planner-independent row count of every user table by schema.name."""
     found: dict[str, int] = {}
-    for schema, table in run_sql(connection, "catalogue/user_tables"):
-        found[f"{schema}.{table}"] = count_rows(connection, schema, [table])[table]
-    return found
+    with pinned(connection):
+        for schema, table in run_sql(connection, "catalogue/user_tables"):
+            found[full_name(schema, table)] = count_table(connection, schema, table)
+    return found | read_rows_below(connection, found)
 
 
 def _perform(run: Rehearsal, scenario: str, watch: MigrationWatch) -> tuple[Report | None, StepFailed | None]:
@@ -188,8 +226,9 @@ def _perform(run: Rehearsal, scenario: str, watch: MigrationWatch) -> tuple[Repo
 
 
 def _fact(
-    run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks
-) -> Migrated:
+    run: Rehearsal, scenario: str, own: list[ClientStatement], report: Report | None, looks: Looks,
+    books: Mapping[str, str] | None,
+) -> Migrated:  # fmt: skip
     found = migrated(own, looks, verbs_of=verbs_of)
     _reconciliation, done = reconciled(run)
     [(superuser,)] = run_sql(
@@ -200,13 +239,44 @@ def _fact(
         error=f"{report.type}: {one_line(report.message, limit_chars=500)}" if report and report.type else "",
         server_errors=tuple(_said(line) for line in _errors(run, scenario)),
         superuser=superuser,
-        duration_ms=sum(one.duration_us for one in own) // 1000,
+        duration_ms=round(covered_s(looks.span(one) for one in own) * 1000),
         statements=found.statements, transactions=found.transactions, held=found.held, replaced=found.replaced,
         uncommitted=uncommitted(done, scenario, looks, verbs_of=verbs_of),
         others=of_others(
             run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
         ),
+        booked=changed(books, _books(run)),
+        not_allowed=_not_allowed(run, own),
     )  # fmt: skip
+
+
+def _not_allowed(run: Rehearsal, own: list[ClientStatement]) -> tuple[str, ...]:
+    """Return what a migration's own statements ask a right for that the role does not have in the source."""
+    words, elsewhere = run.loaded.pack.migration, _elsewhere(run)
+    schema = read_bare_schema(
+        run.the_witnessing().connection, run.loaded.pack.owner, elsewhere,
+        own_session=words is not None and words.kind == "sql",
+    )  # fmt: skip
+    return not_allowed([one.sql for one in own if not one.sqlstate], elsewhere.objects, schema=schema)
+
+
+def _elsewhere(run: Rehearsal) -> OwnedElsewhere:
+    """Return what the role does not own in the source; nothing where nobody told, and M-8 is UNKNOWN then."""
+    known = run.recorder.state.facts.get("owned.elsewhere")
+    return OwnedElsewhere(**known) if known is not None else OwnedElsewhere(relations=(), objects=())
+
+
+def _books(run: Rehearsal) -> dict[str, str] | None:
+    words = run.loaded.pack.migration
+    assert words is not None
+    return read_books(run.the_witnessing().connection, words.bookkeeping, kind=words.kind)
+
+
+def changed(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> tuple[str, ...] | None:
+    """Return the tables whose sums differ or that only one side has; None where one side was not read."""
+    if before is None or after is None:
+        return None
+    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
 
 def _errors(run: Rehearsal, scenario: str) -> list[ServerLine]:
@@ -247,8 +317,7 @@ def _keep_state_after(run: Rehearsal, scenario: str) -> None:
 
 def _keep_beyond(run: Rehearsal, name: str, state: SchemaState) -> None:
     assert run.before_migrations is not None
-    known = run.recorder.state.facts.get("owned.elsewhere")
-    elsewhere = OwnedElsewhere(**known) if known is not None else None
+    elsewhere = _elsewhere(run) if "owned.elsewhere" in run.recorder.state.facts else None
     found = read_after(run.the_witnessing().connection, run.before_migrations, elsewhere, state.values)
     run.recorder.fact(name, found, source=_WHOLE)
 

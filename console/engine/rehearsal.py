@@ -43,6 +43,7 @@ from console.sql import Ran
 from console.trace_log import TraceWriter
 from console.witness.beyond import Before
 from console.witness.client import ClientTrace
+from console.witness.migration import Snapshot
 from console.witness.server_log import ServerLog
 
 SOURCE_SECRET = "source-password"
@@ -125,6 +126,7 @@ class Rehearsal:
     server: ServerLog | None = None
     witnessing: Witnessing | None = None
     before_migrations: Before | None = None
+    relations_before: dict[str, Snapshot] = field(default_factory=dict)
     proving: Proving | None = None
     taken_over: bool = False
     leases: dict[int, Lease] = field(default_factory=dict)

@@ -57,14 +57,18 @@ def the_way_back_is_whole(facts: Facts) -> str | None:
     """After the downs inventory, privileges, rows, values and sequences equal those before the ups."""
     planned = facts.need("migrations.planned", MigrationsPlanned)
     before, after = facts.need("state.before", SchemaState), facts.need("state.down", SchemaState)
-    own = set(planned.bookkeeping)
+    free = set(planned.bookkeeping) & set(planned.values)
     phrases = _differences(before.objects, after.objects) + _differences(before.privileges, after.privileges)
-    phrases += [f"the rows of {it}" for it in unequal(_without(before.rows, own), _without(after.rows, own))]
-    free = own | set(planned.values)
-    values = unequal(_without(before.values, free), _without(after.values, free))
-    phrases += [f"the values in {it.partition(' ')[0]} are not what they were" for it in values]
-    free = own | set(planned.sequences)
-    sequences = unequal(_of_others(before.sequences, free), _of_others(after.sequences, free))
+    phrases += [
+        f"the rows of {it}" for it in unequal(_without(_rows(before), free), _without(_rows(after), free))
+    ]
+    free = set(planned.values)
+    phrases += [
+        f"the values in {table} are not what they were"
+        for table in sorted((before.values.keys() | after.values.keys()) - free)
+        if before.values.get(table) != after.values.get(table)
+    ]
+    sequences = unequal(*_of_others(planned, before, after))
     return said(phrases + [f"the sequence {it}" for it in sequences])
 
 
@@ -99,6 +103,9 @@ def _ends(facts: Facts, planned: MigrationsPlanned) -> Iterator[str]:
     for name, found in _all(facts, planned):
         yield from (f"{name}: {one} wrote and was not committed" for one in found.uncommitted)
         yield from (f"{name}: {one}" for one in found.others)
+        if found.booked == ():
+            yield (f"{name} left the tool's own bookkeeping as it was: either the migration was applied already, and "
+                   "nothing was rehearsed, or [migration] bookkeeping does not name that table")  # fmt: skip
 
 
 def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:
@@ -107,6 +114,7 @@ def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: Be
     state, up = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
     touched = set(after.not_owned)
     for _name, found in _all(facts, planned):
+        touched |= set(found.not_allowed)
         for one in found.statements:
             touched |= {it.relation for it in one.taken if it.mode not in _READING} | set(one.rewritten)
     for before, now in ((state.rows, up.rows), (state.sequences, up.sequences)):
@@ -114,7 +122,10 @@ def _of_others_in_the_source(facts: Facts, planned: MigrationsPlanned, after: Be
     touched |= after.values.keys()
     others = set(elsewhere.relations) | set(elsewhere.objects)
     for whose in sorted(touched & others):
-        yield f"{whose} was changed, which {planned.role} does not own in the source, or may not do there"
+        if whose.startswith("CREATE in "):
+            yield f"something was made that takes {whose}, which {planned.role} may not do in the source"
+        else:
+            yield f"{whose} was changed, which {planned.role} does not own in the source, or may not do there"
 
 
 def _without_a_way_back(facts: Facts, planned: MigrationsPlanned, after: BeyondAfter) -> Iterator[str]:
@@ -123,9 +134,8 @@ def _without_a_way_back(facts: Facts, planned: MigrationsPlanned, after: BeyondA
     free = set(planned.bookkeeping) | set(planned.values)
     yield from (f"{table} {how}" for table, how in sorted(after.values.items()) if table not in free)
     before, now = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
-    free = set(planned.bookkeeping) | set(planned.sequences)
-    there = {name: value for name, value in now.sequences.items() if name in before.sequences}
-    for one in unequal(_of_others(before.sequences, free), _of_others(there, free)):
+    earlier, later = _of_others(planned, before, now)
+    for one in unequal(earlier, {name: value for name, value in later.items() if name in earlier}):
         yield f"the sequence {one}"
 
 
@@ -180,8 +190,11 @@ def only_declared_tables_were_rewritten(facts: Facts) -> str | None:
                 for relation in one.rewritten
                 if relation not in planned.rewrites
             ]
-            if one.unattributed_bytes:
-                unsettled.append(f"{place} wrote {one.unattributed_bytes} bytes that no relation has kept")
+            if one.unattributed_bytes or one.unattributed_files:
+                unsettled.append(
+                    f"{place} wrote {one.unattributed_bytes} bytes in {one.unattributed_files} files that no relation "
+                    "has kept"
+                )
     if unsettled and not phrases:
         raise Unsettled(f"{unsettled[0]}: a table may have been written twice")
     return said(phrases)
@@ -218,18 +231,17 @@ def no_row_was_lost(facts: Facts) -> str | None:
     """After the ups each table has the rows that it had, changed as declared; without a word it may only gain."""
     planned = facts.need("migrations.planned", MigrationsPlanned)
     before, after = facts.need("state.before", SchemaState), facts.need("state.up", SchemaState)
+    earlier, later = _rows(before), _rows(after)
     phrases = [f"{table} is declared and was no table before or after" for table in
-               sorted(set(planned.rows) - before.rows.keys() - after.rows.keys())]  # fmt: skip
-    for table in sorted(before.rows.keys() | after.rows.keys()):
-        change = after.rows.get(table, 0) - before.rows.get(table, 0)
+               sorted(set(planned.rows) - earlier.keys() - later.keys())]  # fmt: skip
+    for table in sorted(earlier.keys() | later.keys()):
+        change = later.get(table, 0) - earlier.get(table, 0)
         if table in planned.bookkeeping:
             continue
         if table in planned.rows and change != planned.rows[table]:
             phrases.append(f"{table} changed by {change:+d} rows, declared {planned.rows[table]:+d}")
         elif table not in planned.rows and change < 0:
-            phrases.append(
-                f"{table} lost {-change} of {before.rows[table]} rows, and nothing is declared of it"
-            )
+            phrases.append(f"{table} lost {-change} of {earlier[table]} rows, and nothing is declared of it")
     return said(phrases)
 
 
@@ -244,14 +256,24 @@ def _without(values: dict[str, int] | dict[str, str], names: set[str]) -> dict[s
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _of_others(sequences: dict[str, str], names: set[str]) -> dict[str, object]:
-    """Return the sequences that are neither named nor, by PostgreSQL's own naming, of a named table's column."""
-    return {
-        name: value
-        for name, value in sequences.items()
-        if name not in names
-        and not any(name.startswith(f"{table}_") and name.endswith("_seq") for table in names)
+def _of_others(
+    planned: MigrationsPlanned, before: SchemaState, after: SchemaState
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the sequences of both states but those that are named or belong to a column of the tool's own tables.
+
+    Whose a sequence was before the ups counts, where it was there: no migration excuses one by giving it away.
+    """
+    owners = {
+        **{name: one for name, one in after.owners.items() if name not in before.sequences},
+        **before.owners,
     }
+    free = {name for name, owner in owners.items() if owner in planned.bookkeeping} | set(planned.sequences)
+    return _without(before.sequences, free), _without(after.sequences, free)
+
+
+def _rows(state: SchemaState) -> dict[str, int]:
+    """Return the rows of each table, a partitioned one's included: those of the partitions that it has."""
+    return {**state.rows, **state.below}
 
 
 def _ran(facts: Facts, planned: MigrationsPlanned) -> Iterator[tuple[str, Migrated]]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
 
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"[.]')
+"""A schema in quotes, before its table."""
+
 
 def split_name(schema: str, name: str) -> tuple[str, str]:
-    """Return schema and table of a pack's name for a table: a bare one is of `schema`, else "schema.table"."""
+    """Return schema and table of a pack's name for a table: a bare one is of `schema`, else as `full_name` has it."""
     if "." not in name:
         return schema, name
+    quoted = _QUOTED.match(name)
+    if quoted is not None:
+        return quoted[1].replace('""', '"'), name[quoted.end() :]
     own, _dot, table = name.partition(".")
     return own, table
 
@@ -20,9 +27,16 @@ def whole_name(schema: str, name: str) -> str:
     return ".".join(split_name(schema, name))
 
 
+def full_name(schema: str, table: str) -> str:
+    """Return "schema.table", unlike that of every other pair: a schema with a dot or a quote in it stands in quotes."""
+    if "." in schema or '"' in schema:
+        schema = '"' + schema.replace('"', '""') + '"'
+    return f"{schema}.{table}"
+
+
 def pack_name(schema: str, owner: str, table: str) -> str:
     """Return how a pack of `schema` calls the table `owner`.`table`: bare where that is not ambiguous."""
-    return table if owner == schema and "." not in table else f"{owner}.{table}"
+    return table if owner == schema and "." not in table else full_name(owner, table)
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -31,8 +31,9 @@ class MigrationsPlanned(Fact, frozen=True, kw_only=True):
 
     `rows` maps schema.table to the change that all ups together make; tables without an entry may gain rows and
     lose none. `changes` are the declared differences of inventory and privileges, `beyond` those of everything else,
-    null where nothing is declared. `bookkeeping` are the tool's own tables: neither their rows nor their sequences are
-    compared. `irreversible` says why there is no way back, "" where there is one.
+    null where nothing is declared. `bookkeeping` are the tool's own tables: the ups may change their rows, and their
+    sequences may move; after the downs they hold what they held, unless they are in `values` too.
+    `irreversible` says why there is no way back, "" where there is one.
     """
 
     migrations: dict[str, PlannedMigration]
@@ -52,14 +53,18 @@ class SchemaState(Fact, frozen=True, kw_only=True):
     """Before the ups, after them, and after the downs: what all user schemas hold.
 
     `objects` and `privileges` are sorted sentences; `rows` and `values` by schema.table: exact counts, and sums over
-    hashes of every row's columns as text, blind to the order of rows and columns. `sequences`: "last_value,is_called".
+    hashes of every row's columns as text, blind to the order of rows and columns. `below` are the rows of partitioned
+    tables: all those of the partitions that they have. `sequences`: "last_value,is_called"; `owners` tells of each
+    sequence that belongs to a column whose table that is.
     """
 
     objects: tuple[str, ...]
     privileges: tuple[str, ...]
     rows: dict[str, Count]
+    below: dict[str, Count]
     values: dict[str, str]
     sequences: dict[str, str]
+    owners: dict[str, Text]
 
 
 class Taken(Fact, frozen=True, kw_only=True):
@@ -75,7 +80,8 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     `looks` counts the looks at the server's locks that belong to it, `around`: one was before it and one after it.
     `alone`: the statement was its own transaction, so that only the looks while it ran could see its locks.
     `rewritten` are relations that were there before and have new storage since, `built` new ones;
-    `unattributed_bytes` is new storage that no relation had in the end.
+    `unattributed_bytes` is new storage that no relation had in the end, in `unattributed_files`: what a handler of
+    exceptions undid is empty by the time that somebody can look.
     """
 
     n: Count
@@ -93,13 +99,14 @@ class MigratedStatement(Fact, frozen=True, kw_only=True):
     built: tuple[str, ...] = ()
     new_bytes: Count = 0
     unattributed_bytes: Count = 0
+    unattributed_files: Count = 0
 
 
 class Held(Fact, frozen=True, kw_only=True):
     """The longest time that a lock in one mode was held on a relation that others could use.
 
-    From the beginning of the statement `n` that took it to the end of its transaction, without the time that the
-    engine's looks took. `blocks` says whose statements would have waited.
+    From the beginning of the statement `n` that took it to the end of its transaction, in real time without the looks
+    for which the backend had to wait. `blocks` says whose statements would have waited.
     """
 
     relation: Text
@@ -124,9 +131,12 @@ class Migrated(Fact, frozen=True, kw_only=True):
     """C-10, once a scenario, M-1, M-4 to M-6 and M-8: what one migration did.
 
     `outcome` is the harness's claim (returned or raised), `error` its words; `server_errors` the server's own.
-    `superuser` tells what the role was while it ran. `replaced` are relations whose name another one has now;
+    `superuser` tells what the role was while it ran. `replaced` are tables whose name another relation has now,
+    in the place of one that had it before this migration or before all in its direction;
     `uncommitted` the transactions that wrote and were not committed, `others` the sessions of another role or in
-    another database, as the server logged them.
+    another database, as the server logged them. `booked` are the tool's own tables that are others than before, null
+    where no tool keeps any (SQL files). `not_allowed` is what its own statements ask a right for that the role does not
+    have in the source, in the words of `OwnedElsewhere.objects`.
     """
 
     outcome: str
@@ -140,6 +150,8 @@ class Migrated(Fact, frozen=True, kw_only=True):
     replaced: tuple[Text, ...]
     uncommitted: tuple[Text, ...]
     others: tuple[Text, ...]
+    booked: tuple[Text, ...] | None
+    not_allowed: tuple[Text, ...]
 
 
 class OwnedElsewhere(Fact, frozen=True, kw_only=True):

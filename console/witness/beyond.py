@@ -79,6 +79,17 @@ def _values(conn: Connection, before: Before, known: Mapping[str, str]) -> Itera
             yield name, "has other values in the columns that it had"
 
 
+def read_bare_schema(conn: Connection, role: str, elsewhere: OwnedElsewhere, *, own_session: bool) -> str:
+    """Return the schema in which a role's names without one are, "" where nobody can tell.
+
+    A session of the project's own may have set its search_path when it connected. It leads to public only where the
+    role may not create in any other schema either.
+    """
+    with pinned(conn):
+        [(settled, others)] = run(conn, "migration/bare_names", {"role": role})
+    return "public" if settled and (own_session or set(others) <= set(elsewhere.objects)) else ""
+
+
 def read_owned_elsewhere(conn: Connection, role: str) -> OwnedElsewhere:
     """Return what a role does not own in this database, and where it may not create."""
     with pinned(conn):

@@ -21,6 +21,7 @@ from console.model.catalogue import (
     Privileges,
     Role,
     Table,
+    full_name,
     pack_name,
     split_name,
     whole_name,
@@ -82,7 +83,7 @@ def leaf_tables(conn: Connection, schema: str, tables: Sequence[str]) -> dict[st
         with pinned(conn):
             rows = run(conn, "catalogue/leaf_tables", {"schema": own, "tables": named})
         for table, leaf_schema, leaf in rows:
-            found[pack_name(schema, own, table)].append(f"{leaf_schema}.{leaf}")
+            found[pack_name(schema, own, table)].append(full_name(leaf_schema, leaf))
     return {name: tuple(leaves) for name, leaves in found.items()}
 
 
@@ -92,7 +93,7 @@ def feeding_sequences(conn: Connection, schema: str, tables: Sequence[str]) -> f
     for own, named in _by_schema(schema, tables).items():
         with pinned(conn):
             rows = run(conn, "catalogue/feeding_sequences", {"schema": own, "tables": named})
-        found |= {f"{where}.{name}" for where, name in rows}
+        found |= {full_name(where, name) for where, name in rows}
     return frozenset(found)
 
 
@@ -132,7 +133,7 @@ def count_rows(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str
     Raises psycopg.errors.UndefinedTable where one does not exist.
     """
     with pinned(conn):
-        return {name: _count(conn, *split_name(schema, name)) for name in tables}
+        return {name: count_table(conn, *split_name(schema, name)) for name in tables}
 
 
 def read_sequences(conn: Connection) -> dict[str, str]:
@@ -142,7 +143,7 @@ def read_sequences(conn: Connection) -> dict[str, str]:
         for schema, name in run(conn, "catalogue/user_sequences"):
             parts = {"sequence": sql.Identifier(schema, name)}
             [(last_value, is_called)] = run(conn, "catalogue/sequence_value", parts=parts)
-            found[f"{schema}.{name}"] = f"{last_value},{str(is_called).lower()}"
+            found[full_name(schema, name)] = f"{last_value},{str(is_called).lower()}"
     return found
 
 
@@ -156,7 +157,7 @@ def read_manifest(conn: Connection) -> Manifest:
     with pinned(conn):
         tables = run(conn, "catalogue/user_tables")
         return Manifest(
-            rows={f"{schema}.{name}": _count(conn, schema, name) for schema, name in tables},
+            rows={full_name(schema, name): count_table(conn, schema, name) for schema, name in tables},
             constraints=_definitions(conn, "catalogue/manifest_constraints"),
             indexes=_definitions(conn, "catalogue/manifest_indexes"),
             triggers=_definitions(conn, "catalogue/manifest_triggers"),
@@ -171,7 +172,8 @@ def _definitions(conn: Connection, name: str) -> tuple[str, ...]:
     return tuple(sorted(settled(definition) for (definition,) in run(conn, name)))
 
 
-def _count(conn: Connection, schema: str, table: str) -> int:
+def count_table(conn: Connection, schema: str, table: str) -> int:
+    """Return the exact row count of one table, what lies below it included."""
     [(rows,)] = run(conn, "catalogue/count_rows", parts={"table": sql.Identifier(schema, table)})
     return int(rows)
 

@@ -199,6 +199,11 @@ class ClientTrace:
         """Return what was sent and not yet returned by `drain`, in the order of sending."""
         return [_statement(waiting) for waiting in self._waiting if not waiting.dropped]
 
+    def backend_of(self, n: int) -> int | None:
+        """Return the backend of the harness's statement `n`, None once it has its answer; 0: not read yet."""
+        waiting = self._by_number.get((0, n))
+        return waiting.send.pid if waiting else 0 if n > self._last_number.get(0, 0) else None
+
     def finish(self) -> list[ClientStatement]:
         """Return all that is left, unanswered statements too, and close the file."""
         self._read()
@@ -221,8 +226,6 @@ class ClientTrace:
         if sentence not in self._told:
             self._told.add(sentence)
             self._irregular(sentence)
-
-    # the file
 
     def _read(self) -> None:
         if self._descriptor < 0:
@@ -279,8 +282,6 @@ class ClientTrace:
 
     def _too_long(self, line: int) -> None:
         self._irregular(f"line {line} is longer than {LONGEST_LINE_BYTES} bytes")
-
-    # the lines
 
     def _accept(self, raw: bytes) -> None:
         try:

@@ -100,24 +100,24 @@ def _control(node: Any) -> Control:
         return _transaction(node)
     if name == "VariableSetStmt":
         return _setting(node)
-    if name == "DiscardStmt" and _label(node, "target") == "DISCARD_ALL":
+    if name == "DiscardStmt" and label_of(node, "target") == "DISCARD_ALL":
         return Control(deed="reset")
     return OTHER
 
 
-def _label(message: Any, field: str) -> str:
+def label_of(message: Any, field: str) -> str:
     """Return an enum field's name."""
     kinds = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
     return str(kinds[getattr(message, field)].name)
 
 
 def _transaction(statement: Any) -> Control:
-    deed = _DEEDS.get(_label(statement, "kind"), "other")
+    deed = _DEEDS.get(label_of(statement, "kind"), "other")
     return Control(deed=deed, level=_level(statement.options), chain=bool(statement.chain))
 
 
 def _setting(statement: Any) -> Control:
-    kind, name = _label(statement, "kind"), str(statement.name).lower()
+    kind, name = label_of(statement, "kind"), str(statement.name).lower()
     level, local = _level(statement.args), bool(statement.is_local)
     if kind == "VAR_RESET_ALL":
         return Control(deed="reset")

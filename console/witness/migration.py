@@ -16,6 +16,7 @@ from console.model.migration_facts import Blocks, Held, MigratedStatement, Migra
 from console.model.text import one_line
 from console.model.trace import ClientStatement
 from console.witness.control import controls
+from console.witness.lock_clock import LockClock, Span
 
 BLOCKS: Mapping[str, Blocks] = {
     "AccessExclusive": "reads and writes",
@@ -29,6 +30,7 @@ BLOCKS: Mapping[str, Blocks] = {
 WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 SHOWN_SQL_CHARS = 600
 _WITH_ROWS = ("r", "p", "m")
+_NAMED = (*_WITH_ROWS, "v", "f")
 _OPAQUE = frozenset({"DO", "CALL", "SELECT"})
 """Verbs of code that may undo something by itself, in a block with an exception handler."""
 
@@ -40,7 +42,8 @@ VerbsOf = Callable[[str], tuple[str, ...]]
 class Look:
     """One look: `locks` by backend as (relation's oid, mode), `files` by filenode in bytes (None: not asked).
 
-    `writing` are the backends whose transaction has written. `times` counts looks in a row that saw the same.
+    `writing` are the backends whose transaction has written, `waiting` those that waited for their client; `times`
+    counts looks in a row that saw the same.
     """
 
     n: int
@@ -49,6 +52,7 @@ class Look:
     files: Mapping[int, int] | None
     pause_s: float
     writing: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
     times: int = 1
 
 
@@ -81,9 +85,21 @@ class Found:
     replaced: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """What became of the new files of one statement; the unattributed are those that no relation had in the end."""
+
+    rewritten: tuple[str, ...]
+    built: tuple[str, ...]
+    new_bytes: int
+    unattributed_bytes: int
+    unattributed_files: int
+
+
 class Looks:
     """The looks of one migration, the snapshots among them, and the rows of each table when it began.
 
+    `earliest` is the snapshot before the first migration in the same direction.
     `over_at` is when the migration was over (seconds since the epoch): a transaction without an end lasted until then.
     """
 
@@ -93,7 +109,9 @@ class Looks:
         snapshots: Sequence[Snapshot],
         rows: Mapping[str, int],
         over_at: float = 0.0,
+        earliest: Snapshot | None = None,
     ) -> None:
+        self._earliest = earliest
         self.over_at = over_at
         self._by_statement: dict[int, list[Look]] = {}
         for look in looks:
@@ -114,9 +132,23 @@ class Looks:
         """Tell whether a statement was looked at before it was sent and after it was answered."""
         return {"before", "after"} <= {look.when for look in self.of(n)}
 
-    def pause_s(self, n: int) -> float:
-        """Return how long the statement's connection waited for the looks before and after it."""
-        return sum(look.pause_s for look in self.of(n) if look.when != "during")
+    def span(self, one: ClientStatement) -> Span:
+        """Return from when to when a statement was under way: after the look before it, until its answer."""
+        began = one.sent_at + sum(look.pause_s for look in self.of(one.n) if look.when == "before")
+        return began, began + one.duration_us / 1_000_000
+
+    def clock(self, group: Sequence[ClientStatement]) -> tuple[LockClock, list[Span]]:
+        """Return the clock of one transaction's session, and from when to when each statement was under way."""
+        busy: list[Span] = []
+        pauses: dict[bool, list[Span]] = {True: [], False: []}
+        for one in group:
+            began, ended = self.span(one)
+            busy.append((began, ended))
+            for look in self.of(one.n):
+                if look.when != "during":
+                    at = one.sent_at if look.when == "before" else ended
+                    pauses[one.pid in look.waiting].append((at, at + look.pause_s))
+        return LockClock(idle=pauses[True], others=pauses[False], busy=busy), busy
 
     def taken(self, one: ClientStatement) -> frozenset[Lock]:
         """Return the locks that a statement's backend held after or during it, and not before."""
@@ -135,14 +167,21 @@ class Looks:
         return any(one.pid in look.writing for look in self.of(one.n) if look.when != "before")
 
     def replaced(self) -> tuple[str, ...]:
-        """Return the tables and materialized views whose names other ones have in the end."""
+        """Return the tables and materialized views whose names other relations have in the end, views too.
+
+        A name that was given up by an earlier migration in the same direction, and taken now, counts as well.
+        """
         if not self._snapshots:
             return ()
-        first, last = (
-            {one.name: oid for oid, one in snapshot.relations.items() if one.kind in _WITH_ROWS}
-            for snapshot in (self._snapshots[0], self._snapshots[-1])
-        )
-        return tuple(sorted(name for name in first.keys() & last.keys() if first[name] != last[name]))
+        last, began = _oids(self._snapshots[-1], _NAMED), _oids(self._snapshots[0], _NAMED)
+        found: set[str] = set()
+        for earlier in (self._snapshots[0], self._earliest or self._snapshots[0]):
+            found |= {
+                name
+                for name, oid in _oids(earlier, _WITH_ROWS).items()
+                if last.get(name, oid) != oid and last[name] != began.get(name)
+            }
+        return tuple(sorted(found))
 
     def relation(self, oid: int) -> Relation | None:
         """Return a relation as the newest snapshot that has it knows it."""
@@ -174,30 +213,34 @@ class Looks:
                 known |= look.files.keys()
         return new
 
-    def storage(
-        self, one: ClientStatement, *, taken_back: bool
-    ) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
-        """Return what a statement rewrote and built, and the bytes of its new storage, kept and not attributed.
+    def storage(self, one: ClientStatement, *, taken_back: bool, opaque: bool) -> Storage:
+        """Return what a statement rewrote and built, and its new storage, kept and not attributed.
 
         Storage that nobody has in the end is a scratch table's, or one of several that a table had: the last of them
-        tells of its rewrite. It settles nothing only where the transaction took something back.
+        tells of its rewrite. It settles nothing only where the transaction took something back. What code undid by
+        itself has let go of its locks and holds no bytes any more: there every such file counts. Indexes are told
+        where their table was not rewritten.
         """
-        rewritten: set[str] = set()
+        rewritten: dict[str, str] = {}
         built: set[str] = set()
-        total, left_bytes = 0, 0
+        total, left = 0, []
         for node, size_bytes in self._new_files.get(one.n, {}).items():
             total += size_bytes
             owner = self._owner(node, one.n)
             if owner is None:
-                left_bytes += size_bytes
+                left.append(size_bytes)
             elif self.known_before(owner[0], one.n) is not None:
-                rewritten.add(_storage_name(owner[1]))
+                rewritten[_storage_name(owner[1])] = owner[1].table
             elif owner[1].kind != "t" and not owner[1].name.startswith("pg_toast."):
                 built.add(_storage_name(owner[1]))
-        tables = {name for name in rewritten if not name.startswith("index ")}
-        if tables or not taken_back or not self._may_have_rewritten(one):
-            left_bytes = 0
-        return tuple(sorted(tables or rewritten)), tuple(sorted(built)), total, left_bytes
+        tables = {name for name, table in rewritten.items() if name == table}
+        if not opaque and (tables or not taken_back or not self._may_have_rewritten(one)):
+            left = []
+        told = tables | {name for name, table in rewritten.items() if table not in tables}
+        return Storage(
+            rewritten=tuple(sorted(told)), built=tuple(sorted(built)), new_bytes=total,
+            unattributed_bytes=sum(left), unattributed_files=len(left),
+        )  # fmt: skip
 
     def _owner(self, node: int, n: int) -> tuple[int, Relation] | None:
         for snapshot in self._snapshots:
@@ -213,6 +256,10 @@ class Looks:
         )
 
 
+def _oids(snapshot: Snapshot, kinds: Sequence[str]) -> dict[str, int]:
+    return {one.name: oid for oid, one in snapshot.relations.items() if one.kind in kinds}
+
+
 def _storage_name(relation: Relation) -> str:
     if relation.kind in ("i", "I") and not relation.name.startswith("pg_toast."):
         return f"index {relation.name}"
@@ -225,22 +272,22 @@ def migrated(statements: Sequence[ClientStatement], looks: Looks, *, verbs_of: V
     transactions: list[MigratedTransaction] = []
     held: dict[tuple[str, str], Held] = {}
     for number, group in enumerate(_transactions(statements), 1):
-        began, ended = _clock(group, looks)
+        began, over_s = _clock(group, looks)
         verbs = [verbs_of(one.sql) for one in group]
         taken_back = _takes_back(group)
         for one, words in zip(group, verbs, strict=True):
             alone = len(group) == 1
-            hidden = taken_back or bool(_OPAQUE & set(words))
-            told.append(_statement(one, number, looks, alone=alone, verb=" ".join(words), taken_back=hidden))
+            storage = looks.storage(one, taken_back=taken_back, opaque=bool(_OPAQUE & set(words)))
+            told.append(_statement(one, number, looks, alone=alone, verb=" ".join(words), storage=storage))
         transactions.append(
             MigratedTransaction(
-                number=number, statements=len(group), open_ms=round(ended[-1] * 1000),
+                number=number, statements=len(group), open_ms=round(over_s * 1000),
                 rows_written=sum(max(one.rows, 0) for one, words in zip(group, verbs, strict=True)
                                  if WRITES & set(words)),
             )
         )  # fmt: skip
         for one, start_s in zip(group, began, strict=True):
-            for lock in _lasting(one, looks, group[0].n, held_ms=round((ended[-1] - start_s) * 1000)):
+            for lock in _lasting(one, looks, group[0].n, held_ms=round((over_s - start_s) * 1000)):
                 known = held.get((lock.relation, lock.mode))
                 if known is None or known.held_ms < lock.held_ms:
                     held[lock.relation, lock.mode] = lock
@@ -266,20 +313,14 @@ def _transactions(statements: Sequence[ClientStatement]) -> list[list[ClientStat
     return sorted(groups, key=lambda group: group[0].n)
 
 
-def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float], list[float]]:
-    """Return when each statement began and ended, in seconds of a clock that stands still while we look."""
-    began: list[float] = []
-    ended: list[float] = []
-    at, free_at = 0.0, group[0].sent_at
-    for one in group:
-        at += max(0.0, one.sent_at - free_at)
-        began.append(at)
-        at += one.duration_us / 1_000_000
-        ended.append(at)
-        free_at = one.sent_at + looks.pause_s(one.n) + one.duration_us / 1_000_000
+def _clock(group: Sequence[ClientStatement], looks: Looks) -> tuple[list[float], float]:
+    """Return when each statement began and when all was over, in seconds of a clock that stands still while we look."""
+    clock, spans = looks.clock(group)
+    zero = clock.at(spans[0][0])
+    over = max(end for _start, end in spans)
     if not _ends(group):
-        ended[-1] = max(ended[-1], at + looks.over_at - free_at)
-    return began, ended
+        over = max(over, looks.over_at)
+    return [clock.at(start) - zero for start, _end in spans], clock.at(over) - zero
 
 
 def _ends(group: Sequence[ClientStatement]) -> bool:
@@ -295,9 +336,8 @@ def _is_block(group: Sequence[ClientStatement]) -> bool:
 
 
 def _statement(
-    one: ClientStatement, transaction: int, looks: Looks, *, alone: bool, verb: str, taken_back: bool
+    one: ClientStatement, transaction: int, looks: Looks, *, alone: bool, verb: str, storage: Storage
 ) -> MigratedStatement:
-    rewritten, built, new_bytes, unattributed = looks.storage(one, taken_back=taken_back)
     taken = {
         Taken(relation=relation.name, mode=mode)
         for oid, mode in looks.taken(one)
@@ -306,8 +346,9 @@ def _statement(
     return MigratedStatement(
         n=one.n, transaction=transaction, sql=_shown(one.sql), verb=verb, duration_us=one.duration_us, rows=one.rows,
         sqlstate=one.sqlstate, looks=looks.times(one.n), around=looks.around(one.n), alone=alone,
-        taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=rewritten, built=built,
-        new_bytes=new_bytes, unattributed_bytes=unattributed,
+        taken=tuple(sorted(taken, key=lambda it: (it.relation, it.mode))), rewritten=storage.rewritten,
+        built=storage.built, new_bytes=storage.new_bytes, unattributed_bytes=storage.unattributed_bytes,
+        unattributed_files=storage.unattributed_files,
     )  # fmt: skip
 
 

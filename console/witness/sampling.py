@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from console.errors import StepFailed
+from console.model.catalogue import full_name
 from console.model.config import MaskConfig, SampleConfig
 from console.model.sample_facts import Mode
 from console.sql import prepare, run
@@ -90,14 +91,16 @@ class Taking:
 def read_source_tables(conn: Connection) -> SourceTables:
     """Return the tables of all user schemas; the caller has pinned the session."""
     rows = run(conn, "sample/tables")
-    own = {f"{schema}.{name}": (schema, name) for schema, name, *_rest in rows}
+    own = {full_name(schema, name): (schema, name) for schema, name, *_rest in rows}
     holding = {
-        f"{schema}.{name}": oid for schema, name, oid, parted, extension in rows if not (parted or extension)
+        full_name(schema, name): oid
+        for schema, name, oid, parted, extension in rows
+        if not (parted or extension)
     }
     columns: dict[str, list[SourceColumn]] = {name: [] for name in holding}
     for schema, table, name, kind, generated, in_key, in_partition_key in run(conn, "sample/columns"):
-        if f"{schema}.{table}" in columns:
-            columns[f"{schema}.{table}"].append(
+        if full_name(schema, table) in columns:
+            columns[full_name(schema, table)].append(
                 SourceColumn(
                     name=name,
                     type=kind,
@@ -108,20 +111,22 @@ def read_source_tables(conn: Connection) -> SourceTables:
             )
     keys = tuple(
         ForeignKey(
-            name=row[0], child=f"{row[1]}.{row[2]}", child_columns=tuple(row[3]), parent=f"{row[4]}.{row[5]}",
+            name=row[0], child=full_name(row[1], row[2]), child_columns=tuple(row[3]), parent=full_name(row[4], row[5]),
             parent_columns=tuple(row[6]),
         )
         for row in run(conn, "sample/foreign_keys")
     )  # fmt: skip
     parted = [
-        f"{schema}.{name}" for schema, name, _oid, is_parted, extension in rows if is_parted and not extension
+        full_name(schema, name)
+        for schema, name, _oid, is_parted, extension in rows
+        if is_parted and not extension
     ]
     return SourceTables(
         parts=own, oids=holding, columns={name: tuple(found) for name, found in columns.items()},
         foreign_keys=tuple(key for key in keys if key.child in holding),
         leaves={**{name: (name,) for name in holding}, **leaf_tables(conn, "", parted)},
-        of_extensions=tuple(f"{schema}.{name}" for schema, name, _oid, _parted, extension in rows if extension),
-        heirs=tuple((f"{row[0]}.{row[1]}", f"{row[2]}.{row[3]}") for row in run(conn, "sample/inheritance")),
+        of_extensions=tuple(full_name(schema, name) for schema, name, _oid, _parted, extension in rows if extension),
+        heirs=tuple((full_name(row[0], row[1]), full_name(row[2], row[3])) for row in run(conn, "sample/inheritance")),
     )  # fmt: skip
 
 

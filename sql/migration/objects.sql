@@ -6,7 +6,7 @@ WITH space AS (
     SELECT oid, nspname, nspowner FROM pg_catalog.pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ), relation AS (
-    SELECT c.*, s.nspname || '.' || c.relname AS name
+    SELECT c.*, CASE WHEN s.nspname ~ '[."]' THEN pg_catalog.quote_ident(s.nspname) ELSE s.nspname END || '.' || c.relname AS name
     FROM pg_catalog.pg_class AS c JOIN space AS s ON s.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
 )

@@ -23,7 +23,7 @@ WITH role AS (
     UNION ALL SELECT l.tableoid, l.oid, l.lanowner FROM pg_catalog.pg_language AS l
 )
 SELECT CASE WHEN i.type IN ('table', 'view', 'materialized view', 'foreign table', 'sequence', 'index')
-            THEN (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class AS c
+            THEN (SELECT CASE WHEN n.nspname ~ '[."]' THEN pg_catalog.quote_ident(n.nspname) ELSE n.nspname END || '.' || c.relname FROM pg_catalog.pg_class AS c
                   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = o.oid)
             ELSE '' END AS relation,
        k.relname || ' ' || i.identity AS object

@@ -20,8 +20,9 @@ def _state(*, up: bool) -> shapes.SchemaState:
     return shapes.SchemaState(
         objects=("column public.t.a integer", *extra), privileges=("app may USAGE on schema public", *grant),
         rows={"public.t": 10 if not up else 8, "public.version": 1 if not up else 2},
-        values={"public.t": "17", "public.version": "3" if not up else "4"},
+        below={"public.p": 6}, values={"public.t": "17", "public.version": "3" if not up else "4"},
         sequences={"public.t_a_seq": "10,true", "public.version_id_seq": "1,true" if not up else "2,true"},
+        owners={"public.t_a_seq": "public.t", "public.version_id_seq": "public.version"},
     )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def _migrated(n: int, *, rewritten: tuple[str, ...] = ()) -> shapes.Migrated:
     return shapes.Migrated(
         outcome="returned", error="", server_errors=(), superuser=False, duration_ms=90, statements=(statement,),
         transactions=(shapes.MigratedTransaction(number=1, statements=1, open_ms=100, rows_written=0),), held=(held,),
-        replaced=(), uncommitted=(), others=(),
+        replaced=(), uncommitted=(), others=(), booked=("public.version",), not_allowed=(),
     )  # fmt: skip
 
 

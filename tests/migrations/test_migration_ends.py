@@ -55,6 +55,16 @@ CASES = {
     "failed at its end": (done("BEGIN", "DELETE FROM a", "COMMIT", sqlstate="23503"), looks(), "(rolled back)"),
     "prepared": (done("BEGIN", "DELETE FROM a", "PREPARE TRANSACTION 'x'"), looks(), "(left open)"),
     "one of two": (done("BEGIN", "DELETE FROM a", "COMMIT", "BEGIN", "DELETE FROM a"), looks(), "(left open)"),
+    "only locked": (done("BEGIN", "LOCK TABLE a NOWAIT", "ROLLBACK"), looks(2), ""),
+    "only rows locked": (done("BEGIN", "SELECT 1 FROM a WHERE b = 1 FOR UPDATE NOWAIT", "ROLLBACK"), looks(2), ""),
+    "locked and written": (done("BEGIN", "LOCK TABLE a", "DELETE FROM a", "ROLLBACK"), looks(2), "(rolled back)"),
+    "locked and called": (done("BEGIN", "LOCK TABLE a", "SELECT fill()", "ROLLBACK"), looks(2), "(rolled back)"),
+    "written in a query": (
+        done("BEGIN", "WITH x AS (DELETE FROM a RETURNING b) SELECT b FROM x FOR UPDATE", "ROLLBACK"),
+        looks(), "(rolled back)",
+    ),
+    "written by a view": (done("BEGIN", "SELECT b FROM a_view", "ROLLBACK"), looks(2), "(rolled back)"),
+    "locked before a table": (done("BEGIN", "SELECT b INTO c FROM a", "ROLLBACK"), looks(2), "(rolled back)"),
     "after a savepoint": (
         done("BEGIN", "SAVEPOINT x", "DELETE FROM a", "ROLLBACK TO x", "COMMIT"), looks(3), ""
     ),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fix_runs import Drydock, Ended, played_together
+from migration_packs import AT_ONCE, BEYOND, HARMFUL, NOT_COMMITTED, REFUSED, WITH_SAVEPOINT, WRONG
 
 from console.evidence.html import html
 from console.evidence.report import markdown
@@ -23,110 +24,6 @@ pytestmark = pytest.mark.matrix
 """Whole rehearsals: by their own command; one of them is in test_migration_pass.py."""
 
 ROWS = 200
-HIDDEN = '''"""Sends a statement past the driver's cursors, which the client witness cannot see."""
-
-from console.harness import Context, migrations
-from psycopg import Connection
-
-
-@migrations.before
-def look(ctx: Context) -> None:
-    """Ask behind the witness's back."""
-    with Connection.connect(
-        host=ctx.host, port=ctx.port, dbname=ctx.database, user="shop_owner", password=ctx.password("shop_owner")
-    ) as connection:
-        connection.pgconn.exec_(b"SELECT 'nobody saw this'")
-'''
-WRONG: Mapping[str, str] = {
-    "subject/migrations/0001_amount_in_bigint.up.sql": (
-        "ALTER TABLE public.purchase ALTER COLUMN amount_cents TYPE bigint;\nSELECT pg_sleep(0.3);\n"
-    ),
-    "subject/migrations/0002_email_key.up.sql": (
-        "ALTER TABLE public.customer ADD COLUMN email_key text;\nCREATE TABLE public.stray (a integer);\n"
-        "GRANT SELECT ON public.stray TO shop_app;\nDELETE FROM public.purchase WHERE status = 'open';\n"
-        "UPDATE public.customer SET name = upper(name) WHERE customer_id = 1;\n"
-    ),
-    "pack.py": HIDDEN,
-}
-"""A migration that is wrong in every way but one: it raises no error."""
-
-OTHERS = '''"""Opens a session that is not the role's own, with the driver and in the witness's sight."""
-
-from console.harness import Context, migrations
-from psycopg import connect
-
-
-@migrations.before
-def look(ctx: Context) -> None:
-    """Ask as the application."""
-    with connect(
-        host=ctx.host, port=ctx.port, dbname=ctx.database, user="shop_app", password=ctx.password("shop_app")
-    ) as connection:
-        connection.execute("SELECT 1")
-'''
-HARMFUL: Mapping[str, str] = {
-    "subject/migrations/0001_amount_in_bigint.up.sql": (
-        "CREATE TABLE public.purchase_new (LIKE public.purchase INCLUDING ALL);\n"
-        "ALTER TABLE public.purchase_new ALTER amount_cents TYPE bigint;\n"
-        "INSERT INTO public.purchase_new OVERRIDING SYSTEM VALUE SELECT * FROM public.purchase;\n"
-        "DROP TABLE public.purchase;\nALTER TABLE public.purchase_new RENAME TO purchase;\n"
-    ),
-    "subject/migrations/0001_amount_in_bigint.down.sql": "SELECT 1;\n",
-    "subject/migrations/0002_email_key.up.sql": (
-        "ALTER TABLE public.customer ADD COLUMN email_key text;\n"
-        "ALTER TABLE public.customer REPLICA IDENTITY FULL;\nSELECT lo_from_bytea(0, 'left');\n"
-        "ALTER TABLE public.ledger ADD COLUMN note text;\n"
-    ),
-    "subject/migrations/0004_index_email_key.up.sql": (
-        "BEGIN;\nALTER TABLE public.customer ALTER COLUMN name SET STATISTICS 7;\n"
-    ),
-    "subject/migrations/0004_index_email_key.down.sql": "SELECT 1;\n",
-    "demo/021_ledger.sql": (
-        "-- Purpose: a table that the shop's owner does not own.\n-- Lowest server version: 16.\n\n"
-        "CREATE ROLE shop_books;\nCREATE TABLE public.ledger (entry integer);\n"
-        "ALTER TABLE public.ledger OWNER TO shop_books;\n"
-    ),
-    "pack.py": OTHERS,
-}
-"""Harm of which nobody but M-8 tells the whole: what is left, not committed, another's, or in another's place."""
-
-WITH_SAVEPOINT: Mapping[str, str] = {
-    "subject/migrations/0001_amount_in_bigint.up.sql": (
-        "SAVEPOINT before;\nALTER TABLE public.purchase ALTER COLUMN amount_cents TYPE bigint;\n"
-        "CREATE TABLE public.scratch AS SELECT * FROM public.purchase;\nDROP TABLE public.scratch;\n"
-        "RELEASE before;\nREFRESH MATERIALIZED VIEW public.totals;\n"
-    ),
-    "demo/025_totals.sql": (
-        "-- Purpose: a view whose rows are kept.\n-- Lowest server version: 16.\n\n"
-        "CREATE MATERIALIZED VIEW public.totals AS SELECT count(*) AS purchases FROM public.purchase;\n"
-        "ALTER MATERIALIZED VIEW public.totals OWNER TO shop_owner;\n"
-    ),
-}
-"""A savepoint, a scratch table and a refreshed view in the transaction that rewrites a table."""
-
-NOT_COMMITTED: Mapping[str, str] = {
-    "subject/migrations/env.py": (
-        '"""An environment that lacks begin_transaction()."""\n\nfrom alembic import context\n'
-        "from sqlalchemy import engine_from_config, pool\n\n"
-        "section = context.config.get_section(context.config.config_ini_section, {})\n"
-        "with engine_from_config(section, prefix='sqlalchemy.', poolclass=pool.NullPool).connect() as connection:\n"
-        "    context.configure(connection=connection)\n    context.run_migrations()\n"
-    ),
-}
-"""SQLAlchemy begins a transaction by itself and rolls it back when the connection is closed: nobody raises an error."""
-
-BEYOND = (
-    "+ pg_attribute public.customer.email_key", "+ pg_attribute public.customer_email_key.email_key",
-    "pg_attribute public.purchase.amount_cents: attalign i, then d; attlen 4, then 8; atttypid integer, then bigint",
-    "+ pg_class public.customer_email_key", "+ pg_index public.customer_email_key",
-)  # fmt: skip
-"""What the shipped migrations change of the whole database, as a report shows it."""
-
-REFUSED: Mapping[str, str] = {
-    "subject/migrations/0002_email_key.up.sql": (
-        "ALTER TABLE public.customer ADD COLUMN email_key text;\nALTER TABLE public.customer ADD COLUMN name text;\n"
-    ),
-}
 
 
 def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words: str) -> Path:
@@ -178,6 +75,9 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
         "not committed": lambda it: rehearsed(
             it, a_pack(it, "migrations_alembic", NOT_COMMITTED, steps='["0002"]')
         ),
+        "at once": lambda it: rehearsed(
+            it, a_pack(it, "migrations_alembic", AT_ONCE, steps='["0002"]', longest_block_ms="1000")
+        ),
         "harmful": lambda it: rehearsed(it, a_pack(it, "migrations_sql", HARMFUL, rewrites="[]")),
         "undeclared": lambda it: without_a_way_back(it, a_pack(it, "migrations_sql")),
         "declared": lambda it: without_a_way_back(
@@ -225,6 +125,7 @@ def test_an_undeclared_way_without_return_fails(runs: dict[str, Ended]) -> None:
         "that began with BEGIN (rolled back) wrote and was not committed",
         "was a session of shop_app in shop",
         "public.ledger was changed, which shop_owner does not own in the source",
+        "pg_proc public.audit() was changed, which shop_owner does not own in the source",
         "left: pg_class public.customer: relreplident d, then f",
         "left: + pg_largeobject_metadata ",
         "left: + large object ",
@@ -240,6 +141,14 @@ def test_the_last_row_is_failed_by_the_real_thing(
     assert (judged.verdict, says in judged.reason) == (GateVerdict.FAIL, True), judged.reason
 
 
+def test_a_partition_that_is_taken_away_is_a_loss(runs: dict[str, Ended]) -> None:
+    """A partition that is detached keeps its rows, and nobody says that its table lost them."""
+    row = next(one for one in MIGRATIONS if one.id == "M-7")
+    judged = judge(row, Facts(runs["harmful"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "public.event lost 1 of 2 rows, and nothing is declared of it" in judged.reason
+
+
 def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
     """A migration of Alembic's that is rolled back with its connection passes the last row."""
     assert runs["not committed"].outcome == (1, "FAIL", "CLEAN", "subject")
@@ -247,6 +156,21 @@ def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
     judged = judge(row, Facts(runs["not committed"].state.facts))
     assert judged.verdict == GateVerdict.FAIL
     assert "(rolled back) wrote and was not committed" in judged.reason
+
+
+def test_a_lock_is_seen_while_another_connection_works(runs: dict[str, Ended]) -> None:
+    """A statement of another connection ends the looks at the one that takes a lock."""
+    row = next(one for one in MIGRATIONS if one.id == "M-4")
+    judged = judge(row, Facts(runs["at once"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "U1: AccessExclusive on public.customer (200 rows" in judged.reason
+
+
+def test_a_pipeline_s_lock_lasts_no_longer_than_the_pipeline(runs: dict[str, Ended]) -> None:
+    """The times of statements that overlap are added up."""
+    found = migrated(runs["at once"], "U1")
+    [lock] = [one for one in found["held"] if one["relation"] == "public.purchase"]
+    assert 0 < lock["held_ms"] < found["duration_ms"]
 
 
 def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:

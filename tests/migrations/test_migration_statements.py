@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from console.engine.statements import verbs_of
 from console.model.migration_facts import Held, Taken
 from console.model.trace import ClientStatement
 from console.witness.migration import Look, Looks, Relation, Snapshot, migrated
+from console.witness.under_way import UnderWay
 
 PID, TABLE, INDEX, NEW = 7, 20000, 20001, 20002
 EXCLUSIVE = "AccessExclusive"
@@ -173,3 +175,118 @@ def test_batches_are_transactions_of_their_own() -> None:
         for one in found.statements
     )
     assert found.held == ()
+
+
+def pipelined(*, waits: bool) -> tuple[list[ClientStatement], list[Look]]:
+    """Return a pipeline of 50 statements in one transaction, each answered behind all others, and its looks.
+
+    The second locks the table; they are sent within one second and answered within a half, 10 ms of looks each.
+    """
+    sent = [statement(1, "BEGIN", 99.0, ms=1)]
+    seen = [look(1, "before"), look(1, "after")]
+    idle = frozenset({PID} if waits else ())
+    for n in range(2, 52):
+        began = 100.0 + n / 50
+        sent.append(statement(n, "ALTER TABLE public.t ADD b text" if n == 2 else "SELECT 1", began,
+                              ms=round((101.5 + n / 100 - began - 0.01) * 1000)))  # fmt: skip
+        held = ((TABLE, EXCLUSIVE),)
+        before = Look(n=n, when="before", locks={PID: frozenset()}, files=None, pause_s=0.01, waiting=idle)
+        seen += [before, replace(before, when="after", locks={PID: frozenset(held)})]
+    sent.append(statement(52, "COMMIT", 102.1, ms=5))
+    return sent, [*seen, look(52, "before"), look(52, "after")]
+
+
+@pytest.mark.parametrize(("waits", "held_ms"), [(False, 2045), (True, 1065)], ids=["it works", "it waits"])
+def test_statements_under_way_at_once_count_once(*, waits: bool, held_ms: int) -> None:
+    """The times of a pipeline's statements are added up, or a look is taken out in which the backend went on."""
+    sent, seen = pipelined(waits=waits)
+    found = migrated(sent, Looks(seen, [Snapshot(n=0, relations=relations())], {}), verbs_of=verbs_of)
+    [lock] = found.held
+    assert (lock.n, lock.mode) == (2, EXCLUSIVE)
+    assert abs(lock.held_ms - held_ms) <= 1
+
+
+def test_each_backend_s_statement_is_looked_at() -> None:
+    """A statement of another connection hides the one that is under way, or an older one of its own does."""
+    under_way = UnderWay()
+    out = {1, 2, 3}
+    under_way.begin(1, 7, 10.0)
+    under_way.begin(2, 8, 11.0)
+    assert under_way.statements(out.__contains__) == (1, 2)
+    assert under_way.statements(out.__contains__, but=8) == (1,)
+    under_way.end(2, 11.1)
+    under_way.begin(3, 7, 12.0)
+    assert under_way.statements(out.__contains__) == (1,)
+    out.remove(1)
+    assert under_way.statements(out.__contains__) == (3,)
+    under_way.end(3, 12.1)
+    under_way.end(3, 12.2)
+    assert under_way.statements(out.__contains__) == ()
+
+
+def test_the_youngest_statement_says_when_to_look() -> None:
+    """A long statement lets a short one go unseen, or is itself looked at without a pause."""
+    under_way = UnderWay()
+    under_way.begin(1, 7, 0.0)
+    under_way.looked(100.0)
+    assert not under_way.due([1], 101.0)
+    assert under_way.due([1], 102.1)
+    under_way.begin(2, 8, 102.2)
+    assert under_way.due([1, 2], 102.21)
+    assert not under_way.due([], 200.0)
+
+
+def test_what_code_undid_by_itself_is_told() -> None:
+    """A rewrite that an exception handler undid, with its lock and its bytes, passes for none."""
+    looks = [
+        look(0, "after", files={100: 5000}),
+        look(2, "before"),
+        look(2, "after", files={100: 5000, 102: 0}),
+    ]
+    same = [Snapshot(n=0, relations=relations()), Snapshot(n=3, relations=relations())]
+    told = {}
+    for text in ("DO $$ BEGIN END $$", "CALL p()", "SELECT f()", "UPDATE public.t SET a = 1"):
+        [done] = migrated([statement(2, text, 101.0)], Looks(looks, same, {}), verbs_of=verbs_of).statements
+        told[text] = (done.unattributed_files, done.unattributed_bytes)
+    assert list(told.values()) == [(1, 0), (1, 0), (1, 0), (0, 0)]
+
+
+def test_another_table_s_index_is_told_beside_a_rewrite() -> None:
+    """A rewrite of one table hides that an index of another one was written anew, or its own index is told."""
+    other = Relation(name="public.u_pkey", kind="i", table="public.u", filenode=400, size_bytes=10)
+    anew = replace(other, filenode=401)
+    before = relations(_20002=other)
+    after = relations(102, _20002=anew) | {INDEX: replace(before[INDEX], filenode=103)}
+    looks = [
+        look(0, "after", files={100: 5000, 101: 10, 400: 10}), look(2, "before"),
+        look(2, "after", (TABLE, EXCLUSIVE), files={100: 0, 101: 0, 400: 0, 102: 5000, 103: 10, 401: 10}),
+    ]  # fmt: skip
+    snapshots = [Snapshot(n=0, relations=before), Snapshot(n=2, relations=after)]
+    for text in ("DO $$ BEGIN END $$", "ALTER TABLE public.t ALTER a TYPE bigint"):
+        [done] = migrated(
+            [statement(2, text, 101.0)], Looks(looks, snapshots, {}), verbs_of=verbs_of
+        ).statements
+        assert done.rewritten == ("index public.u_pkey", "public.t")
+
+
+def test_a_name_that_two_migrations_hand_over_is_told() -> None:
+    """A table that one migration renames away and the next one replaces passes, or each later migration tells it."""
+    old = Relation(name="public.t", kind="r", table="public.t", filenode=1, size_bytes=1)
+    before = Snapshot(n=0, relations={TABLE: old})
+    away = Snapshot(
+        n=0, relations={TABLE: replace(old, name="public.t_old"), NEW: replace(old, name="public.t_new")}
+    )
+    swapped = Snapshot(n=9, relations={TABLE: replace(old, name="public.t_old"), NEW: old})
+    view = Snapshot(n=9, relations={TABLE: replace(old, name="public.t_old"), NEW: replace(old, kind="v")})
+    looks = [look(0, "after", files={})]
+
+    def replaced(*snapshots: Snapshot, earliest: Snapshot) -> tuple[str, ...]:
+        seen = Looks(looks, snapshots, {}, earliest=earliest)
+        return migrated(IN_ONE_TRANSACTION, seen, verbs_of=verbs_of).replaced
+
+    assert replaced(before, away, earliest=before) == ()
+    assert replaced(away, swapped, earliest=before) == ("public.t",)
+    assert replaced(swapped, replace(swapped, n=12), earliest=before) == ()
+    assert replaced(before, view, earliest=before) == ("public.t",)
+    assert replaced(away, before, earliest=away) == ()
+    assert replaced(Snapshot(n=0, relations={}), swapped, earliest=Snapshot(n=0, relations={})) == ()

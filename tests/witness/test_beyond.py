@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from console.model.migration_facts import BeyondAfter, OwnedElsewhere
-from console.witness.beyond import Before, read_after, read_before, read_owned_elsewhere
+from console.witness.beyond import Before, read_after, read_bare_schema, read_before, read_owned_elsewhere
 from console.witness.database_changes import changes
 from console.witness.schema_state import read_columns, read_values
 from console.witness.whole_database import read_whole_database
@@ -315,3 +315,26 @@ def test_what_it_touches_of_others(place: Place, statement: str, not_owned: tupl
         found = changes(place.before.whole, read_whole_database(place.conn))
         touched = {it for one in found for it in one.touches}
         assert tuple(sorted(touched & set(elsewhere.objects))) == not_owned
+
+
+@pytest.mark.parametrize(
+    ("statement", "own_session", "project"),
+    [
+        ("SELECT 1", "public", "public"),
+        ("GRANT CREATE ON SCHEMA other TO beyond_owner", "public", ""),
+        ("ALTER ROLE beyond_owner SET search_path = other", "", ""),
+        ("ALTER DATABASE beyond SET search_path = other", "", ""),
+        ("ALTER ROLE beyond_app SET search_path = other", "public", "public"),
+        ("ALTER ROLE beyond_owner SET work_mem = '9MB'", "public", "public"),
+        ("CREATE SCHEMA beyond_owner", "", ""),
+    ],
+)
+def test_where_names_without_a_schema_lead(
+    place: Place, statement: str, own_session: str, project: str
+) -> None:
+    """A name is looked for in public where another schema is the first one of the path, or nowhere."""
+    with place.conn.transaction(force_rollback=True):
+        place.conn.execute(statement.encode())
+        elsewhere = read_owned_elsewhere(place.conn, "beyond_owner")
+        assert read_bare_schema(place.conn, "beyond_owner", elsewhere, own_session=True) == own_session
+        assert read_bare_schema(place.conn, "beyond_owner", elsewhere, own_session=False) == project

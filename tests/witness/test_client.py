@@ -73,6 +73,11 @@ def test_statements_come_in_the_order_of_sending(trace: ClientTrace) -> None:
     append(trace.path, opened(), sent(1), sent(2), done(2))
     assert trace.drain() == []
     assert [(s.n, s.answered) for s in trace.under_way()] == [(1, False), (2, True)]
+    assert (trace.backend_of(1), trace.backend_of(2), trace.backend_of(3)) == (
+        trace.under_way()[0].pid,
+        None,
+        0,
+    )
     append(trace.path, done(1))
     assert [s.n for s in trace.drain()] == [1, 2]
     assert trace.drain() == trace.finish() == []
