@@ -115,6 +115,56 @@ NOT_COMMITTED: Mapping[str, str] = {
 }
 """SQLAlchemy begins a transaction by itself and rolls it back when the connection is closed: nobody raises an error."""
 
+_DEFAULT = "    with context.begin_transaction():\n        context.run_migrations()\n"
+ONE_TRANSACTION: Mapping[str, str] = {
+    "subject/migrations/env.py": NOT_COMMITTED["subject/migrations/env.py"].replace(
+        "    context.run_migrations()\n", _DEFAULT
+    ),
+    "subject/migrations/versions/0003_note.py": (
+        "from alembic import op\n\nrevision = '0003'\ndown_revision = '0002'\n\n\n"
+        "def upgrade():\n    op.execute('SELECT pg_sleep(0.4)')\n\n\ndef downgrade():\n    op.execute('SELECT 1')\n"
+    ),
+}
+"""What `alembic init` writes: every revision in one transaction, in which the second keeps the first one's lock."""
+
+FILL = "subject/migrations/versions/0003_fill_email_key.py"
+
+TWO_HEADS: Mapping[str, str] = {
+    "subject/migrations/versions/0002b_other.py": (
+        "revision = '0002b'\ndown_revision = '0001'\n\n\ndef upgrade():\n    pass\n"
+    ),
+}
+AT_EXIT: Mapping[str, str] = {
+    "subject/migrations/versions/0003_fill_email_key.py": (
+        "import atexit\n\nimport psycopg\nfrom alembic import op\n\nrevision = '0003'\ndown_revision = '0002'\n\n\n"
+        "def late(url):\n    with psycopg.connect(user=url.username, password=url.password, dbname=url.database, "
+        "**url.query) as it:\n        it.execute('DELETE FROM purchase')\n\n\n"
+        "def upgrade():\n    atexit.register(late, op.get_bind().engine.url)\n\n\ndef downgrade():\n    pass\n"
+    ),
+}
+_SETTINGS = (
+    "SECRET_KEY = 'x'\nINSTALLED_APPS = ['shop']\nDEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
+)
+OWN_ENGINE: Mapping[str, str] = {
+    "subject/shop_site/settings.py": (
+        f"{_SETTINGS}DATABASES = {{'default': {{'ENGINE': 'shop_site.backend', 'NAME': 'shop'}}}}\n"
+    ),
+    "subject/shop_site/backend/__init__.py": "",
+    "subject/shop_site/backend/base.py": (
+        "from django.db.backends.postgresql import base, schema\n\n\n"
+        "class Editor(schema.DatabaseSchemaEditor):\n    def add_field(self, model, field):\n"
+        "        super().add_field(model, field)\n        self.execute('DELETE FROM shop_purchase')\n\n\n"
+        "class DatabaseWrapper(base.DatabaseWrapper):\n    SchemaEditorClass = Editor\n"
+    ),
+}
+"""An ENGINE of the project's own that does more than PostgreSQL's."""
+
+ANOTHER_ENGINE: Mapping[str, str] = {
+    "subject/shop_site/settings.py": (
+        f"{_SETTINGS}DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'shop'}}}}\n"
+    ),
+}
+
 BEYOND = (
     "+ pg_attribute public.customer.email_key", "+ pg_attribute public.customer_email_key.email_key",
     "pg_attribute public.purchase.amount_cents: attalign i, then d; attlen 4, then 8; atttypid integer, then bigint",
@@ -134,6 +184,7 @@ def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words
     left_out = shutil.ignore_patterns("__pycache__")
     pack = Path(shutil.copytree(data_folder("scenarios") / name, drydock.place(name), ignore=left_out))
     for file, text in changes.items():
+        (pack / file).parent.mkdir(parents=True, exist_ok=True)
         (pack / file).write_text(text, encoding="utf-8")
     lines = (pack / "pack.toml").read_text("utf-8").splitlines()
     for key, value in words.items():
@@ -141,6 +192,11 @@ def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words
         lines = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
         lines = lines if known else [*lines, f"{key} = {value}"]
     (pack / "pack.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return pack
+
+
+def _without(pack: Path, file: str) -> Path:
+    (pack / file).unlink()
     return pack
 
 
@@ -178,6 +234,16 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
         "not committed": lambda it: rehearsed(
             it, a_pack(it, "migrations_alembic", NOT_COMMITTED, steps='["0002"]')
         ),
+        "one transaction": lambda it: rehearsed(
+            it,
+            _without(
+                a_pack(it, "migrations_alembic", ONE_TRANSACTION, longest_block_ms="300", changes="[]"), FILL
+            ),
+        ),
+        "two heads": lambda it: rehearsed(it, a_pack(it, "migrations_alembic", TWO_HEADS)),
+        "at exit": lambda it: rehearsed(it, a_pack(it, "migrations_alembic", AT_EXIT)),
+        "own engine": lambda it: rehearsed(it, a_pack(it, "migrations_django", OWN_ENGINE)),
+        "another engine": lambda it: rehearsed(it, a_pack(it, "migrations_django", ANOTHER_ENGINE)),
         "harmful": lambda it: rehearsed(it, a_pack(it, "migrations_sql", HARMFUL, rewrites="[]")),
         "undeclared": lambda it: without_a_way_back(it, a_pack(it, "migrations_sql")),
         "declared": lambda it: without_a_way_back(
@@ -249,6 +315,37 @@ def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
     assert "(rolled back) wrote and was not committed" in judged.reason
 
 
+def test_revisions_in_one_transaction_keep_their_locks(runs: dict[str, Ended]) -> None:
+    """Each revision is rehearsed in a transaction of its own though env.py has one for all."""
+    row = next(one for one in MIGRATIONS if one.id == "M-4")
+    judged = judge(row, Facts(runs["one transaction"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "U1: AccessExclusive on public.purchase (400 rows," in judged.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("two heads", "CommandError: Multiple head revisions are present for given argument 'head'"),
+        ("another engine", "has the ENGINE django.db.backends.sqlite3, which is not PostgreSQL's"),
+    ],
+)
+def test_what_production_would_not_run_is_refused(runs: dict[str, Ended], kind: str, says: str) -> None:
+    """A project that production's own command refuses is rehearsed, or refused for another reason."""
+    assert runs[kind].outcome == (1, "FAIL", "CLEAN", "subject")
+    assert says in runs[kind].summary["reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [("at exit", "public.purchase"), ("own engine", "public.shop_purchase")]
+)
+def test_what_only_the_project_s_own_run_does_is_seen(runs: dict[str, Ended], kind: str, table: str) -> None:
+    """Rows that an exit handler or the project's own ENGINE deletes are still there on the copy."""
+    assert runs[kind].outcome == (1, "FAIL", "CLEAN", "subject")
+    row = next(one for one in MIGRATIONS if one.id == "M-7")
+    assert f"{table} lost 400 of 400 rows" in judge(row, Facts(runs[kind].state.facts)).reason
+
+
 def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
     """A table that is copied, dropped and renamed passes for one that was not written anew."""
     row = next(one for one in MIGRATIONS if one.id == "M-5")
@@ -261,7 +358,7 @@ def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
     ("kind", "table", "batches"),
     [
         ("sql", "public.purchase", ("U3", 4, 50)),
-        ("alembic", "public.purchase", ("U2", 4, 60)),
+        ("alembic", "public.purchase", ("U1", 4, 60)),
         ("django", "public.shop_purchase", ("U2", 4, 60)),
     ],
 )
@@ -274,8 +371,9 @@ def test_the_report_says_rewrite_and_batches_in_numbers(
     assert rewriting["rewritten"] == [table]
     assert rewriting["new_bytes"] > 0
     assert {"relation": table, "mode": "AccessExclusive"} in rewriting["taken"]
-    [lock] = [one for one in migrated(ended, "U1")["held"] if one["mode"] == "AccessExclusive"]
-    assert (lock["relation"], lock["blocks"], lock["rows"]) == (table, "reads and writes", 2 * ROWS)
+    held = migrated(ended, "U1")["held"]
+    [lock] = [one for one in held if (one["mode"], one["relation"]) == ("AccessExclusive", table)]
+    assert (lock["blocks"], lock["rows"]) == ("reads and writes", 2 * ROWS)
     assert lock["n"] == rewriting["n"]
     assert lock["held_ms"] * 1000 >= rewriting["duration_us"] - 1000
     scenario, transactions, most = batches
