@@ -23,6 +23,7 @@ from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection
 from console.sql import run as run_sql
+from console.witness.beside import give
 from console.witness.beyond import read_after, read_before
 from console.witness.catalogue import count_rows
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
@@ -31,6 +32,9 @@ from console.witness.schema_state import read_schema_state
 
 LOOK_S, OF_ITS_TIME = 0.02, 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
+
+UNHEARD = "-c log_statement=none -c log_min_messages=panic"
+"""For the session that sends the source's settings: a value may be a secret, and the log is kept."""
 
 _SOURCE = "both traces; pg_locks, pg_class and the database's folder, from the engine's own session"
 _WHOLE = "the copy's whole catalogue, from the engine's own session"
@@ -117,6 +121,7 @@ class MigrationWatch:
 
 def prepare_migrations(run: Rehearsal) -> None:
     """C-10: the engine's own session, what is declared, and the whole state before the first migration."""
+    _give_what_stands_beside(run)
     prepare_scenarios(run)
     run.recorder.fact(
         "migrations.planned",
@@ -126,6 +131,15 @@ def prepare_migrations(run: Rehearsal) -> None:
     state = _keep_state(run, "state.before")
     run.before_migrations = read_before(run.the_witnessing().connection, state.values)
     run.recorder.fact("beyond.before", run.before_migrations.fact(), source=_WHOLE)
+
+
+def _give_what_stands_beside(run: Rehearsal) -> None:
+    """Before anything is looked at, the copy gets what the source has beside its dump, where that is known."""
+    if run.beside is None:
+        return
+    with run.the_environment().connect(run.database, options=UNHEARD) as connection:
+        found = give(connection, run.beside, role=run.loaded.pack.owner, database=run.database)
+    run.recorder.fact("beside.copy", found, source="the copy's catalogue, read back")
 
 
 def _keep_state(run: Rehearsal, name: str) -> SchemaState:

@@ -34,7 +34,7 @@ def steps(config: RunConfig) -> tuple[Step, ...]:
                 step = replace(step, does="the migrations up; there is no way back")
         elif step.id == "C-11":
             own = [gate.id for gate in MIGRATIONS]
-            step = replace(step, gates=(*own[:-1], *step.gates, own[-1]))
+            step = replace(step, gates=(*own[:-2], *step.gates, *own[-2:]))
         found.append(step)
     return tuple(found)
 
