@@ -7,8 +7,11 @@ own. Nothing is installed in the copy for that: a trigger of ours would change t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import psycopg
 
 from console.engine.migration_files import planned
 from console.engine.rehearsal import Rehearsal
@@ -17,18 +20,21 @@ from console.engine.statements import verbs_of
 from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
+from console.model.beside_facts import Beside
 from console.model.event import ScenarioFinished
 from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
 from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection
 from console.sql import run as run_sql
-from console.witness.beside import give
+from console.witness.beside import UNTIMED, begun_with, give
 from console.witness.beyond import read_after, read_before
 from console.witness.catalogue import count_rows
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.migration_ends import of_others, uncommitted
 from console.witness.schema_state import read_schema_state
+
+UNDEFINED_OBJECT = "42704"
 
 LOOK_S, OF_ITS_TIME = 0.02, 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
@@ -139,7 +145,16 @@ def _give_what_stands_beside(run: Rehearsal) -> None:
         return
     with run.the_environment().connect(run.database, options=UNHEARD) as connection:
         found = give(connection, run.beside, role=run.loaded.pack.owner, database=run.database)
-    run.recorder.fact("beside.copy", found, source="the copy's catalogue, read back")
+    try:
+        with run.the_environment().connect_as_owner(
+            run.database, run.loaded.pack.owner, options=UNTIMED
+        ) as connection:
+            found = begun_with(connection, run.beside, found)
+    except psycopg.OperationalError as wrong:
+        what = f"with the source's settings no session of {run.loaded.pack.owner} begins on the copy"
+        reason = f"{what}: {one_line(str(wrong))}"
+        raise StepFailed(reason, cause="environment") from wrong
+    run.recorder.fact("beside.copy", found, source="the copy's catalogue, read back; a session of the owner")
 
 
 def _keep_state(run: Rehearsal, name: str) -> SchemaState:
@@ -168,10 +183,14 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     fact = _fact(run, scenario, own, report, Looks(watch.looks, watch.snapshots, rows, over_at))
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
+    cause = failed.cause if failed else "subject"
+    if absent := role_that_only_the_source_has(_errors(run, scenario), run.beside):
+        cause = "environment"
+        reason += f"; the source has the role {absent}, and the copy has those of frozen/privileges.json: name it there"
     run.recorder.record(
         ScenarioFinished(
             scenario=scenario, verdict="FAIL" if reason else "PASS", reason=reason, culprit=culprit,
-            findings=(reason,) if reason else (), cause=(failed.cause if failed else "subject") if reason else None,
+            findings=(reason,) if reason else (), cause=cause if reason else None,
             duration_ms=int((time.monotonic() - began) * 1000), statements=len(own),
         ),
         origin="subject",
@@ -221,6 +240,13 @@ def _fact(
             run.the_witnessing().lines, scenario, role=run.loaded.pack.owner, database=run.database
         ),
     )  # fmt: skip
+
+
+def role_that_only_the_source_has(errors: Sequence[ServerLine], source: Beside | None) -> str:
+    """Return the role that the first error says does not exist, though the source has it; "" for any other error."""
+    if source is None or not errors or errors[0].sqlstate != UNDEFINED_OBJECT:
+        return ""
+    return next((name for name in source.roles if errors[0].message == f'role "{name}" does not exist'), "")
 
 
 def _errors(run: Rehearsal, scenario: str) -> list[ServerLine]:

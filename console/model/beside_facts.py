@@ -21,12 +21,13 @@ class Publication(Fact, frozen=True, kw_only=True):
 class Beside(Fact, frozen=True, kw_only=True):
     """What sessions of one role in one database begin with (settings by name), and the database's publications.
 
-    `connection_limit` is the role's, -1 for none.
+    `connection_limit` is the role's, -1 for none; `roles` are the server's, by name.
     """
 
     settings: dict[str, str]
     connection_limit: int
     publications: dict[str, Publication]
+    roles: tuple[Text, ...]
 
 
 class BesideSource(Fact, frozen=True, kw_only=True):
@@ -36,10 +37,11 @@ class BesideSource(Fact, frozen=True, kw_only=True):
     witnessed: tuple[Text, ...]
     connection_limit: int
     publications: tuple[Text, ...]
+    roles: tuple[Text, ...]
 
 
 class BesideCopy(Fact, frozen=True, kw_only=True):
-    """C-10, M-9: what of it the copy has exactly so, read back from its catalogue; `refused`: the server's words."""
+    """C-10, M-9: what of it the copy has exactly so, read back; `refused`: the server's words."""
 
     settings: tuple[Text, ...]
     connection_limit: int

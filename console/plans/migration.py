@@ -59,6 +59,9 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
         "rewrites are seen in the database's own folder; relations in other tablespaces are restored into it",
         "the whole database is compared as PostgreSQL's catalogue and the tables' sums tell it: statistics that were "
         "gathered, the place of rows in their files, and the server's settings beyond its files are not",
+        "settings in the source's configuration files, its database's connection limit, and the role's attributes and "
+        "memberships are not on the copy; its databases but Django's default one, and exit handlers of Python's own "
+        "library, are not rehearsed",
         "the role runs on the copy as the owner of everything: whether it may do in the source what it needs beside "
         "owning and creating (privileges to read or refer to others' tables) is not shown",
     ]

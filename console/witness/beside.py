@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 
@@ -24,8 +25,14 @@ CONNECTION_LIMIT = "the connection limit"
 _PUBLISHING = "migration/create_publication"
 """The one statement whose refusal is told in the server's words: another one's may hold a value."""
 
-_PREFIXES = ("log_", "auto_explain.")
+_PREFIXES = ("log_", "auto_explain.", "application_name")
 """What the server's log is told: the engine's own witness, which a source's words must not silence."""
+
+UNTIMED, _UNTIMED = "-c statement_timeout=0", "statement_timeout"
+"""What the engine's session of the role is begun with, lest a short timeout of the source's end its question."""
+
+_OF_BOTH = "database user"
+"""The source of a setting in pg_settings that was given to a role in one database."""
 
 
 def read_beside(conn: Connection, role: str) -> Beside:
@@ -39,6 +46,7 @@ def read_beside(conn: Connection, role: str) -> Beside:
                 name: Publication(publishes=publishes, owned=owned)
                 for name, publishes, owned in run(conn, "migration/publications", {"role": role})
             },
+            roles=tuple(name for (name,) in run(conn, "drafting/role_names")),
         )
 
 
@@ -48,6 +56,7 @@ def source_fact(found: Beside) -> BesideSource:
         settings=tuple(name for name in found.settings if not _is_witnessed(name)),
         witnessed=tuple(name for name in found.settings if _is_witnessed(name)),
         connection_limit=found.connection_limit, publications=tuple(found.publications),
+        roles=found.roles,
     )  # fmt: skip
 
 
@@ -73,6 +82,24 @@ def give(conn: Connection, wanted: Beside, *, role: str, database: str) -> Besid
     return BesideCopy(
         settings=_same(wanted.settings.items(), found.settings.items()), connection_limit=found.connection_limit,
         publications=_same(wanted.publications.items(), found.publications.items()), refused=refused,
+    )  # fmt: skip
+
+
+def begun_with(conn: Connection, wanted: Beside, given: BesideCopy) -> BesideCopy:
+    """Return what was given without the settings with which a session of the role, this one, did not begin.
+
+    A role or a tablespace that is not there may be given, and the session only warns of it. Begin it `UNTIMED`.
+    """
+    rows = run(conn, "migration/begun_with", {"names": list(given.settings)})
+    began = {
+        name
+        for name, source, value in rows
+        if source == _OF_BOTH or value == wanted.settings[name] or name.lower() == _UNTIMED
+    }
+    return msgspec.structs.replace(
+        given, settings=tuple(name for name in given.settings if name in began),
+        refused={f"the setting {name}": "a session does not begin with it" for name in given.settings
+                 if name not in began} | given.refused,
     )  # fmt: skip
 
 

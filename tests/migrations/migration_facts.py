@@ -76,7 +76,8 @@ def passing_migration() -> dict[str, object]:
         "beyond.up": _beyond(up=True),
         "beyond.down": _beyond(up=False),
         "beside.source": BesideSource(
-            settings=("search_path",), witnessed=("log_statement",), connection_limit=-1, publications=("pub",)
+            settings=("search_path",), witnessed=("log_statement",), connection_limit=-1, publications=("pub",),
+            roles=("owner",),
         ),
         "beside.copy": BesideCopy(settings=("search_path",), connection_limit=-1, publications=("pub",), refused={}),
         "witnesses": Witnesses(

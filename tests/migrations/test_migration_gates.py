@@ -141,6 +141,7 @@ CASES = (
     Case("M-9", FAIL, "owner may have 2 sessions in the source, -1 on the copy",
          (("beside.source", ("connection_limit",), 2),)),
     Case("M-9", PASS, "", (("beside.source", ("publications",), []),)),
+    Case("M-9", UNKNOWN, "nobody told what sessions of owner begin with", (("beside.source", (), GONE),)),
     Case("M-7", FAIL, "public.u is declared and was no table before or after", ((PLANNED, ("rows", "public.u"), 0),)),
 )  # fmt: skip
 

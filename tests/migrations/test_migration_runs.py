@@ -157,6 +157,24 @@ OWN_ENGINE: Mapping[str, str] = {
 }
 """An ENGINE of the project's own that does more than PostgreSQL's."""
 
+
+def _beside(words: str) -> dict[str, str]:
+    """Return a file of the demo's that says something to production beside its tables."""
+    return {
+        "demo/031_beside.sql": f"-- Purpose: what no dump holds.\n-- Lowest server version: 16.\n\n{words}\n"
+    }
+
+
+TIMED_OUT = _beside(
+    "ALTER ROLE shop_owner SET statement_timeout = '1ms';\nALTER DATABASE shop SET work_mem = '2MB';"
+) | {"subject/migrations/0001_amount_in_bigint.up.sql": "SELECT pg_sleep(0.5);\n"}
+PUBLISHED = _beside("CREATE PUBLICATION everything FOR TABLE public.purchase, public.customer;")
+NOT_BEGUN_WITH = _beside("ALTER ROLE shop_owner SET default_tablespace = 'fast';")
+ABSENT_ROLE = _beside("CREATE ROLE shop_reports;") | {
+    "subject/migrations/0002_email_key.up.sql": "GRANT SELECT ON public.customer TO shop_reports;\n"
+}
+"""Words of the source that the copy takes, and some that it cannot follow."""
+
 ANOTHER_ENGINE: Mapping[str, str] = {
     "subject/shop_site/settings.py": (
         f"{_SETTINGS}DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'shop'}}}}\n"
@@ -240,6 +258,10 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
             it, a_pack(it, "migrations_sql", beyond=json.dumps(BEYOND))
         ),
         "refused": lambda it: rehearsed(it, a_pack(it, "migrations_sql", REFUSED)),
+        "timed out": lambda it: rehearsed(it, a_pack(it, "migrations_sql", TIMED_OUT)),
+        "published": lambda it: rehearsed(it, a_pack(it, "migrations_sql", PUBLISHED)),
+        "not begun with": lambda it: rehearsed(it, a_pack(it, "migrations_sql", NOT_BEGUN_WITH)),
+        "absent role": lambda it: rehearsed(it, a_pack(it, "migrations_sql", ABSENT_ROLE)),
     }
     return {name: done.result() for name, done in played_together(drydock, plays).items()}
 
@@ -250,7 +272,7 @@ def migrated(ended: Ended, scenario: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["sql", "alembic", "django", "savepoint"])
+@pytest.mark.parametrize("kind", ["sql", "alembic", "django", "savepoint", "published"])
 def test_a_right_project_passes(runs: dict[str, Ended], kind: str) -> None:
     """A project whose migrations are right fails a row, or leaves something behind."""
     assert runs[kind].outcome == (0, "PASS", "CLEAN", None), runs[kind].said.stderr[-3000:]
@@ -303,6 +325,33 @@ def test_a_migration_that_nobody_commits_fails(runs: dict[str, Ended]) -> None:
     judged = judge(row, Facts(runs["not committed"].state.facts))
     assert judged.verdict == GateVerdict.FAIL
     assert "(rolled back) wrote and was not committed" in judged.reason
+
+
+def test_the_source_s_settings_and_publications_are_met(runs: dict[str, Ended]) -> None:
+    """A timeout of the source's role stops nothing on the copy, or a publication is not there."""
+    assert runs["timed out"].outcome == (1, "FAIL", "CLEAN", "subject")
+    assert "canceling statement due to statement timeout" in runs["timed out"].summary["reason"]
+    facts = runs["timed out"].state.facts
+    assert (
+        facts["beside.copy"]["settings"]
+        == facts["beside.source"]["settings"]
+        == ["statement_timeout", "work_mem"]
+    )
+    assert runs["published"].state.facts["beside.copy"]["publications"] == ["everything"]
+
+
+def test_a_setting_that_the_copy_cannot_follow_fails(runs: dict[str, Ended]) -> None:
+    """A setting of the source's with which no session of the copy begins passes M-9."""
+    assert runs["not begun with"].outcome == (1, "FAIL", "CLEAN", "environment")
+    assert runs["not begun with"].summary["failed_gate"] == "M-9"
+    says = "the setting default_tablespace, which shop_owner meets in the source, is not on the copy"
+    assert says in runs["not begun with"].summary["reason"]
+
+
+def test_a_role_that_only_the_source_has_is_not_the_subject_s_fault(runs: dict[str, Ended]) -> None:
+    """A migration that names a role of the source's is blamed for the copy's lack of it."""
+    assert runs["absent role"].outcome == (1, "FAIL", "CLEAN", "environment")
+    assert "the source has the role shop_reports" in runs["absent role"].summary["reason"]
 
 
 def test_revisions_in_one_transaction_keep_their_locks(runs: dict[str, Ended]) -> None:

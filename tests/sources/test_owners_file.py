@@ -50,7 +50,7 @@ def test_settings_and_publications_are_read_again(tmp_path: Path) -> None:
     assert (path.name, read_beside_file(path)) == ("shop.sql.beside.json", None)
     found = Beside(
         settings={"work_mem": "1MB"}, connection_limit=2,
-        publications={"pub": Publication(publishes="FOR ALL TABLES", owned=False)},
+        publications={"pub": Publication(publishes="FOR ALL TABLES", owned=False)}, roles=("app",),
     )  # fmt: skip
     write_beside(path, found)
     assert (read_beside_file(path), path.stat().st_mode & 0o777) == (found, 0o600)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from console.model.beside_facts import Beside, Publication
-from console.witness.beside import give, read_beside, source_fact
+from console.secrets import scram_verifier
+from console.witness.beside import UNTIMED, begun_with, give, read_beside, source_fact
 
 Connection = psycopg.Connection[Any]
 SECRET = "not-the-real-one-" + "8" * 12
@@ -86,7 +88,10 @@ def test_the_copy_is_given_it_and_asked_again(place: Connection) -> None:
     """A setting or a publication is not given as it is in the source, or a session of another role begins with it."""
     wanted = told(place)
     place.execute(TAKEN_AWAY)
-    assert read_beside(place, "beside_owner") == Beside(settings={}, connection_limit=-1, publications={})
+    assert read_beside(place, "beside_owner") == msgspec.structs.replace(
+        wanted, settings={}, connection_limit=-1, publications={}
+    )
+    assert {"beside_owner", "postgres"} <= set(wanted.roles)
     given = give(place, wanted, role="beside_owner", database="beside")
     source = source_fact(wanted)
     assert (given.settings, given.publications) == (source.settings, source.publications)
@@ -97,6 +102,24 @@ def test_the_copy_is_given_it_and_asked_again(place: Connection) -> None:
     assert SECRET not in f"{source}{given}"
 
 
+def test_a_setting_that_no_session_begins_with_is_not_given(place: Connection, production: Any) -> None:
+    """A role or a tablespace that the copy lacks is told as given, though sessions begin without it."""
+    settings = {
+        "app.secret": SECRET, "default_tablespace": "fast", "role": "beside_gone", "search_path": "a, b",
+        "statement_timeout": "1ms",
+    }  # fmt: skip
+    wanted = Beside(settings=settings, connection_limit=-1, publications={}, roles=())
+    given = give(place, wanted, role="beside_owner", database="beside")
+    place.execute(f"ALTER ROLE beside_owner PASSWORD '{scram_verifier(production.password)}'".encode())
+    with production.cluster.connect(
+        password=production.password, user="beside_owner", database="beside", options=UNTIMED
+    ) as conn:
+        found = begun_with(conn, wanted, given)
+    assert found.settings == ("app.secret", "search_path", "statement_timeout")
+    assert {"the setting default_tablespace", "the setting role"} == found.refused.keys()
+    assert SECRET not in f"{found}"
+
+
 def test_what_the_copy_refuses_is_told_without_a_value(place: Connection) -> None:
     """What the copy's server refuses counts as given, stops the rest, or is told with its value."""
     wanted = Beside(
@@ -105,6 +128,7 @@ def test_what_the_copy_refuses_is_told_without_a_value(place: Connection) -> Non
             "gone": Publication(publishes="FOR TABLE ONLY public.gone WITH (publish = 'insert')", owned=True),
             "more": Publication(publishes="FOR ALL TABLES; DROP TABLE public.plain", owned=False),
         },
+        roles=(),
     )  # fmt: skip
     given = give(place, wanted, role="beside_owner", database="beside")
     assert (given.settings, given.publications) == (("lock_timeout",), ())
