@@ -77,7 +77,7 @@ def test_only_the_address_is_ours() -> None:
 
 def test_no_other_alias_leads_anywhere() -> None:
     """Another database of the project keeps an address that production has."""
-    own = {
+    own: dict[str, dict[str, Any]] = {
         "default": {"ENGINE": "django.db.backends.postgresql"},
         "replica": {"ENGINE": "shop.backend", "HOST": "replica.example", "OPTIONS": {"service": "live"}},
         "files": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/live.sqlite3"},
