@@ -20,6 +20,7 @@ SAMPLES = {
     "connection_limit": "2",
     "verifier": "NULL",
     "value": "'x'",
+    "publishes": "FOR ALL TABLES",
     "privilege": "SELECT",
 }
 """What stands for a place whose grammar is no identifier."""

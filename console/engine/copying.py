@@ -10,7 +10,13 @@ from functools import partial
 import msgspec
 from psycopg import sql
 
-from console.engine.dump_copying import contents, copy_dump_file, require_extensions, with_moved_sequences
+from console.engine.dump_copying import (
+    contents,
+    copy_dump_file,
+    keep_beside,
+    require_extensions,
+    with_moved_sequences,
+)
 from console.engine.isolating import keep_isolation
 from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal, file_sha256
@@ -45,6 +51,7 @@ from console.sources.dump_file import DumpFileSource
 from console.sources.source import Look, Snapshot
 from console.sql import load, shipped_sha256
 from console.sql import run as run_sql
+from console.witness.beside import read_beside
 from console.witness.beyond import read_owned_elsewhere
 from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
 from console.witness.reads import is_pure_read
@@ -91,6 +98,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         if run.plan.kind == "migration":
             elsewhere = read_owned_elsewhere(connection, run.loaded.pack.owner)
             recorder.fact("owned.elsewhere", elsewhere, source="owners and privileges in the dump's snapshot")
+            keep_beside(run, read_beside(connection, run.loaded.pack.owner), source="the dump's snapshot")
         recorder.note(_GRANTEES_NOTE, read_grantees(connection))
         sampling = run.sampling = plan_sampling(run, connection, manifest)
         followed = run.config.sample.follow

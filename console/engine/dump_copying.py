@@ -17,9 +17,11 @@ from console.engine.rehearsal import Rehearsal
 from console.environments.cluster import folder_identity
 from console.environments.process import run_program
 from console.errors import PlanError, StepFailed
+from console.model.beside_facts import Beside
 from console.model.catalogue import Manifest, Privileges
 from console.sources.dump_file import DumpFileSource, available_extensions, lex, next_line
 from console.sources.dump_lexer import DumpLexer, shown
+from console.witness.beside import source_fact
 
 _SETVAL = re.compile(r"SELECT pg_catalog\.setval\('((?:[^']|'')+)', (-?\d+), (true|false)\);")
 _REFUSED_ENTRIES = (
@@ -53,14 +55,23 @@ def copy_dump_file(run: Rehearsal, source: DumpFileSource) -> None:
     try:
         manifest = source.manifest()
         elsewhere = source.owned_elsewhere() if run.plan.kind == "migration" else None
+        beside = source.beside() if run.plan.kind == "migration" else None
     except PlanError as wrong:
         raise StepFailed(str(wrong), cause="source", gate="G-08") from wrong
     if manifest is not None:
         recorder.fact("manifest.source", manifest, source="the manifest beside the dump")
     if elsewhere is not None:
         recorder.fact("owned.elsewhere", elsewhere, source="the list of owners beside the dump")
+    if beside is not None:
+        keep_beside(run, beside, source="the list of settings and publications beside the dump")
     nobody = Privileges(roles={}, grants=())
     recorder.fact("privileges.source", nobody, source="a dump file has no roles")
+
+
+def keep_beside(run: Rehearsal, found: Beside, *, source: str) -> None:
+    """Keep what the source has beside its dump for the copy, and record its names: a value may be a secret."""
+    run.beside = found
+    run.recorder.fact("beside.source", source_fact(found), source=source)
 
 
 def contents(run: Rehearsal) -> str | None:

@@ -7,9 +7,11 @@ own. Nothing is installed in the copy for that: a trigger of ours would change t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import psycopg
 
 from console.engine.migration_files import planned
 from console.engine.rehearsal import Rehearsal
@@ -18,6 +20,7 @@ from console.engine.statements import verbs_of
 from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
+from console.model.beside_facts import Beside
 from console.model.catalogue import full_name
 from console.model.event import ScenarioFinished
 from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
@@ -26,6 +29,7 @@ from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection, pinned
 from console.sql import run as run_sql
 from console.witness.asked_rights import not_allowed
+from console.witness.beside import UNTIMED, begun_with, give
 from console.witness.beyond import read_after, read_bare_schema, read_before
 from console.witness.catalogue import count_table
 from console.witness.lock_clock import covered_s
@@ -34,8 +38,13 @@ from console.witness.migration_ends import of_others, uncommitted
 from console.witness.schema_state import read_books, read_rows_below, read_schema_state
 from console.witness.under_way import UnderWay
 
+UNDEFINED_OBJECT = "42704"
+
 LOOK_S = 0.02
 """So often are a statement's locks looked at while it runs: every 20 ms, and more seldom the longer it takes."""
+
+UNHEARD = "-c log_statement=none -c log_min_messages=panic"
+"""For the session that sends the source's settings: a value may be a secret, and the log is kept."""
 
 _SOURCE = "both traces; pg_locks, pg_class and the database's folder, from the engine's own session"
 _WHOLE = "the copy's whole catalogue, from the engine's own session"
@@ -151,6 +160,7 @@ class MigrationWatch:
 
 def prepare_migrations(run: Rehearsal) -> None:
     """C-10: the engine's own session, what is declared, and the whole state before the first migration."""
+    _give_what_stands_beside(run)
     prepare_scenarios(run)
     run.recorder.fact(
         "migrations.planned",
@@ -160,6 +170,24 @@ def prepare_migrations(run: Rehearsal) -> None:
     state = _keep_state(run, "state.before")
     run.before_migrations = read_before(run.the_witnessing().connection, state.values)
     run.recorder.fact("beyond.before", run.before_migrations.fact(), source=_WHOLE)
+
+
+def _give_what_stands_beside(run: Rehearsal) -> None:
+    """Before anything is looked at, the copy gets what the source has beside its dump, where that is known."""
+    if run.beside is None:
+        return
+    with run.the_environment().connect(run.database, options=UNHEARD) as connection:
+        found = give(connection, run.beside, role=run.loaded.pack.owner, database=run.database)
+    try:
+        with run.the_environment().connect_as_owner(
+            run.database, run.loaded.pack.owner, options=UNTIMED
+        ) as connection:
+            found = begun_with(connection, run.beside, found)
+    except psycopg.OperationalError as wrong:
+        what = f"with the source's settings no session of {run.loaded.pack.owner} begins on the copy"
+        reason = f"{what}: {one_line(str(wrong))}"
+        raise StepFailed(reason, cause="environment") from wrong
+    run.recorder.fact("beside.copy", found, source="the copy's catalogue, read back; a session of the owner")
 
 
 def _keep_state(run: Rehearsal, name: str) -> SchemaState:
@@ -191,10 +219,14 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
     )
     run.recorder.fact(f"migrated.{scenario}", fact, source=_SOURCE)
     reason, culprit = _reason(run, scenario, fact, failed, own)
+    cause = failed.cause if failed else "subject"
+    if absent := role_that_only_the_source_has(_errors(run, scenario), run.beside):
+        cause = "environment"
+        reason += f"; the source has the role {absent}, and the copy has those of frozen/privileges.json: name it there"
     run.recorder.record(
         ScenarioFinished(
             scenario=scenario, verdict="FAIL" if reason else "PASS", reason=reason, culprit=culprit,
-            findings=(reason,) if reason else (), cause=(failed.cause if failed else "subject") if reason else None,
+            findings=(reason,) if reason else (), cause=cause if reason else None,
             duration_ms=int((time.monotonic() - began) * 1000), statements=len(own),
         ),
         origin="subject",
@@ -277,6 +309,13 @@ def changed(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -
     if before is None or after is None:
         return None
     return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+
+
+def role_that_only_the_source_has(errors: Sequence[ServerLine], source: Beside | None) -> str:
+    """Return the role that the first error says does not exist, though the source has it; "" for any other error."""
+    if source is None or not errors or errors[0].sqlstate != UNDEFINED_OBJECT:
+        return ""
+    return next((name for name in source.roles if errors[0].message == f'role "{name}" does not exist'), "")
 
 
 def _errors(run: Rehearsal, scenario: str) -> list[ServerLine]:

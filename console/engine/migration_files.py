@@ -26,6 +26,7 @@ from console.witness.surface_grammar import NotParsed, parse
 
 _OF_TRANSACTIONS = frozenset({"begin", "commit", "rollback", "prepare"})
 UP, DOWN = ".up.sql", ".down.sql"
+_ALL = " to "
 _NO_TRANSACTION = re.compile(r"--[ \t]*no[ \t-]+transaction[ \t]*([:;.,(-].*)?", re.IGNORECASE)
 """A comment that says only this, or this and then, behind a punctuation mark, why."""
 
@@ -33,11 +34,15 @@ _NO_TRANSACTION = re.compile(r"--[ \t]*no[ \t-]+transaction[ \t]*([:;.,(-].*)?",
 def with_migrations(loaded: LoadedPack, subject: Path, config: RunConfig) -> LoadedPack:
     """Return the pack with a scenario for each migration: the ups in order, then the downs in reverse.
 
-    Raises PackError for a folder without migrations, and for one that lacks a way back the plan does not do without.
+    Alembic's are one: `alembic upgrade head` runs all revisions by one command, and unless env.py says otherwise in one
+    transaction, which keeps every lock to its end. Raises PackError for a folder without migrations, and for one that
+    lacks a way back the plan does not do without.
     """
     words = _words_of(loaded)
     back = not config.migration.irreversible
     names = _names(_folder(subject, words), words, back=back) if words.kind == "sql" else words.steps
+    if words.kind == "alembic":
+        names = (_ALL.join(names[:: max(1, len(names) - 1)]),)
     scenarios = [_scenario(f"U{n}", "up", name, loaded) for n, name in enumerate(names, 1)]
     if back:
         numbered = list(enumerate(names, 1))
@@ -122,6 +127,8 @@ def harness_words(loaded: LoadedPack, subject: Path) -> Mapping[str, Any]:
 def _step(scenario: Scenario, words: MigrationWords, subject: Path) -> dict[str, Any]:
     one = _planned(scenario)
     told: dict[str, Any] = {"direction": one.direction, "name": one.name}
+    if words.kind == "alembic":
+        told["names"] = words.steps
     if words.kind == "sql":
         path = subject / words.folder / f"{one.name}{UP if one.direction == 'up' else DOWN}"
         statements, one_transaction = split(path)

@@ -26,6 +26,7 @@ from console.environments.environment import Environment, HarnessPlace
 from console.environments.owner import Lease
 from console.environments.programs import Programs, find_programs
 from console.errors import SecretUnavailable, StepFailed
+from console.model.beside_facts import Beside
 from console.model.config import SOCKET_FOLDER_INSIDE, RunConfig, RunOrder
 from console.model.plan import Plan
 from console.model.trace import EngineStatement
@@ -127,6 +128,7 @@ class Rehearsal:
     witnessing: Witnessing | None = None
     before_migrations: Before | None = None
     relations_before: dict[str, Snapshot] = field(default_factory=dict)
+    beside: Beside | None = None
     proving: Proving | None = None
     taken_over: bool = False
     leases: dict[int, Lease] = field(default_factory=dict)

@@ -226,11 +226,15 @@ class DockerEnvironment:
             yield connection
 
     @contextmanager
-    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+    def connect_as_owner(self, database: str, owner: str, *, options: str = "") -> Iterator[EngineConnection]:
         """Open one autocommit session of the database's owner, after the same question."""
         password = self._registry.value(OWNER_SECRET)
         with self._connected(
-            password=password, user=owner, dbname=database, application_name="drydock-restore"
+            password=password,
+            user=owner,
+            dbname=database,
+            application_name="drydock-restore",
+            options=options,
         ) as connection:
             yield connection
 

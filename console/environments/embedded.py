@@ -165,11 +165,15 @@ class EmbeddedEnvironment:
             yield connection
 
     @contextmanager
-    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+    def connect_as_owner(self, database: str, owner: str, *, options: str = "") -> Iterator[EngineConnection]:
         """Open one autocommit session of the database's owner, after the same question."""
         password = self._registry.value(OWNER_SECRET)
         with self._session(
-            password=password, user=owner, database=database, application_name="drydock-restore"
+            password=password,
+            user=owner,
+            database=database,
+            application_name="drydock-restore",
+            options=options,
         ) as connection:
             yield connection
 

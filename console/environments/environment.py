@@ -65,7 +65,9 @@ class Environment(Protocol):
     def connect(self, database: str = "postgres", **options: Any) -> AbstractContextManager[EngineConnection]:
         """Open one autocommit superuser session on the copy, whose identity is asked before anything else."""
 
-    def connect_as_owner(self, database: str, owner: str) -> AbstractContextManager[EngineConnection]:
+    def connect_as_owner(
+        self, database: str, owner: str, *, options: str = ""
+    ) -> AbstractContextManager[EngineConnection]:
         """Open one autocommit session of the database's owner on the copy: what is restored runs with its power."""
 
     def lost(self) -> str:

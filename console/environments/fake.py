@@ -128,7 +128,7 @@ class FakeEnvironment:
         yield
 
     @contextmanager
-    def connect_as_owner(self, database: str, owner: str) -> Iterator[EngineConnection]:
+    def connect_as_owner(self, database: str, owner: str, *, options: str = "") -> Iterator[EngineConnection]:
         """Refuse: there is no server."""
         raise StepFailed(_NO_SERVER, cause="environment")
         yield

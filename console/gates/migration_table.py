@@ -1,4 +1,4 @@
-"""The gates of the plan `migration`: M-1 to M-8 beside the rows of the dry run.
+"""The gates of the plan `migration`: M-1 to M-9 beside the rows of the dry run.
 
 Owns these rows. Places, copy, privileges, identity, secrets and net-zero are the dry run's own rows; those that a
 migration cannot keep are NOT_APPLICABLE in `console.plans.migration`, each with the row that stands in its place.
@@ -6,6 +6,7 @@ migration cannot keep are NOT_APPLICABLE in `console.plans.migration`, each with
 
 from __future__ import annotations
 
+from console.gates import checks_beside
 from console.gates import checks_migration as migration
 from console.gates.table import GATES
 from console.model.gate import Gate
@@ -92,6 +93,15 @@ MIGRATIONS: tuple[Gate, ...] = (
         ),
         check=migration.nothing_else_differs,
         remedy="read what is left and take it back in the down-migration; without a way back declare it in [migration]",
+    ),
+    Gate(
+        id="M-9",
+        title="settings of the role's sessions and publications are on the copy as in the source",
+        step="C-11",
+        cause="environment",
+        rests_on=("migrations.planned", "beside.source", "beside.copy"),
+        check=checks_beside.the_copy_has_what_stands_beside,
+        remedy="read why the copy's server refused it; beside a dump file write DUMP.beside.json (docs/migrations.md)",
     ),
 )
 

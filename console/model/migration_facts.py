@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from console.model.beside_facts import BESIDE_FACTS
 from console.model.fact import Count, Fact, Text
 
 Direction = Literal["up", "down"]
@@ -195,5 +196,6 @@ MIGRATION_FACTS: dict[str, type[msgspec.Struct]] = {
     "beyond.before": Beyond,
     "beyond.up": BeyondAfter,
     "beyond.down": BeyondAfter,
+    **BESIDE_FACTS,
 }
 """Fact name, or prefix ending in a dot, to its shape; the others are in `console.model.facts`."""

@@ -17,13 +17,21 @@ import msgspec
 
 from console.environments.programs import SAFE_RESTORE_MINOR, Programs
 from console.errors import PlanError, StepFailed
+from console.model.beside_facts import Beside
 from console.model.catalogue import Manifest
 from console.model.config import SourceConfig
 from console.model.migration_facts import OwnedElsewhere
 from console.model.protocols import Abort
 from console.sources.dump_lexer import STATEMENT_LIMIT_BYTES, DumpLexer, Refused
 from console.sources.dump_rules import judge_of
-from console.sources.manifest import manifest_path, owners_path, read_manifest_file, read_owners_file
+from console.sources.manifest import (
+    beside_path,
+    manifest_path,
+    owners_path,
+    read_beside_file,
+    read_manifest_file,
+    read_owners_file,
+)
 
 Kind = Literal["archive", "plain"]
 
@@ -74,6 +82,10 @@ class DumpFileSource:
     def manifest(self) -> Manifest | None:
         """Return the manifest beside the dump, None when there is none."""
         return read_manifest_file(self._manifest_path)
+
+    def beside(self) -> Beside | None:
+        """Return the settings and publications told beside the dump, None where there is no such file."""
+        return read_beside_file(beside_path(self.path))
 
     def owned_elsewhere(self) -> OwnedElsewhere | None:
         """Return what the file beside the dump says of its owners, None when there is none."""

@@ -1,6 +1,7 @@
-"""A dump's manifest: the JSON file beside it that says what a restored copy must contain; and who owns what.
+"""A dump's manifest: the JSON file beside it that says what a restored copy must contain; who owns what; and what
+the source has beside it.
 
-Made where the dump is made, from a connection in the dump's own snapshot. Reads and writes these two
+Made where the dump is made, from a connection in the dump's own snapshot. Reads and writes these three
 files; never judges them.
 """
 
@@ -13,12 +14,13 @@ from typing import TypeVar
 import msgspec
 
 from console.errors import PlanError
+from console.model.beside_facts import Beside
 from console.model.catalogue import Manifest
 from console.model.migration_facts import OwnedElsewhere
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
-MANIFEST_SUFFIX, OWNERS_SUFFIX = ".manifest.json", ".owners.json"
+MANIFEST_SUFFIX, OWNERS_SUFFIX, BESIDE_SUFFIX = ".manifest.json", ".owners.json", ".beside.json"
 LARGEST_MANIFEST_BYTES = 256 * 1024 * 1024
 
 
@@ -32,6 +34,11 @@ def owners_path(dump: Path) -> Path:
     return dump.with_name(dump.name + OWNERS_SUFFIX)
 
 
+def beside_path(dump: Path) -> Path:
+    """Return where the file is that says what the dump's source has beside it: settings and publications."""
+    return dump.with_name(dump.name + BESIDE_SUFFIX)
+
+
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Create the manifest's file (it must not exist), readable by its owner only."""
     _write(path, manifest)
@@ -39,6 +46,11 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 def write_owners(path: Path, found: OwnedElsewhere) -> None:
     """Create the file of what the role does not own (it must not exist), readable by its owner only."""
+    _write(path, found)
+
+
+def write_beside(path: Path, found: Beside) -> None:
+    """Create the file of settings and publications (it must not exist), readable by its owner only."""
     _write(path, found)
 
 
@@ -58,6 +70,15 @@ def read_owners_file(path: Path) -> OwnedElsewhere | None:
     """
     remedy = "make it again where the dump was made, with console.sources.manifest.write_owners"
     return _read(path, OwnedElsewhere, "list of owners", remedy)
+
+
+def read_beside_file(path: Path) -> Beside | None:
+    """Return the settings and publications by the file in `path`, None when there is no such file.
+
+    Raises PlanError in one sentence for a file that is none.
+    """
+    remedy = "make it again where the dump was made, with console.sources.manifest.write_beside"
+    return _read(path, Beside, "list of settings and publications", remedy)
 
 
 def _write(path: Path, value: msgspec.Struct) -> None:

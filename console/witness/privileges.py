@@ -78,9 +78,9 @@ def role_statements(name: str, role: Role, *, verifier: str | None, database: st
         )
     ]
     for entry in role.settings:
-        made.append(prepare("privileges/set_role_setting", {"role": identifier, **_setting(entry)}))
+        made.append(prepare("privileges/set_role_setting", {"role": identifier, **setting_parts(entry)}))
     for entry in role.database_settings:
-        parts = {"role": identifier, "database": sql.Identifier(database), **_setting(entry)}
+        parts = {"role": identifier, "database": sql.Identifier(database), **setting_parts(entry)}
         made.append(prepare("privileges/set_role_setting_in_database", parts))
     for group in role.member_of:
         file = "grant_membership_admin" if group.endswith(ADMIN_SUFFIX) else "grant_membership"
@@ -195,7 +195,7 @@ def _not_recreated(grant: Grant) -> PackError:
     )
 
 
-def _setting(entry: str) -> dict[str, sql.Composable]:
+def setting_parts(entry: str) -> dict[str, sql.Composable]:
     name, _, value = entry.partition("=")
     words = list_setting(value) if name in LIST_SETTINGS else [value]
     return {

@@ -7,6 +7,7 @@ import json
 import msgspec
 
 from console.model import migration_facts as shapes
+from console.model.beside_facts import BesideCopy, BesideSource
 from console.model.facts import Witnesses
 
 ROLE = "owner"
@@ -75,6 +76,11 @@ def passing_migration() -> dict[str, object]:
         "beyond.before": shapes.Beyond(digests={"pg_policy": "aa"}),
         "beyond.up": _beyond(up=True),
         "beyond.down": _beyond(up=False),
+        "beside.source": BesideSource(
+            settings=("search_path",), witnessed=("log_statement",), connection_limit=-1, publications=("pub",),
+            roles=("owner",),
+        ),
+        "beside.copy": BesideCopy(settings=("search_path",), connection_limit=-1, publications=("pub",), refused={}),
         "witnesses": Witnesses(
             client_statements=2, server_statements=2, explained=0, only_client=(), only_server=(), differences=(),
             unexplained_sessions=(), errors_expected={}, errors_raised={},

@@ -161,3 +161,69 @@ REFUSED: Mapping[str, str] = {
         "ALTER TABLE public.customer ADD COLUMN email_key text;\nALTER TABLE public.customer ADD COLUMN name text;\n"
     ),
 }
+
+_DEFAULT = "    with context.begin_transaction():\n        context.run_migrations()\n"
+ONE_TRANSACTION: Mapping[str, str] = {
+    "subject/migrations/env.py": NOT_COMMITTED["subject/migrations/env.py"].replace(
+        "    context.run_migrations()\n", _DEFAULT
+    ),
+    "subject/migrations/versions/0003_email_key.py": (
+        "from alembic import op\n\nrevision = '0003'\ndown_revision = '0002'\n\n\n"
+        "def upgrade():\n    op.execute('SELECT pg_sleep(0.4)')\n\n\ndef downgrade():\n    op.execute('SELECT 1')\n"
+    ),
+}
+"""What `alembic init` writes: every revision in one transaction, in which the second keeps the first one's lock."""
+
+TWO_HEADS: Mapping[str, str] = {
+    "subject/migrations/versions/0002b_other.py": (
+        "revision = '0002b'\ndown_revision = '0001'\n\n\ndef upgrade():\n    pass\n"
+    ),
+}
+AT_EXIT: Mapping[str, str] = {
+    "subject/migrations/versions/0003_email_key.py": (
+        "import atexit\n\nimport psycopg\nfrom alembic import op\n\nrevision = '0003'\ndown_revision = '0002'\n\n\n"
+        "def late(url):\n    with psycopg.connect(user=url.username, password=url.password, dbname=url.database, "
+        "**url.query) as it:\n        it.execute('DELETE FROM purchase')\n\n\n"
+        "def upgrade():\n    atexit.register(late, op.get_bind().engine.url)\n\n\ndef downgrade():\n    pass\n"
+    ),
+}
+_SETTINGS = (
+    "SECRET_KEY = 'x'\nINSTALLED_APPS = ['shop']\nDEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
+)
+OWN_ENGINE: Mapping[str, str] = {
+    "subject/shop_site/settings.py": (
+        f"{_SETTINGS}DATABASES = {{'default': {{'ENGINE': 'shop_site.backend', 'NAME': 'shop'}}}}\n"
+    ),
+    "subject/shop_site/backend/__init__.py": "",
+    "subject/shop_site/backend/base.py": (
+        "from django.db.backends.postgresql import base, schema\n\n\n"
+        "class Editor(schema.DatabaseSchemaEditor):\n    def add_field(self, model, field):\n"
+        "        super().add_field(model, field)\n        self.execute('DELETE FROM shop_purchase')\n\n\n"
+        "class DatabaseWrapper(base.DatabaseWrapper):\n    SchemaEditorClass = Editor\n"
+    ),
+}
+"""An ENGINE of the project's own that does more than PostgreSQL's."""
+
+
+def _beside(words: str) -> dict[str, str]:
+    """Return a file of the demo's that says something to production beside its tables."""
+    return {
+        "demo/031_beside.sql": f"-- Purpose: what no dump holds.\n-- Lowest server version: 16.\n\n{words}\n"
+    }
+
+
+TIMED_OUT = _beside(
+    "ALTER ROLE shop_owner SET statement_timeout = '1ms';\nALTER DATABASE shop SET work_mem = '2MB';"
+) | {"subject/migrations/0001_amount_in_bigint.up.sql": "SELECT pg_sleep(0.5);\n"}
+PUBLISHED = _beside("CREATE PUBLICATION everything FOR TABLE public.purchase, public.customer;")
+NOT_BEGUN_WITH = _beside("ALTER ROLE shop_owner SET default_tablespace = 'fast';")
+ABSENT_ROLE = _beside("CREATE ROLE shop_reports;") | {
+    "subject/migrations/0002_email_key.up.sql": "GRANT SELECT ON public.customer TO shop_reports;\n"
+}
+"""Words of the source that the copy takes, and some that it cannot follow."""
+
+ANOTHER_ENGINE: Mapping[str, str] = {
+    "subject/shop_site/settings.py": (
+        f"{_SETTINGS}DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'shop'}}}}\n"
+    ),
+}

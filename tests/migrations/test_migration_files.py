@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,24 @@ def test_the_ups_come_in_order_and_the_downs_in_reverse(subject: Path) -> None:
     steps = harness_words(loaded, subject)["steps"].values()
     assert [len(step["statements"]) for step in steps] == [1, 1, 4, 1, 1, 4, 1, 1]
     assert [step["one_transaction"] for step in steps] == [True, True, False, False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("steps", "title"), [(("b",), "b"), (("b", "c"), "b to c"), (("b", "c", "d", "e"), "b to e")]
+)
+def test_alembic_s_revisions_are_one_command(steps: tuple[str, ...], title: str) -> None:
+    """Revisions that production runs by one command, perhaps in one transaction, are rehearsed apart."""
+    loaded = load_pack(PACK.parent / "migrations_alembic")
+    assert loaded.pack.migration is not None
+    words = msgspec.structs.replace(loaded.pack.migration, steps=steps)
+    loaded = replace(loaded, pack=msgspec.structs.replace(loaded.pack, migration=words))
+    found = with_migrations(loaded, loaded.folder / "subject", CONFIG)
+    assert [(one.id, one.title) for one in found.pack.scenario] == [
+        ("U1", f"up {title}"),
+        ("D1", f"down {title}"),
+    ]
+    told = harness_words(found, loaded.folder / "subject")["steps"].values()
+    assert [tuple(step["names"]) for step in told] == [steps, steps]
 
 
 def test_without_a_way_back_no_down_is_needed(subject: Path) -> None:

@@ -155,6 +155,16 @@ CASES = (
     Case("M-8", UNKNOWN, "beyond.down was never recorded", ((LEFT, (), GONE),)),
     Case("M-8", UNKNOWN, "nobody told what owner owns in the source", (("owned.elsewhere", (), GONE),)),
     Case("M-8", FAIL, "left: x", (("owned.elsewhere", (), GONE), (LEFT, ("changes",), ["x"]))),
+    Case("M-9", PASS, "", (("beside.source", ("witnessed",), []),)),
+    Case("M-9", FAIL, "the setting search_path, which owner meets in the source, is not on the copy",
+         (("beside.copy", ("settings",), []),)),
+    Case("M-9", FAIL, "the publication pub, which owner meets in the source, is not on the copy: no (SQLSTATE 42P01)",
+         (("beside.copy", ("publications",), []),
+          ("beside.copy", ("refused",), {"the publication pub": "no (SQLSTATE 42P01)"}))),
+    Case("M-9", FAIL, "owner may have 2 sessions in the source, -1 on the copy",
+         (("beside.source", ("connection_limit",), 2),)),
+    Case("M-9", PASS, "", (("beside.source", ("publications",), []),)),
+    Case("M-9", UNKNOWN, "nobody told what sessions of owner begin with", (("beside.source", (), GONE),)),
     Case("M-7", FAIL, "public.u is declared and was no table before or after", ((PLANNED, ("rows", "public.u"), 0),)),
 )  # fmt: skip
 

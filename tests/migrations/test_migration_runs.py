@@ -10,7 +10,24 @@ from typing import Any
 
 import pytest
 from fix_runs import Drydock, Ended, played_together
-from migration_packs import AT_ONCE, BEYOND, HARMFUL, NOT_COMMITTED, REFUSED, WITH_SAVEPOINT, WRONG
+from migration_packs import (
+    ABSENT_ROLE,
+    ANOTHER_ENGINE,
+    AT_EXIT,
+    AT_ONCE,
+    BEYOND,
+    HARMFUL,
+    NOT_BEGUN_WITH,
+    NOT_COMMITTED,
+    ONE_TRANSACTION,
+    OWN_ENGINE,
+    PUBLISHED,
+    REFUSED,
+    TIMED_OUT,
+    TWO_HEADS,
+    WITH_SAVEPOINT,
+    WRONG,
+)
 
 from console.evidence.html import html
 from console.evidence.report import markdown
@@ -31,6 +48,7 @@ def a_pack(drydock: Drydock, name: str, changes: Mapping[str, str] = {}, **words
     left_out = shutil.ignore_patterns("__pycache__")
     pack = Path(shutil.copytree(data_folder("scenarios") / name, drydock.place(name), ignore=left_out))
     for file, text in changes.items():
+        (pack / file).parent.mkdir(parents=True, exist_ok=True)
         (pack / file).write_text(text, encoding="utf-8")
     lines = (pack / "pack.toml").read_text("utf-8").splitlines()
     for key, value in words.items():
@@ -78,12 +96,23 @@ def runs(drydock: Drydock) -> dict[str, Ended]:
         "at once": lambda it: rehearsed(
             it, a_pack(it, "migrations_alembic", AT_ONCE, steps='["0002"]', longest_block_ms="1000")
         ),
+        "one transaction": lambda it: rehearsed(
+            it, a_pack(it, "migrations_alembic", ONE_TRANSACTION, longest_block_ms="300")
+        ),
+        "two heads": lambda it: rehearsed(it, a_pack(it, "migrations_alembic", TWO_HEADS)),
+        "at exit": lambda it: rehearsed(it, a_pack(it, "migrations_alembic", AT_EXIT)),
+        "own engine": lambda it: rehearsed(it, a_pack(it, "migrations_django", OWN_ENGINE)),
+        "another engine": lambda it: rehearsed(it, a_pack(it, "migrations_django", ANOTHER_ENGINE)),
         "harmful": lambda it: rehearsed(it, a_pack(it, "migrations_sql", HARMFUL, rewrites="[]")),
         "undeclared": lambda it: without_a_way_back(it, a_pack(it, "migrations_sql")),
         "declared": lambda it: without_a_way_back(
             it, a_pack(it, "migrations_sql", beyond=json.dumps(BEYOND))
         ),
         "refused": lambda it: rehearsed(it, a_pack(it, "migrations_sql", REFUSED)),
+        "timed out": lambda it: rehearsed(it, a_pack(it, "migrations_sql", TIMED_OUT)),
+        "published": lambda it: rehearsed(it, a_pack(it, "migrations_sql", PUBLISHED)),
+        "not begun with": lambda it: rehearsed(it, a_pack(it, "migrations_sql", NOT_BEGUN_WITH)),
+        "absent role": lambda it: rehearsed(it, a_pack(it, "migrations_sql", ABSENT_ROLE)),
     }
     return {name: done.result() for name, done in played_together(drydock, plays).items()}
 
@@ -94,7 +123,7 @@ def migrated(ended: Ended, scenario: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["sql", "alembic", "django", "savepoint"])
+@pytest.mark.parametrize("kind", ["sql", "alembic", "django", "savepoint", "published"])
 def test_a_right_project_passes(runs: dict[str, Ended], kind: str) -> None:
     """A project whose migrations are right fails a row, or leaves something behind."""
     assert runs[kind].outcome == (0, "PASS", "CLEAN", None), runs[kind].said.stderr[-3000:]
@@ -173,6 +202,64 @@ def test_a_pipeline_s_lock_lasts_no_longer_than_the_pipeline(runs: dict[str, End
     assert 0 < lock["held_ms"] < found["duration_ms"]
 
 
+def test_the_source_s_settings_and_publications_are_met(runs: dict[str, Ended]) -> None:
+    """A timeout of the source's role stops nothing on the copy, or a publication is not there."""
+    assert runs["timed out"].outcome == (1, "FAIL", "CLEAN", "subject")
+    assert "canceling statement due to statement timeout" in runs["timed out"].summary["reason"]
+    facts = runs["timed out"].state.facts
+    assert (
+        facts["beside.copy"]["settings"]
+        == facts["beside.source"]["settings"]
+        == ["statement_timeout", "work_mem"]
+    )
+    assert runs["published"].state.facts["beside.copy"]["publications"] == ["everything"]
+
+
+def test_a_setting_that_the_copy_cannot_follow_fails(runs: dict[str, Ended]) -> None:
+    """A setting of the source's with which no session of the copy begins passes M-9."""
+    assert runs["not begun with"].outcome == (1, "FAIL", "CLEAN", "environment")
+    assert runs["not begun with"].summary["failed_gate"] == "M-9"
+    says = "the setting default_tablespace, which shop_owner meets in the source, is not on the copy"
+    assert says in runs["not begun with"].summary["reason"]
+
+
+def test_a_role_that_only_the_source_has_is_not_the_subject_s_fault(runs: dict[str, Ended]) -> None:
+    """A migration that names a role of the source's is blamed for the copy's lack of it."""
+    assert runs["absent role"].outcome == (1, "FAIL", "CLEAN", "environment")
+    assert "the source has the role shop_reports" in runs["absent role"].summary["reason"]
+
+
+def test_revisions_in_one_transaction_keep_their_locks(runs: dict[str, Ended]) -> None:
+    """Each revision is rehearsed in a transaction of its own though env.py has one for all."""
+    row = next(one for one in MIGRATIONS if one.id == "M-4")
+    judged = judge(row, Facts(runs["one transaction"].state.facts))
+    assert judged.verdict == GateVerdict.FAIL
+    assert "U1: AccessExclusive on public.purchase (400 rows," in judged.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("two heads", "CommandError: Multiple head revisions are present for given argument 'head'"),
+        ("another engine", "has the ENGINE django.db.backends.sqlite3, which is not PostgreSQL's"),
+    ],
+)
+def test_what_production_would_not_run_is_refused(runs: dict[str, Ended], kind: str, says: str) -> None:
+    """A project that production's own command refuses is rehearsed, or refused for another reason."""
+    assert runs[kind].outcome == (1, "FAIL", "CLEAN", "subject")
+    assert says in runs[kind].summary["reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [("at exit", "public.purchase"), ("own engine", "public.shop_purchase")]
+)
+def test_what_only_the_project_s_own_run_does_is_seen(runs: dict[str, Ended], kind: str, table: str) -> None:
+    """Rows that an exit handler or the project's own ENGINE deletes are still there on the copy."""
+    assert runs[kind].outcome == (1, "FAIL", "CLEAN", "subject")
+    row = next(one for one in MIGRATIONS if one.id == "M-7")
+    assert f"{table} lost 400 of 400 rows" in judge(row, Facts(runs[kind].state.facts)).reason
+
+
 def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
     """A table that is copied, dropped and renamed passes for one that was not written anew."""
     row = next(one for one in MIGRATIONS if one.id == "M-5")
@@ -185,7 +272,7 @@ def test_a_copy_in_a_table_s_place_is_a_rewrite(runs: dict[str, Ended]) -> None:
     ("kind", "table", "batches"),
     [
         ("sql", "public.purchase", ("U3", 4, 50)),
-        ("alembic", "public.purchase", ("U2", 4, 60)),
+        ("alembic", "public.purchase", ("U1", 4, 60)),
         ("django", "public.shop_purchase", ("U2", 4, 60)),
     ],
 )
@@ -198,8 +285,9 @@ def test_the_report_says_rewrite_and_batches_in_numbers(
     assert rewriting["rewritten"] == [table]
     assert rewriting["new_bytes"] > 0
     assert {"relation": table, "mode": "AccessExclusive"} in rewriting["taken"]
-    [lock] = [one for one in migrated(ended, "U1")["held"] if one["mode"] == "AccessExclusive"]
-    assert (lock["relation"], lock["blocks"], lock["rows"]) == (table, "reads and writes", 2 * ROWS)
+    held = migrated(ended, "U1")["held"]
+    [lock] = [one for one in held if (one["mode"], one["relation"]) == ("AccessExclusive", table)]
+    assert (lock["blocks"], lock["rows"]) == ("reads and writes", 2 * ROWS)
     assert lock["n"] == rewriting["n"]
     assert lock["held_ms"] * 1000 >= rewriting["duration_us"] - 1000
     scenario, transactions, most = batches

@@ -1,4 +1,4 @@
-"""Alembic's environment, as `alembic init` writes it: one engine, one transaction a migration."""
+"""Alembic's environment, as `alembic init` writes it, but with one transaction a migration."""
 
 from alembic import context
 from sqlalchemy import engine_from_config, pool
