@@ -48,8 +48,6 @@ GATE = "G-26"
 _MOST_ARGUMENT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 18
 _TELL_EVERY_S = 1.0
-_TELLING = ("42", "23", "25", "57")
-"""Classes of errors whose first line names objects and never a value."""
 _TABLE_DATA = re.compile(r"\d+; \d+ (\d+) TABLE DATA ")
 _LARGE_OBJECT = re.compile(r"\d+; \d+ \d+ BLOB")
 
@@ -122,6 +120,7 @@ def require_parents(
     def ask(key: ForeignKey, places: Mapping[str, sql.Composable]) -> int:
         what = f"the look for rows of {key.child} without a parent"
         with _without_values(what, at="source"), pinned(connection):
+            run_sql(connection, "sample/pin_output")
             [(orphans,)] = run_sql(connection, "sample/orphans", parts=places)
         return int(orphans)
 
@@ -218,14 +217,25 @@ def _made(connection: psycopg.Connection[Any], one: Taking, column: str, rows: s
 
 @contextmanager
 def _without_values(what: str, *, at: str) -> Iterator[None]:
-    """Turn a server's refusal into a sentence that holds none of its values."""
+    """Turn a server's refusal into a sentence that holds none of its values.
+
+    Its own words may hold one in any class of errors (a value taken for a name, a RAISE of a function's): what the
+    protocol tells apart is told, the names of table, column and constraint. An error with a place in the statement is
+    one of its grammar and names, found before any row was read.
+    """
     try:
         yield
+    except UnicodeEncodeError:
+        reason = f"{what}: the {at}'s encoding does not have a character of the plan's words"
+        raise StepFailed(reason, cause="source", gate=GATE) from None
     except psycopg.Error as wrong:
         state = wrong.sqlstate or ""
-        words = wrong.diag.message_primary or "" if state[:2] in _TELLING else ""
         told = f"SQLSTATE {state}" if state else "the connection was lost"
-        reason = f"{what}: the {at} refuses ({told}){': ' if words else ''}{words}"
+        names = (wrong.diag.table_name, wrong.diag.column_name, wrong.diag.constraint_name)
+        about = ", ".join(name for name in names if name)
+        if state[:2] == "42" and wrong.diag.statement_position:
+            about = wrong.diag.message_primary or about
+        reason = f"{what}: the {at} refuses ({told}){': ' if about else ''}{about}"
         raise StepFailed(one_line(reason, limit_chars=500), cause="source", gate=GATE) from None
 
 

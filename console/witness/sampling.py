@@ -22,6 +22,9 @@ from console.witness.masks import TYPES, Mask, mask_refusal
 
 Connection = psycopg.Connection[Any]
 
+MOST_SELECTS = 128
+"""Of one query: with two foreign keys a table it doubles at each one above, on production's server."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceColumn:
@@ -36,13 +39,14 @@ class SourceColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignKey:
-    """One validated foreign key; tables are schema.table."""
+    """One foreign key; tables are schema.table. One that is not `validated` ties masks, and no rows."""
 
     name: str
     child: str
     child_columns: tuple[str, ...]
     parent: str
     parent_columns: tuple[str, ...]
+    validated: bool = True
 
     @property
     def words(self) -> str:
@@ -112,7 +116,7 @@ def read_source_tables(conn: Connection) -> SourceTables:
     keys = tuple(
         ForeignKey(
             name=row[0], child=full_name(row[1], row[2]), child_columns=tuple(row[3]), parent=full_name(row[4], row[5]),
-            parent_columns=tuple(row[6]),
+            parent_columns=tuple(row[6]), validated=row[7],
         )
         for row in run(conn, "sample/foreign_keys")
     )  # fmt: skip
@@ -137,11 +141,14 @@ def takings(source: SourceTables, sample: SampleConfig, mask: MaskConfig) -> dic
     that it cannot have.
     """
     whole = set(_leaves(source, sample.tables, "[sample] tables"))
-    where = {
-        leaf: text
-        for name, text in sample.where.items()
-        for leaf in _leaves(source, [name], "[sample] where")
-    }
+    where: dict[str, str] = {}
+    for name, text in sample.where.items():
+        for leaf in _leaves(source, [name], "[sample] where"):
+            if leaf in where:
+                raise _refused(
+                    f"[sample] where names {leaf} twice, by itself or by what it is a part of", "name one"
+                )
+            where[leaf] = text
     masks = _masks(source, mask)
     rest: Mode = "whole" if sample.rows == "all" else "none"
     found = {
@@ -176,6 +183,11 @@ def _masks(source: SourceTables, mask: MaskConfig) -> dict[str, dict[str, Mask]]
             column = next((one for one in source.columns[leaf] if one.name == name), None)
             _require_maskable(whole_name, column, sort, declared=whole_name in mask.keys)
             assert column is not None
+            if name in found.get(leaf, {}):
+                raise _refused(
+                    f"[mask] columns names {leaf}.{name} twice, by itself or by what it is a part of",
+                    "name one",
+                )
             found.setdefault(leaf, {})[name] = Mask(column=name, type=column.type, sort=sort)
     _require_alike(source, found)
     return found
@@ -240,7 +252,7 @@ def _followed(source: SourceTables, found: dict[str, Taking], whole: set[str]) -
 
 
 def _is_partial(source: SourceTables, key: ForeignKey, partial: set[str]) -> bool:
-    return any(leaf in partial for leaf in source.leaves.get(key.parent, ()))
+    return key.validated and any(leaf in partial for leaf in source.leaves.get(key.parent, ()))
 
 
 class TakenRows:
@@ -249,6 +261,7 @@ class TakenRows:
     def __init__(self, source: SourceTables, found: Mapping[str, Taking]) -> None:
         self._source = source
         self._found = found
+        self._selects = 0
 
     def of(self, name: str, below: tuple[str, ...] = ()) -> sql.Composed:
         """Return the SELECT; StepFailed (source) where foreign keys go round in a circle."""
@@ -256,6 +269,12 @@ class TakenRows:
             circle = " to ".join((*below[below.index(name) :], name))
             raise _refused(
                 f"follow cannot follow foreign keys in a circle, from {circle}",
+                "leave follow out and write a where for each",
+            )
+        self._selects += 1
+        if self._selects > MOST_SELECTS:
+            raise _refused(
+                f"follow would read more than {MOST_SELECTS} tables and partitions for one foreign key or table",
                 "leave follow out and write a where for each",
             )
         one, table = self._found[name], sql.Identifier(*self._source.parts[name])
@@ -302,9 +321,8 @@ def orphans_of(
 ) -> dict[str, int]:
     """Return the rows without a parent by foreign key, of each whose parent is not taken whole."""
     partial = {name for name, one in found.items() if one.mode != "whole"}
-    rows = TakenRows(source, found)
     return {
-        f"{key.child} (foreign key {key.name})": ask(key, rows.orphans(key))
+        f"{key.child} (foreign key {key.name})": ask(key, TakenRows(source, found).orphans(key))
         for key in source.foreign_keys
         if found[key.child].mode != "none"
         and source.leaves.get(key.parent)

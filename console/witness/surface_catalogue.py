@@ -42,6 +42,7 @@ class FunctionFacts:
     owner: str
     is_system: bool
     takes_row: bool
+    takes_one: bool
 
     def __str__(self) -> str:
         words = {"i": "immutable", "s": "stable", "v": "volatile"}
@@ -133,7 +134,8 @@ class _Deeds:
                 self.refuse(via, f"the function {facts} may run")
         dotted = {("", name) for name in found.columns}
         for facts in self._facts(run(self.conn, "surface/functions", _pairs(dotted))):
-            if facts.takes_row and not facts.is_system and not self._allows(facts):
+            called = facts.takes_row or (facts.takes_one and facts.name in found.called_by_dot)
+            if called and not facts.is_system and not self._allows(facts):
                 self.refuse(via, f"a name after a dot may call the function {facts}")
 
     def _facts(self, rows: Iterable[tuple[Any, ...]]) -> list[FunctionFacts]:

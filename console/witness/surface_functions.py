@@ -55,3 +55,15 @@ def harmless_functions(major: int | None) -> frozenset[str]:
         if min(wanted) >= since:
             names |= added
     return frozenset(names)
+
+
+@cache
+def harmful_after_a_dot() -> frozenset[str]:
+    """Return the functions of PostgreSQL's own that `(value).name` would call and that are not known to be harmless.
+
+    They take one argument, of any type: what looks like a column of a value is a call where there is no such column
+    (PostgreSQL, 4.2.4 and 8.16.5). Taken from the catalogues of 16 and 18, and compared with them by a test.
+    """
+    path = Path(__file__).with_name("surface_functions_of_one.txt")
+    lines = path.read_text(encoding="ascii").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
-from console.witness.surface_functions import OPERATORS, harmless_functions
+from console.witness.surface_functions import OPERATORS, harmful_after_a_dot, harmless_functions
 from console.witness.surface_grammar import children, kind_of, names_of, unwrap
 from console.witness.surface_settings import refusal_of_setting
 
@@ -57,13 +57,17 @@ _VERBS = {
 
 @dataclass(kw_only=True)
 class Found:
-    """What one statement names. `columns` are the last parts of dotted names: t.f may call f(t)."""
+    """What one statement names. `columns` are the last parts of dotted names: t.f may call f(t).
+
+    `called_by_dot` are those after a value in parentheses, which may be of any type: (v).f may call f(v).
+    """
 
     verbs: dict[str, None] = field(default_factory=dict)
     functions: dict[str, None] = field(default_factory=dict)
     operators: set[str] = field(default_factory=set)
     types: set[tuple[str, ...]] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
+    called_by_dot: set[str] = field(default_factory=set)
     reads: set[tuple[str, str]] = field(default_factory=set)
     inserts: set[tuple[str, str]] = field(default_factory=set)
     updates: dict[tuple[str, str], set[str]] = field(default_factory=dict)
@@ -176,6 +180,19 @@ def _column(walk: TreeWalk, tree: Any) -> None:
     parts = names_of(tree.fields if kind_of(tree) == "ColumnRef" else tree.indirection)
     dotted = parts[1:] if kind_of(tree) == "ColumnRef" else parts
     walk.found.columns.update(part for part in dotted if part != "*")
+    if kind_of(tree) == "A_Indirection":
+        for name in parts:
+            _after_a_dot(walk, name)
+
+
+def _after_a_dot(walk: TreeWalk, name: str) -> None:
+    """(value).name is a call of name(value) wherever the value has no such column, whatever its type is."""
+    walk.found.called_by_dot.add(name)
+    if name in harmful_after_a_dot() and f"pg_catalog.{name}" not in walk.functions_allowed:
+        walk.found.functions[name] = None
+        walk.found.refuse(
+            f"a name after a dot may call the function {name}, which is not known to be harmless"
+        )
 
 
 def _call(walk: TreeWalk, tree: Any) -> None:

@@ -49,6 +49,10 @@ def _is_condition(tree: Any) -> bool:
 
 def _more_refusals(found: Found) -> list[str]:
     refused = [f"it changes the setting {name}" for name in sorted(found.settings)]
+    own = [".".join(parts) for parts in sorted(found.types) if len(parts) > 1 and parts[0] != "pg_catalog"]
+    refused += [f"the type {name} is not PostgreSQL's own, and its checks may run code" for name in own]
+    if found.called_by_dot & _CHANGING:
+        refused.append("a name after a dot calls what does not answer alike whenever it is asked")
     for name in found.functions:
         plain = name.removeprefix("pg_catalog.")
         if plain in _CHANGING or plain.startswith("pg_stat_get"):

@@ -35,6 +35,7 @@ LEFT_AT_HOME = ("__pycache__", ".pyc", "_cache/", ".hypothesis")
 SOME_FILES = (
     "console/py.typed",
     "console/witness/surface_functions.txt",
+    "console/witness/surface_functions_of_one.txt",
     "console/data/sql/catalogue/identity.sql",
     "console/data/scenarios/cutter_dry_run/pack.toml",
     "console/data/scenarios/cutter_dry_run/frozen/inventory.json",

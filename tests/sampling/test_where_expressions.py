@@ -40,6 +40,10 @@ REFUSED = {
     "current_setting('drydock.mask_inner') = ''": "current_setting does not answer alike",
     "id IN (SELECT id FROM public.t TABLESAMPLE system (1))": "TABLESAMPLE does not give the same rows",
     "lo_import('/x') > 0": "lo_import",
+    "('evil'::name).pg_create_physical_replication_slot IS NOT NULL": "pg_create_physical_replication_slot",
+    "(0.02::float8).pg_sleep IS NULL": "pg_sleep",
+    "('a.b'::text).current_setting = ''": "does not answer alike",
+    "email::shop.dom IS NOT NULL": "the type shop.dom is not PostgreSQL's own",
 }
 
 

@@ -13,6 +13,7 @@ from console.witness.surface_functions import (
     OPERATORS,
     STABLE_BUT_RUNS_CODE,
     VOLATILE_BUT_HARMLESS,
+    harmful_after_a_dot,
     harmless_functions,
 )
 from console.witness.surface_grammar import LONGEST_TEXT_BYTES
@@ -125,6 +126,44 @@ def test_no_listed_function_is_volatile(lab: Laboratory) -> None:
     assert listed - {name for name, _volatile in rows} == set()
     assert listed & STABLE_BUT_RUNS_CODE == set()
     assert [name for name in listed if "_to_xml" in name or name.startswith("binary_upgrade")] == []
+
+
+def test_every_function_of_one_argument_is_known(lab: Laboratory) -> None:
+    """A function of PostgreSQL's own that a name after a dot can call is in neither list."""
+    rows = lab.admin.execute(
+        "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND pronargs >= 1"
+        " AND pronargs - pronargdefaults <= 1 AND proargtypes[0] <> 'internal'::regtype"
+        " AND prorettype <> 'trigger'::regtype"
+    ).fetchall()
+    assert {name for (name,) in rows} <= harmless_functions(16) | harmful_after_a_dot()
+    assert "pg_terminate_backend" in harmful_after_a_dot() and "upper" not in harmful_after_a_dot()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT (12).pg_terminate_backend", "SELECT ('evil'::name).pg_create_physical_replication_slot",
+        "SELECT id FROM t WHERE ('PG_VERSION'::text).pg_read_file IS NULL", "SELECT (t.c).lo_import FROM t",
+        "SELECT ((SELECT 'x'::text)).pg_sleep", "SELECT (ARRAY[1])[1].nextval",
+    ],
+)  # fmt: skip
+def test_a_name_after_a_dot_is_a_call(text: str) -> None:
+    """A function that is written like a column of a value is not seen."""
+    found = judge_text(text)
+    assert not found.allowed and "after a dot" in found.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT (address).city FROM t",
+        "SELECT (t).amount, (c).lines[1].price FROM t",
+        "SELECT ('a'::text).upper",
+    ],
+)
+def test_columns_of_values_are_not_refused(text: str) -> None:
+    """A column of a composite value, or a harmless function after a dot, is refused."""
+    assert judge_text(text).allowed
 
 
 def test_no_listed_operator_runs_volatile_code(lab: Laboratory) -> None:
