@@ -34,7 +34,13 @@ _FENCE = b"\x1b[6n"
 _KITTY = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]*t")
 _ARMED = "PgDn scroll the evidence"
 _READING_S = 0.3
+_KEY_S = 0.03
 _CHOICE = re.compile(r"(?:press|type) \[ (\w+) \] +(approve|abort|put|hold|destroy)")
+
+
+def _begun(part: bytes) -> int:
+    """Return how many bytes at the end may be the beginning of a fence that the next read completes."""
+    return next((chars for chars in range(len(_FENCE) - 1, 0, -1) if part.endswith(_FENCE[:chars])), 0)
 
 
 class Terminal:
@@ -74,6 +80,7 @@ class Terminal:
         return cls(argv, **words)  # type: ignore[arg-type]
 
     def _read(self) -> None:
+        held = b""
         while True:
             try:
                 self._reads.wait()
@@ -83,6 +90,9 @@ class Terminal:
                 return
             if not part:
                 continue
+            part = held + part
+            held = part[-_begun(part) :] if _begun(part) else b""
+            part = part.removesuffix(held)
             with self._lock:
                 self.raw += part
                 self._stream.feed(_KITTY.sub(b"", part.replace(_FENCE, b"")))
@@ -105,6 +115,12 @@ class Terminal:
         """Type; a key that nobody reads any more is lost."""
         with contextlib.suppress(OSError):
             os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
+
+    def type_out(self, keys: str) -> None:
+        """Type as a hand does, one key after the other: all at once is a paste."""
+        for key in keys:
+            self.press(key)
+            time.sleep(_KEY_S)
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
@@ -181,7 +197,7 @@ def answer(terminal: Terminal, boundary: str, word: str = "approve") -> None:
     """Read the letter beside an answer, press it, and wait until the question is gone."""
     heading = f"● {boundary} waits for "
     terminal.shows(heading, "; no answer")
-    terminal.press(terminal.choices()[word])
+    terminal.type_out(terminal.choices()[word])
     terminal.until(
         lambda shown: not (heading in shown and "; no answer" in shown), f"end of {boundary}'s question"
     )
