@@ -36,6 +36,7 @@ from console.runs import JOURNAL_FILE, ORDER_FILE
 from console.secret_store import known_or_resolved
 from console.secrets import SecretRegistry
 from console.settings import default_state_folder, default_work_folder
+from console.sources.archive import NAME
 from console.sources.connection import ConnectionSource, Target
 from console.sources.demo import DemoSource
 from console.sources.dump_file import CopiedDump, DumpFileSource
@@ -88,8 +89,8 @@ class Places:
 
     @property
     def dump(self) -> Path:
-        """Return the copy's file."""
-        return self.work / "source.dump"
+        """Return the copy's file, or folder."""
+        return self.work / NAME
 
 
 def work_folder_of(order: RunOrder) -> Path:

@@ -29,6 +29,7 @@ from console.environments.process import (
 from console.errors import DrydockError
 from console.model.run_state import Receipt, RunState
 from console.secrets import destroy_file
+from console.sources.archive import NAME, destroy_dump
 
 PROCESS_PATIENCE_S = 20.0
 _PATH_KINDS = ("file", "folder", "socket")
@@ -181,6 +182,10 @@ def _remove_folder(receipt: Receipt, _state: RunState) -> str:
     _require_ours(path, receipt)
     if receipt.identity is None and any(path.iterdir()):
         raise NotOurs(f"the folder {path} is not empty and nobody recorded which one it is")
+    if path.name == NAME:
+        destroy_dump(path)
+        remove_folder(path, identity=receipt.identity)
+        return "overwritten and removed"
     remove_folder(path, identity=receipt.identity)
     return "removed"
 

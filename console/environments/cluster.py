@@ -22,7 +22,7 @@ from psycopg import sql
 from console.environments.identity import give_identity
 from console.environments.named_user import CANNOT, named_command, passwd_line
 from console.environments.owner import initdb_uid, lend, make_folder, make_scattered_folder, take_folder
-from console.environments.process import Child, Finished, end_process, run_program, spawn
+from console.environments.process import Child, Finished, close_ended, end_process, run_program, spawn
 from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, find_template, keep_template
 from console.errors import StepFailed
@@ -70,6 +70,15 @@ THROWAWAY_SETTINGS: Mapping[str, str] = {
 """No TCP; the socket's folder (0700) is the lock. Durability is off: the cluster is thrown away. Shared memory lies in
 the data folder: what a server that was killed leaves in /dev/shm would outlive its run."""
 
+DURABILITY = ("fsync", "full_page_writes")
+"""Off while a copy is loaded, and the server's defaults again before anything of the subject's runs in it."""
+
+LOADING = "".join(f"{name} = off\n" for name in DURABILITY)
+"""What postgresql.auto.conf has until then: ALTER SYSTEM can take it out, which no command line allows."""
+
+_BULK_SETTINGS: Mapping[str, str] = {"wal_level": "minimal", "max_wal_senders": "0"}
+"""While much is loaded: a table's rows need no WAL where they are loaded in the transaction that empties it."""
+
 _SCRAM = ("--auth=scram-sha-256", *ARGUMENTS[1:])
 _ALONE: Mapping[str, str] = {
     "exit_on_error": "on",
@@ -96,7 +105,8 @@ _CONFIGURATION: Mapping[str, str] = {
 class Cluster:
     """A cluster below `folder` (made by `create`): data/, socket/ and PostgreSQL's programs where needed.
 
-    `templates` is the folder in which a data folder is kept to be copied; None runs initdb every time.
+    `templates` is the folder in which a data folder is kept to be copied; None runs initdb every time. One that
+    `loads` is durable only when DURABILITY was reset in it.
     """
 
     folder: Path
@@ -106,6 +116,7 @@ class Cluster:
     settings: Mapping[str, str] = field(default_factory=dict)
     receipts: Receipts = field(default_factory=NoReceipts)
     templates: Path | None = None
+    loads: bool = False
     child: Child | None = None
 
     @property
@@ -153,7 +164,8 @@ class Cluster:
         make_folder(self.socket_folder, uid=self.uid)
 
     def _configure(self) -> None:
-        for name, text in _CONFIGURATION.items():
+        texts = {**_CONFIGURATION, **({"postgresql.auto.conf": LOADING} if self.loads else {})}
+        for name, text in texts.items():
             _write_anew(self.data_folder, name, text, self.uid)
 
     def _made_from_template(self, templates: Path, installed: Programs, verifier: str) -> bool:
@@ -257,12 +269,16 @@ class Cluster:
             if programs.exists() and programs.stat().st_gid != uid:
                 lend(programs, uid)
 
-    def start(self) -> None:
-        """Start the server and return when it accepts connections.
+    def start(self, *, bulk: bool = False) -> None:
+        """Start the server and return when it accepts connections; `bulk` is for loading much before a restart.
 
         Raises StepFailed with the state it was found in and the server's last words.
         """
         options = {**THROWAWAY_SETTINGS, **self.settings, "unix_socket_directories": str(self.socket_folder)}
+        if self.loads:
+            options = {name: value for name, value in options.items() if name not in DURABILITY}
+        if bulk:
+            options |= _BULK_SETTINGS
         argv = [self.programs.path("postgres"), "-D", str(self.data_folder)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
@@ -299,6 +315,14 @@ class Cluster:
             raise StepFailed(f"PostgreSQL of {self.label} does not end", cause="environment")
         self.child.process.wait()
         self.child = None
+
+    def restart(self) -> None:
+        """Stop the server after a checkpoint and start it with its own settings; its receipt is another one then."""
+        child = self.child
+        assert child is not None
+        self.stop(immediate=False)
+        close_ended(child)
+        self.start()
 
     @contextmanager
     def connect(

@@ -127,8 +127,9 @@ class DockerEnvironment:
         """Return nobody: the containers' users are the engine's."""
         return {}
 
-    def provision(self) -> None:
+    def provision(self, *, much: bool = False) -> None:
         """Make network, volumes and containers, start the server, and try from inside what can be reached."""
+        del much
         local = self._make_local_folders()
         containers = self.containers
         containers.make_ground(self._registry.value(SUPERUSER_SECRET))
@@ -141,6 +142,9 @@ class DockerEnvironment:
         self._wait_until_ready(local)
         control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
         self.system_identifier = str(int.from_bytes(control[:8], "little"))
+
+    def end_loading(self) -> None:
+        """Nothing: the container is started once, since a restart would look like somebody else's."""
 
     def _make_local_folders(self) -> Path:
         """Lay out what this machine keeps of the copy: the relay's socket and the mirrored logs."""

@@ -30,8 +30,9 @@ from console.environments.restoring import (
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
+from console.sources.archive import NAME, dump_files
 
-_DUMP = f"{TOP}/dump/given/source.dump"
+_DUMP = f"{TOP}/dump/given/{NAME}"
 _PASSFILE = f"{TOP}/dump/given/owner.pass"
 _LIST = f"{TOP}/dump/given/part.list"
 _TAIL_BYTES = 8192
@@ -90,7 +91,7 @@ class DockerClient:
         """Put dump, passfile and a part's list into their volume, readable by the client alone."""
         entries = [Placed(name="given", mode=0o700, uid=CLIENT_UID)]
         if dump is not None:
-            entries.append(Placed(name="given/source.dump", mode=0o400, uid=CLIENT_UID, content=dump))
+            entries += _placed(dump)
         line = f"*:*:*:*:{password}\n".encode() if password else b""
         entries.append(Placed(name="given/owner.pass", mode=0o600, uid=CLIENT_UID, content=line))
         if listing:
@@ -117,6 +118,18 @@ class DockerClient:
         return Finished(
             returncode=code, stdout=bytes(out), stderr=bytes(err[-_TAIL_BYTES:]).decode("utf-8", "replace")
         )
+
+
+def _placed(dump: Path) -> list[Placed]:
+    """Return the dump's file, or its folder and the files in it, as the client's own to read."""
+    name = f"given/{NAME}"
+    if not dump.is_dir():
+        return [Placed(name=name, mode=0o400, uid=CLIENT_UID, content=dump)]
+    inside = [
+        Placed(name=f"{name}/{file.name}", mode=0o400, uid=CLIENT_UID, content=file)
+        for file in dump_files(dump)
+    ]
+    return [Placed(name=name, mode=0o700, uid=CLIENT_UID), *inside]
 
 
 def _done(_: object) -> None:

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from console.environments import docker_agent, docker_bootstrap
-from console.environments.cluster import PORT, SUPERUSER, THROWAWAY_SETTINGS, WITNESS_SETTINGS
+from console.environments.cluster import (
+    DURABILITY,
+    LOADING,
+    PORT,
+    SUPERUSER,
+    THROWAWAY_SETTINGS,
+    WITNESS_SETTINGS,
+)
 from console.environments.docker_files import Placed, packed
 from console.environments.docker_names import (
     CLIENT_UID,
@@ -41,14 +48,15 @@ from console.secrets import scram_verifier
 
 _HBA = "local all all scram-sha-256\nhost all all samenet scram-sha-256\n"
 _SETTINGS = {
-    **THROWAWAY_SETTINGS, **WITNESS_SETTINGS,
+    **{name: value for name, value in THROWAWAY_SETTINGS.items() if name not in DURABILITY}, **WITNESS_SETTINGS,
     "listen_addresses": "*", "unix_socket_directories": SOCKET_FOLDER, "hba_file": f"{INIT}/pg_hba.conf",
     "timezone": "UTC", "log_timezone": "UTC", "datestyle": "iso, mdy", "lc_messages": "C", "lc_monetary": "C",
     "lc_numeric": "C", "lc_time": "C", "default_text_search_config": "pg_catalog.english",
 }  # fmt: skip
 _START = (
     'initdb -D "$PGDATA" -U "$1" --auth=scram-sha-256 --pwfile="$2/verifier" --encoding=UTF8 --locale=C --no-sync'
-    ' --no-instructions >/dev/null; rm "$2/verifier"; shift 2; exec postgres -D "$PGDATA" "$@"'
+    ' --no-instructions >/dev/null; cat "$2/loading.conf" >>"$PGDATA/postgresql.auto.conf"'
+    '; rm "$2/verifier"; shift 2; exec postgres -D "$PGDATA" "$@"'
 )
 """PostgreSQL's own programs on the image's PATH; not its entry point, which would hold a password in its environment.
 The file has a SCRAM verifier, never a password."""
@@ -93,6 +101,7 @@ class DockerContainers:
             Placed(name="cluster", mode=0o700, uid=uid), Placed(name="init", mode=0o700, uid=uid),
             Placed(name="init/verifier", mode=0o600, uid=uid, content=scram_verifier(superuser_password).encode()),
             Placed(name="init/pg_hba.conf", mode=0o600, uid=uid, content=_HBA.encode()),
+            Placed(name="init/loading.conf", mode=0o600, uid=uid, content=LOADING.encode()),
         ]))  # fmt: skip
         self.put(f"{TOP}/socket", packed([Placed(name="run", mode=0o711, uid=uid)]))
 

@@ -49,6 +49,7 @@ from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file
 from console.settings import default_cache_folder
+from console.sources.archive import NAME, destroy_dump, dump_files
 from console.sql import EngineConnection, run
 from console.witness.catalogue import read_identity
 from console.witness.client import ClientTrace
@@ -81,10 +82,11 @@ class EmbeddedEnvironment:
         self.uid, self.harness_uid = (lease.uid if lease is not None else None for lease in self._leases)
         self.cluster = Cluster(
             folder=folder / "copy", programs=programs, uid=self.uid, label="the copy",
-            settings=WITNESS_SETTINGS, receipts=receipts, templates=default_cache_folder(),
+            settings=WITNESS_SETTINGS, receipts=receipts, templates=default_cache_folder(), loads=True,
         )  # fmt: skip
         self.harness: HarnessProcess | None = None
         self.engine_pids: set[int] = set()
+        self._started_for_much = False
         self.system_identifier = ""
 
     def taken_names(self) -> dict[str, bool]:
@@ -148,11 +150,18 @@ class EmbeddedEnvironment:
             )
         )
 
-    def provision(self) -> None:
-        """Make and start the copy's empty cluster."""
+    def provision(self, *, much: bool = False) -> None:
+        """Make and start the copy's empty cluster, with the settings for loading much where that is to come."""
+        self._started_for_much = much
         self.cluster.create(self._registry.value(SUPERUSER_SECRET))
         self.system_identifier = read_system_identifier(self.cluster.data_folder)
-        self.cluster.start()
+        self.cluster.start(bulk=much)
+
+    def end_loading(self) -> None:
+        """Start the server once more where it was started for loading."""
+        if self._started_for_much:
+            self.cluster.restart()
+            self._started_for_much = False
 
     @contextmanager
     def connect(self, database: str = "postgres", **options: Any) -> Iterator[EngineConnection]:
@@ -200,7 +209,7 @@ class EmbeddedEnvironment:
         """
         place = self.cluster.folder / "archive"
         make_folder(place, uid=self.uid)
-        readable, text = place / "source.dump", place / "source.sql"
+        readable, text = place / NAME, place / "source.sql"
         self._receipts.opening("file", str(text))
         _give(dump, readable, self.uid)
         program = self.cluster.programs.path("pg_restore")
@@ -234,10 +243,11 @@ class EmbeddedEnvironment:
         line = f"*:*:*:*:{self._registry.value(OWNER_SECRET)}\n"
         write_secret_file(passfile, line, uid=self.uid)
         self._identified(passfile)
-        readable = place / "source.dump"
-        self._receipts.opening("file", str(readable))
+        readable = place / NAME
+        kind_of_receipt = "folder" if dump.is_dir() else "file"
+        self._receipts.opening(kind_of_receipt, str(readable))
         _give(dump, readable, self.uid)
-        self._identified(readable)
+        self._receipts.identified(kind_of_receipt, str(readable), folder_identity(readable))
         target = conninfo.make_conninfo(
             "", host=str(self.cluster.socket_folder), port=PORT, dbname=database, user=owner,
             passfile=str(passfile), sslmode="disable", application_name="drydock-restore", options=RESTORE_OPTIONS,
@@ -264,10 +274,12 @@ class EmbeddedEnvironment:
         try:
             return restored_in_parts(one_part, parts) if parts is not None else run(words)
         finally:
-            for file in (passfile, readable):
+            for file, what in ((passfile, "file"), (readable, kind_of_receipt)):
                 identity = folder_identity(file)
-                destroy_file(file)
-                self._receipts.closed("file", str(file), identity=identity, how="overwritten and removed")
+                destroy_dump(file)
+                if what == "folder":
+                    file.rmdir()
+                self._receipts.closed(what, str(file), identity=identity, how="overwritten and removed")
 
     def _identified(self, file: Path) -> None:
         self._receipts.identified("file", str(file), folder_identity(file))
@@ -356,7 +368,12 @@ def _lead_to(socket: Path, place: Path) -> None:
 
 
 def _give(source: Path, target: Path, uid: int | None) -> None:
-    """Let `uid` read a file under another name: a hard link where it can be, then owned by `uid`."""
+    """Let `uid` read a file under another name by a hard link, owned by `uid`; of a folder each of its files."""
+    if source.is_dir():
+        make_folder(target, uid=uid)
+        for file in dump_files(source):
+            _give(file, target / file.name, uid)
+        return
     if uid is not None:
         os.chown(source, uid, uid, follow_symlinks=False)
     os.link(source, target, follow_symlinks=False)

@@ -53,8 +53,14 @@ class Environment(Protocol):
     def made_up_users(self) -> dict[str, int | None]:
         """Return the users of this machine that were made up for the run, by what they are for."""
 
-    def provision(self) -> None:
-        """Make and start the copy's empty server, and record who it is by its own files."""
+    def provision(self, *, much: bool = False) -> None:
+        """Make and start the copy's empty server, and record who it is by its own files; `much` is to be loaded.
+
+        Its durability is off (cluster.DURABILITY) until that is reset in it.
+        """
+
+    def end_loading(self) -> None:
+        """Give the server the settings that it was started without because much was to be loaded."""
 
     def isolation(self) -> Isolation:
         """Return what shows that there is no way in or out."""

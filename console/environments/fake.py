@@ -98,13 +98,16 @@ class FakeEnvironment:
         """Return nobody."""
         return {}
 
-    def provision(self) -> None:
+    def provision(self, *, much: bool = False) -> None:
         """Make the folder of the copy and give it an identity."""
         folder = self._folder / "copy"
         self._receipts.opening("folder", str(folder))
         make_folder(folder)
         self._receipts.identified("folder", str(folder), folder_identity(folder))
         self.system_identifier = "7" + folder_identity(folder).partition(":")[2]
+
+    def end_loading(self) -> None:
+        """Nothing was loaded."""
 
     def isolation(self) -> Isolation:
         """Return a network with nobody else in it."""

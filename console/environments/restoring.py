@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from console.environments.process import Finished
 
 RESTORE_ARGUMENTS = ("--no-owner", "--no-password", "--no-publications", "--no-subscriptions", "--jobs=2")
-RESTORE_OPTIONS = "-c maintenance_work_mem=256MB"
-"""For the restoring client's sessions alone: indexes and foreign keys of a large copy are checked in memory."""
+RESTORE_OPTIONS = (
+    "-c maintenance_work_mem=256MB -c max_parallel_maintenance_workers=0 -c max_parallel_workers_per_gather=0"
+)
+"""For the restoring client's sessions alone: indexes and foreign keys of a large copy are checked in memory. Both jobs
+are at work all the time: more workers for one of them only take its neighbour's processor (a ninth of the time)."""
 PSQL_ARGUMENTS = ("--no-psqlrc", "--no-password", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=0")
 """Errors are judged by the server's log. `\\restrict` comes first, with a key that the dump cannot know: where a
 COPY fails, psql reads its data as commands, and a variable may hold one (both measured with 16.14)."""

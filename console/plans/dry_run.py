@@ -101,7 +101,10 @@ def cannot_claim(config: RunConfig) -> tuple[str, ...]:
         claims.append(
             "embedded PostgreSQL is a separate cluster, not a sandbox: it shares this machine's kernel and files"
         )
-    claims.append("the copy runs with fsync and full_page_writes off, because it is thrown away")
+    claims.append(
+        "the copy is loaded with fsync and full_page_writes off; both are on again before the first scenario, and "
+        "max_wal_size, wal_level, max_connections, shared memory and what is logged stay the environment's"
+    )
     if config.environment.kind == "docker":
         claims.append(
             "containers share their engine's kernel; the probe tried the addresses and names that the engine and "

@@ -14,10 +14,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import psycopg
 import psycopg.conninfo
@@ -29,6 +29,7 @@ from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.model.text import one_line
 from console.secrets import destroy_file, write_secret_file
+from console.sources.archive import dump_bytes, dump_sha256
 from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran, run
@@ -42,11 +43,18 @@ _CHUNK_BYTES = 1 << 20
 NO_PASSFILE = "/dev/null/none"
 """A path that cannot exist: libpq then looks into no passfile, not the operator's own either, and says nothing."""
 _POLL_S = 0.2
+_TOLD_EVERY_S = 1.0
 _WORDS_CHARS = 500
 TLS_MODES = ("require", "verify-ca", "verify-full")
-DUMP_ARGUMENTS = (
-    "--format=custom", "--compress=1", "--verbose", "--no-password", "--no-publications", "--no-subscriptions",
-)  # fmt: skip
+_ALWAYS = ("--verbose", "--no-password", "--no-publications", "--no-subscriptions")
+DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
+"""One file, which comes as a stream."""
+
+PARALLEL_ARGUMENTS = ("--format=directory", "--compress=0", "--jobs=2", *_ALWAYS)
+"""A folder, by two sessions in the one snapshot: not compressed, since the processor is what a large dump waits for."""
+
+PARALLEL_FROM_BYTES = 128 << 20
+"""The size of a database from which two sessions are worth their start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,34 +166,41 @@ class ConnectionSource:
         self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress,
         leave_out: Sequence[str] = (),
     ) -> Dumped:  # fmt: skip
-        """Stream pg_dump's archive into `into`; the hash is of what was written. `leave_out` are more words for it.
+        """Let pg_dump write its archive to `into`; the hash is of what was written. `leave_out` are more words for it.
 
         Raises AbortRequested with pg_dump ended, StepFailed (source) when it cannot be started.
         """
+        folder = self.dump_kind(snapshot) == "folder"
         passfile = self._scratch / "source.pass"
         receipts.opening("file", str(passfile))
         write_secret_file(passfile, self._passfile_line())
         identity = folder_identity(passfile)
         receipts.identified("file", str(passfile), identity)
-        arguments = (*DUMP_ARGUMENTS, f"--snapshot={snapshot.name}", *leave_out)
+        arguments = (
+            *(PARALLEL_ARGUMENTS if folder else DUMP_ARGUMENTS), f"--snapshot={snapshot.name}", *leave_out,
+        )  # fmt: skip
         words = self._scratch / "pg_dump.words"
         try:
             with words.open("wb") as spoken, words.open("rb") as heard:
                 child = spawn(
-                    [self._programs.path("pg_dump"), *arguments, f"--dbname={self._conninfo(passfile)}"],
+                    [
+                        self._programs.path("pg_dump"), *arguments, *([f"--file={into}"] if folder else []),
+                        f"--dbname={self._conninfo(passfile)}",
+                    ],
                     name=f"pg_dump of {self._target.database}", receipts=receipts,
-                    stdout=subprocess.PIPE, stderr=spoken,
+                    stdout=subprocess.DEVNULL if folder else subprocess.PIPE, stderr=spoken,
                 )  # fmt: skip
-                assert child.process.stdout is not None
+                following = _watch if folder else _stream
                 try:
-                    digest, size_bytes = _stream(
-                        child.process.stdout, into, heard=heard, abort=abort, progress=progress
+                    digest, size_bytes = following(
+                        child.process, into, heard=heard, abort=abort, progress=progress
                     )
                 except BaseException:
                     end_process(child.identity, ask=signal.SIGTERM, patience_s=5.0)
                     raise
                 finally:
-                    child.process.stdout.close()
+                    if child.process.stdout is not None:
+                        child.process.stdout.close()
                     child.process.wait()
                     close_ended(child)
             said = Narration()
@@ -198,6 +213,10 @@ class ConnectionSource:
             destroy_file(passfile)
             receipts.closed("file", str(passfile), identity=identity, how="overwritten and removed")
             words.unlink(missing_ok=True)
+
+    def dump_kind(self, snapshot: Snapshot) -> Literal["file", "folder"]:
+        """Return what the dump will be: a large database is read by two sessions, which takes a folder."""
+        return "folder" if snapshot.database_bytes >= PARALLEL_FROM_BYTES else "file"
 
     def _passfile_line(self) -> str:
         """One line for whatever is asked: libpq calls the default socket folder localhost (libpq, 34.16)."""
@@ -233,9 +252,27 @@ def _escaped(field: str) -> str:
     return field.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _stream(
-    pipe: IO[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
+def _watch(
+    process: subprocess.Popen[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
 ) -> tuple[str, int]:
+    """Wait until pg_dump has written its folder; return hash and bytes of what lies there."""
+    told_at, said = time.monotonic(), Narration()
+    while process.poll() is None:
+        abort.raise_if_requested()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_POLL_S)
+        if time.monotonic() - told_at >= _TOLD_EVERY_S:
+            said.hear(heard.read())
+            progress(dump_bytes(into), said.begun)
+            told_at = time.monotonic()
+    return (dump_sha256(into), dump_bytes(into)) if into.exists() else (hashlib.sha256().hexdigest(), 0)
+
+
+def _stream(
+    process: subprocess.Popen[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
+) -> tuple[str, int]:
+    pipe = process.stdout
+    assert pipe is not None
     total, size_bytes, told_at, said = hashlib.sha256(), 0, time.monotonic(), Narration()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(into, flags, 0o600), "wb") as file, selectors.DefaultSelector() as selector:
@@ -250,7 +287,7 @@ def _stream(
             file.write(chunk)
             total.update(chunk)
             size_bytes += len(chunk)
-            if time.monotonic() - told_at >= 1.0:
+            if time.monotonic() - told_at >= _TOLD_EVERY_S:
                 said.hear(heard.read())
                 progress(size_bytes, said.begun)
                 told_at = time.monotonic()

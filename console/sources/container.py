@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 import psycopg.conninfo
@@ -168,6 +168,11 @@ class ContainerSource(ConnectionSource):
         look = super().look()
         started = f"container {found['State']['StartedAt']} {found['Id']}, server {look.started_at}"
         return Look(system_identifier=look.system_identifier, started_at=started, read_only=look.read_only)
+
+    def dump_kind(self, snapshot: Snapshot) -> Literal["file", "folder"]:
+        """Return that it is one file: what is streamed out of a container is one stream."""
+        del snapshot
+        return "file"
 
     def dump(
         self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress,

@@ -34,7 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dumped(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished dump: sha256 and size of the file, and pg_dump's exit code and last words."""
+    """A finished dump: sha256 (`archive.dump_sha256`) and size, and pg_dump's exit code and last words."""
 
     sha256: str
     size_bytes: int
@@ -65,8 +65,11 @@ class Source(Protocol):
     def snapshot(self) -> AbstractContextManager[tuple[psycopg.Connection[Any], Snapshot]]:
         """Open a read-only REPEATABLE READ transaction and export its snapshot."""
 
+    def dump_kind(self, snapshot: Snapshot) -> Literal["file", "folder"]:
+        """Return what the dump of that snapshot will be."""
+
     def dump(
         self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Any,
         leave_out: Sequence[str] = (),
     ) -> Dumped:  # fmt: skip
-        """Stream the dump of that snapshot into the new file `into`, hashed as it comes; `leave_out` says what not."""
+        """Write the dump of that snapshot to the new `into`, and hash it; `leave_out` says what not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +15,13 @@ from productions import ROLE, Production
 
 from console.engine import dump_copying
 from console.environments.cluster import PORT
+from console.environments.process import is_alive, members_of_session
 from console.environments.programs import find_programs
-from console.errors import StepFailed
+from console.errors import AbortRequested, StepFailed
 from console.model.catalogue import Manifest
 from console.model.config import RunConfig
 from console.model.protocols import NeverAborted, NoReceipts
+from console.sources import connection as connection_module
 from console.sources.connection import ConnectionSource, Target
 from console.sql import run
 
@@ -92,6 +95,58 @@ def test_the_password_reaches_pg_dump_through_a_file_only(production: Production
     assert b"pg_dump" in seen[0]
     assert production.password.encode() not in b"".join(seen)
     assert [path.name for path in tmp_path.iterdir()] == ["copy.dump"]
+
+
+def test_a_large_database_is_read_by_two_sessions(
+    production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large dump is one stream, is compressed, tells nothing of its progress, or its hash is not of its files."""
+    monkeypatch.setattr(connection_module, "PARALLEL_FROM_BYTES", 1)
+    monkeypatch.setattr(connection_module, "_TOLD_EVERY_S", 0.0)
+    source, told = source_of(production, tmp_path), list[int]()
+    with source.snapshot() as (connection, snapshot):
+        assert source.dump_kind(snapshot) == "folder"
+        dumped = source.dump(
+            snapshot, tmp_path / "copy.dump", receipts=NoReceipts(), abort=NeverAborted(),
+            progress=lambda size_bytes, _begun: told.append(size_bytes),
+        )  # fmt: skip
+        rows = connection.execute("SELECT count(*) FROM directus_activity").fetchall()[0][0]
+    assert dumped.returncode == 0, dumped.words
+    assert told
+    assert "--jobs=2" in dumped.arguments
+    listed = subprocess.run(
+        "sha256sum * | sha256sum; cat * | wc -c", shell=True, cwd=tmp_path / "copy.dump", check=True,
+        capture_output=True, text=True, env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
+    ).stdout.split()  # fmt: skip
+    assert (dumped.sha256, str(dumped.size_bytes)) == (listed[0], listed[2])
+    lines = sum(file.read_bytes().count(b"\n") for file in (tmp_path / "copy.dump").glob("*.dat"))
+    assert lines > rows > 0, "the rows lie there as they are"
+
+
+def test_a_large_dump_ends_when_it_is_asked_to(
+    production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pg_dump or one of its two workers goes on after an abort."""
+    monkeypatch.setattr(connection_module, "PARALLEL_FROM_BYTES", 1)
+    started: list[str] = []
+
+    class Keeping(NoReceipts):
+        def identified(self, kind: str, name: str, identity: str) -> None:
+            started.extend([identity] if kind == "process" else [])
+
+    class Asked:
+        def raise_if_requested(self) -> None:
+            raise AbortRequested("enough")
+
+    source = source_of(production, tmp_path)
+    with source.snapshot() as (_connection, snapshot), pytest.raises(AbortRequested):
+        source.dump(
+            snapshot, tmp_path / "copy.dump", receipts=Keeping(), abort=Asked(),
+            progress=lambda _bytes, _begun: None,
+        )  # fmt: skip
+    [identity] = started
+    assert not is_alive(identity)
+    assert members_of_session(int(identity.split(":")[0])) == []
 
 
 def test_a_password_with_signs_of_the_passfile_is_taken(production: Production, tmp_path: Path) -> None:

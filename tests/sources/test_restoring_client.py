@@ -6,23 +6,46 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from fix_places import place_for_clusters
 from psycopg import sql
 
+from console.engine import durability
+from console.engine.durability import NOTE, make_durable
+from console.engine.rehearsal import Rehearsal
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.environments.programs import find_programs
 from console.environments.restoring import Parts, with_foreign_keys_last
+from console.errors import StepFailed
 from console.model.protocols import NeverAborted, NoReceipts
 from console.secrets import SecretRegistry, make_password, scram_verifier
+from console.sources.archive import dump_files, dump_sha256
 from console.sql import run as run_sql
 
 OWNER = "keeper"
+
+
+@dataclass
+class _Notes:
+    """A recorder of notes alone."""
+
+    notes: dict[str, object] = field(default_factory=dict)
+
+    def note(self, name: str, value: object, *, origin: str) -> None:
+        """Keep one; it is the server's word."""
+        assert origin == "server"
+        self.notes[name] = value
+
+    def raise_if_requested(self) -> None:
+        """Nobody asks for the end."""
 
 
 @pytest.fixture(params=[16, 18], ids=["pg16", "pg18"])
@@ -95,7 +118,7 @@ def test_the_restoring_role_has_no_power(environment: EmbeddedEnvironment) -> No
     assert "log_statement" not in (environment.cluster.data_folder / "postgresql.auto.conf").read_text()
 
 
-def _archive(environment: EmbeddedEnvironment, *, broken: bool) -> tuple[Path, str]:
+def _archive(environment: EmbeddedEnvironment, *, broken: bool, form: str = "custom") -> tuple[Path, str]:
     """Return an archive with two tables, a foreign key and a comment on it, and its table of contents."""
     with environment.connect() as connection:
         connection.execute("CREATE DATABASE origin")
@@ -112,7 +135,7 @@ def _archive(environment: EmbeddedEnvironment, *, broken: bool) -> tuple[Path, s
     variables = {"PGPASSWORD": environment._registry.value(SUPERUSER_SECRET)}
     programs = environment.cluster.programs
     target = f"host={environment.cluster.socket_folder} user={SUPERUSER} dbname=origin port={PORT}"
-    words = ["--format=custom", "--no-owner", f"--file={dump}", f"--dbname={target}"]
+    words = [f"--format={form}", "--no-owner", f"--file={dump}", f"--dbname={target}"]
     subprocess.run([programs.path("pg_dump"), *words], check=True, env=variables)
     listed = subprocess.run(
         [programs.path("pg_restore"), "--list", dump], check=True, capture_output=True, text=True
@@ -120,10 +143,17 @@ def _archive(environment: EmbeddedEnvironment, *, broken: bool) -> tuple[Path, s
     return dump, listed.stdout
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["whole", "an orphan"])
-def test_foreign_keys_come_after_the_statistics(environment: EmbeddedEnvironment, broken: bool) -> None:
+@pytest.mark.parametrize(
+    ("broken", "form"),
+    [(False, "custom"), (True, "custom"), (False, "directory")],
+    ids=["whole", "an orphan", "a folder"],
+)
+def test_foreign_keys_come_after_the_statistics(
+    environment: EmbeddedEnvironment, broken: bool, form: str
+) -> None:
     """In two parts all is restored, statistics are there before a foreign key is, and a broken one is an error."""
-    dump, listing = _archive(environment, broken=broken)
+    dump, listing = _archive(environment, broken=broken, form=form)
+    before = dump_sha256(dump)
     found: list[tuple[int, int]] = []
 
     def between() -> None:
@@ -152,6 +182,60 @@ def test_foreign_keys_come_after_the_statistics(environment: EmbeddedEnvironment
         assert 'violates foreign key constraint "book_shelf_fkey"' in done.stderr
     else:
         assert (done.returncode, keys) == (0, [("book_shelf_fkey", True, "where it stands")])
+    assert dump_sha256(dump) != before, "what was restored is overwritten under every name"
+    assert {byte for file in dump_files(dump) for byte in file.read_bytes()} == {0}
+    assert not (environment.cluster.folder / "restore" / "source.dump").exists()
+
+
+def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(
+    environment: EmbeddedEnvironment,
+) -> None:
+    """One file of the folder is gone, and the client ends with 0 or says nothing."""
+    dump, _listing = _archive(environment, broken=False, form="directory")
+    before = dump_sha256(dump)
+    rows = max(
+        (file for file in dump_files(dump) if file.name != "toc.dat"), key=lambda it: it.stat().st_size
+    )
+    rows.unlink()
+    assert dump_sha256(dump) != before
+    done = environment.restore(
+        dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60
+    )
+    assert done.returncode != 0
+    assert "could not open" in done.stderr
+
+
+def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) -> None:
+    """A scenario runs without fsync or without WAL, or the server is not the one that was loaded."""
+    run = cast(Rehearsal, SimpleNamespace(the_environment=lambda: environment, recorder=_Notes()))
+    with environment.connect() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+        assert connection.execute("SHOW fsync").fetchall() == [("off",)]
+    environment.cluster.restart()
+    environment.cluster.stop(immediate=False)
+    environment.cluster.start(bulk=True)
+    environment._started_for_much = True
+    with environment.connect() as connection:
+        assert connection.execute("SHOW wal_level").fetchall() == [("minimal",)]
+    make_durable(run)
+    assert run.recorder.notes[NOTE] == {  # type: ignore[attr-defined]
+        "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "logical",
+    }  # fmt: skip
+    with environment.connect() as connection:
+        assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+
+
+def test_a_server_that_stays_without_fsync_ends_the_step(
+    environment: EmbeddedEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something else than our own line keeps fsync off, and the scenarios run all the same."""
+    monkeypatch.setattr(durability, "_PATIENCE_S", 0.2)
+    with (environment.cluster.data_folder / "postgresql.conf").open("a") as file:
+        file.write("fsync = off\n")
+    run = cast(Rehearsal, SimpleNamespace(the_environment=lambda: environment, recorder=_Notes()))
+    with pytest.raises(StepFailed, match="fsync of the copy's server is off 0 s after it was reset"):
+        make_durable(run)
+    assert not run.recorder.notes  # type: ignore[attr-defined]
 
 
 def test_only_foreign_keys_and_comments_wait() -> None:

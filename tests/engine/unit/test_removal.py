@@ -252,3 +252,16 @@ def test_objects_of_an_engine_that_nobody_knows_are_not_removed(recorder: Record
     remove_part(recorder, "rehearsal")
     [left] = recorder.state.open_receipts
     assert left.trouble == "the journal does not say which docker engine the run began on"
+
+
+def test_a_dumps_folder_is_overwritten_before_it_is_removed(recorder: Recorder, place: Path) -> None:
+    """Production's rows in a dump's folder are only unlinked."""
+    dump = place / "source.dump"
+    recorder.opening("folder", str(dump))
+    dump.mkdir()
+    recorder.identified("folder", str(dump), folder_identity(dump))
+    (dump / "3001.dat").write_text("rows of production", "utf-8")
+    os.link(dump / "3001.dat", place / "another name")
+    remove_part(recorder, "rehearsal")
+    assert not dump.exists()
+    assert (place / "another name").read_bytes() == bytes(len("rows of production"))

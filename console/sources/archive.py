@@ -1,0 +1,52 @@
+"""The dump as it lies in the work folder: one file, or pg_dump's folder with a file for each table.
+
+Owns which files that is, their one hash and their end. Reads no content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from console.secrets import destroy_file
+
+NAME = "source.dump"
+"""Under this name it lies in every place; a folder of this name is overwritten before it is removed."""
+
+
+def dump_files(path: Path) -> list[Path]:
+    """Return the dump's files: itself, or those of its folder by name. Nothing but plain files counts."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        return [path]
+    return sorted(one for one in path.iterdir() if stat.S_ISREG(one.lstat().st_mode))
+
+
+def dump_sha256(path: Path) -> str:
+    """Return the sha256 of a file; of a folder that of what ``sha256sum *`` says in it (names in the C locale)."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        return _sha256(path)
+    lines = "".join(f"{_sha256(one)}  {one.name}\n" for one in dump_files(path))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def dump_bytes(path: Path) -> int:
+    """Return the bytes of all its files; 0 where there is nothing yet."""
+    try:
+        return sum(one.lstat().st_size for one in dump_files(path))
+    except FileNotFoundError:
+        return 0
+
+
+def destroy_dump(path: Path) -> None:
+    """Overwrite and remove every file of it; an emptied folder stays, for whoever has its receipt."""
+    if os.path.lexists(path):
+        for one in dump_files(path):
+            destroy_file(one)
+
+
+def _sha256(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
