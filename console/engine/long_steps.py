@@ -33,9 +33,7 @@ class DumpProgress:
 
     def __call__(self, size_bytes: int, begun: list[str]) -> None:
         """Say how far it is, where that has changed; before any row is known to be read, in bytes without a whole."""
-        done = rows_dumped(begun, self._rows)
-        if begun:
-            done += min(self._copying().get(begun[-1], 0), self._rows.get(begun[-1], 0))
+        done = rows_dumped(begun, self._rows, self._copying()) if begun else 0
         if not done:
             self._recorder.progress("C-03", done=size_bytes, total=0, unit="bytes")
         elif done > self._told:

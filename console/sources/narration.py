@@ -45,6 +45,11 @@ class Narration:
         return bytes(self._complaints + rest)[-limit_bytes:]
 
 
-def rows_dumped(begun: list[str], rows: Mapping[str, int]) -> int:
-    """Return the rows of the tables that were ended: all that were begun but the last one."""
-    return sum(rows.get(table, 0) for table in begun[:-1])
+def rows_dumped(begun: list[str], rows: Mapping[str, int], reading: Mapping[str, int]) -> int:
+    """Return the rows that are through: of the tables that were begun all, of one that is still read what was read.
+
+    `reading` has these by the server's word. The last one that was begun counts only there.
+    """
+    ended = sum(rows.get(table, 0) for table in begun[:-1] if table not in reading)
+    running = {table for table in begun if table in reading}
+    return ended + sum(min(reading[table], rows.get(table, 0)) for table in running)

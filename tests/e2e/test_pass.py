@@ -14,7 +14,8 @@ from fix_runs import Drydock, Ended
 
 from console.evidence.gates_again import end_that_does_not_follow
 from console.gates.table import GATES
-from console.model.event import GateJudged, StepStarted
+from console.journal import read_journal
+from console.model.event import GateJudged, ReceiptClosed, StepStarted
 from console.model.gate import Facts, Gate, GateVerdict, judge
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gates"))
@@ -44,6 +45,27 @@ def test_reference_passes(pass_runs: dict[int, Ended], major: int) -> None:
     assert ended.summary["rows_total"] == 15
     assert ended.summary["residue"] == []
     assert ended.state.notes["versions"]["postgresql"].startswith(f"{major}.")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("major", MAJORS)
+def test_a_large_copy_passes(drydock: Drydock, major: int) -> None:
+    """A copy that is dumped by two sessions and loaded without WAL ends otherwise than a small one."""
+    ended = drydock.start("--approve", "all", "--pg-major", str(major), rows=400_000).finish()
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
+    entries = [entry.event for entry in read_journal(ended.folder / "journal.jsonl")]
+    closed = [
+        (it.object, it.how)
+        for it in entries
+        if isinstance(it, ReceiptClosed) and it.name.endswith("/source.dump")
+    ]
+    assert closed == [("folder", "overwritten and removed")] * 2
+    servers = [
+        it.how for it in entries if isinstance(it, ReceiptClosed) and it.name == "postgres of the copy"
+    ]
+    assert servers == ["ended with 0", "ended by SIGQUIT"]
+    assert ended.state.notes["copy.durability"]["fsync"] == "on"
+    assert ended.state.notes["copy.durability"]["wal_level"] == "logical"
 
 
 @pytest.mark.parametrize("major", MAJORS)

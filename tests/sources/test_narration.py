@@ -42,9 +42,13 @@ def test_complaints_are_kept_and_the_rest_is_not() -> None:
 def test_rows_count_when_their_table_is_through() -> None:
     """The table that is being dumped counts already, or one that nobody counted breaks the sum."""
     rows = {"public.big": 1_000, "public.small": 5}
-    assert rows_dumped([], rows) == 0
-    assert rows_dumped(["public.big"], rows) == 0
-    assert rows_dumped(["public.big", "public.unknown", "public.small"], rows) == 1_000
+    assert rows_dumped([], rows, {}) == 0
+    assert rows_dumped(["public.big"], rows, {}) == 0
+    assert rows_dumped(["public.big", "public.unknown", "public.small"], rows, {}) == 1_000
+    assert rows_dumped(["public.big"], rows, {"public.big": 400}) == 400
+    both = {"public.big": 400, "public.small": 9_999_999}
+    assert rows_dumped(["public.big", "public.small"], rows, both) == 400 + rows["public.small"]
+    assert rows_dumped(["public.big", "public.unknown"], rows, {"public.stranger": 5}) == 1_000
 
 
 def test_a_line_without_an_end_is_bounded() -> None:
