@@ -100,8 +100,11 @@ def main() -> None:
     tried |= {(address, port) for address, port in asked["targets"]}
     targets = sorted(tried)
     patience_s = float(asked["patience_s"])
-    names = resolved(asked["names"], patience_s)
+    names: dict[str, str] = {}
+    asking = threading.Thread(target=lambda: names.update(resolved(asked["names"], patience_s)))
+    asking.start()
     found = answering(targets, patience_s)
+    asking.join()
     told = {"hops": hops, "tried": len(targets), "answered": sorted(found), "resolved": names}
     os.write(1, json.dumps(told).encode() + b"\n")
     words = json.loads(line())
