@@ -5,7 +5,6 @@ Never writes to a source that it did not make, and leaves nothing behind.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +13,12 @@ from typing import Any
 
 import psycopg
 
+from console.drafting.janitor import tidied
 from console.environments.owner import make_folder
 from console.environments.programs import Programs
 from console.errors import PlanError, StepFailed
 from console.model.config import SOCKET_FOLDER_INSIDE, SourceConfig
-from console.model.protocols import NoReceipts
+from console.model.protocols import Receipts
 from console.secrets import SecretRegistry
 from console.sources.connection import ConnectionSource, Target
 from console.sources.demo import DemoSource
@@ -46,21 +46,23 @@ def opened_source(
     folder = Path(tempfile.mkdtemp(prefix="ddi-", dir=work))
     folder.chmod(0o711)
     try:
-        with _source(config, programs, password, folder) as source, source.connect() as connection:
+        with (
+            tidied(folder) as receipts,
+            _source(config, programs, password, folder, receipts) as source,
+            source.connect() as connection,
+        ):
             yield connection
     except StepFailed as failed:
         remedy = next((do for words, do in _REMEDIES if words in failed.reason), "mend the source's options")
         raise PlanError(failed.reason, remedy=remedy) from failed
-    finally:
-        shutil.rmtree(folder, ignore_errors=False)
 
 
 @contextmanager
 def _source(
-    config: SourceConfig, programs: Programs, password: Callable[[], str], folder: Path
+    config: SourceConfig, programs: Programs, password: Callable[[], str], folder: Path, receipts: Receipts
 ) -> Iterator[ConnectionSource]:
     if config.kind == "demo":
-        with _demo(config, programs, folder) as demo:
+        with _demo(config, programs, folder, receipts) as demo:
             yield demo
         return
     inside = SOCKET_FOLDER_INSIDE if config.kind == "container" else ""
@@ -76,18 +78,18 @@ def _source(
 
     yield ContainerSource(
         target, programs, container=config.container, run_as=config.run_as, endpoint=endpoint_of(config),
-        folder=folder / "source", receipts=NoReceipts(), registry=SecretRegistry(), observer=None,
+        folder=folder / "source", receipts=receipts, registry=SecretRegistry(), observer=None,
     )  # fmt: skip
 
 
 @contextmanager
-def _demo(config: SourceConfig, programs: Programs, folder: Path) -> Iterator[DemoSource]:
+def _demo(config: SourceConfig, programs: Programs, folder: Path, receipts: Receipts) -> Iterator[DemoSource]:
     scratch = folder / "scratch"
     make_folder(scratch)
     demo = DemoSource(
         folder=folder / "demo", programs=programs, database=DEMO_DATABASE,
         scripts=sorted(DEMO_FOLDER.glob("*.sql")), rows=config.rows, registry=SecretRegistry(),
-        receipts=NoReceipts(), scratch=scratch, observer=None,
+        receipts=receipts, scratch=scratch, observer=None,
     )  # fmt: skip
     try:
         demo.prepare()
