@@ -73,6 +73,7 @@ KEYS = {
     "source.secret": "its password's name in the keyring or of a systemd credential, file:/PATH (0600), prompt:NAME",
     "source.sslmode": "libpq's sslmode",
     "source.system_identifier": "what the server must be (G-06); empty: it is recorded and not compared",
+    "source.jobs": "sessions of pg_dump that read a database of 128 MB and more, in the one snapshot; 1: one stream",
     "source.rows": "size of the demo's production: rows of its largest table",
     "source.path": "the dump file",
     "source.manifest": "empty: DUMP.manifest.json beside the dump; without one its completeness is unproven",

@@ -238,7 +238,7 @@ def _source_of(run: Rehearsal) -> ConnectionSource | DumpFileSource:
         return _container_source(run)
     target = Target(
         host=config.host, port=config.port, database=run.database, role=config.role,
-        password=run.source_password, sslmode=config.sslmode,
+        password=run.source_password, sslmode=config.sslmode, jobs=config.jobs,
     )  # fmt: skip
     return ConnectionSource(
         target, run.programs, scratch=scratch, observer=lambda ran: run.observe("source", ran)

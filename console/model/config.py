@@ -20,9 +20,10 @@ SOCKET_FOLDER_INSIDE = "/var/run/postgresql"
 class SourceConfig(_Section, frozen=True, kw_only=True):
     """Where the copy comes from.
 
-    `secret` is the *name* of the password's entry (keyring, systemd credential or file), never a value.
-    `rows` is the demo's size. `path` and `manifest` belong to a dump file; `container`, `run_as` and the engine's
-    address (`endpoint`, `context`, `tls`) to a container, where `host` is the folder of its socket inside.
+    `secret` is the *name* of the password's entry (keyring, systemd credential or file), never a value. `jobs` is how
+    many sessions of pg_dump read a large database. `rows` is the demo's size. `path` and `manifest` belong to a dump
+    file; `container`, `run_as` and the engine's address (`endpoint`, `context`, `tls`) to a container, where `host` is
+    the folder of its socket inside.
     """
 
     kind: Literal["demo", "connection", "dump_file", "container"] = "demo"
@@ -38,6 +39,7 @@ class SourceConfig(_Section, frozen=True, kw_only=True):
     secret: str = ""
     sslmode: str = "prefer"
     system_identifier: str = ""
+    jobs: int = 2
     rows: int = 20_000
     path: str = ""
     manifest: str = ""

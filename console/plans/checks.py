@@ -36,6 +36,7 @@ _DAY_S, _YEAR_S = 86_400.0, 365 * 86_400.0
 _MOST_BYTES = 1 << 60
 LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("source", "port"): (1, 65_535),
+    ("source", "jobs"): (1, 16),
     ("source", "rows"): (1, 50_000_000),
     ("environment", "major"): (15, 99),
     ("environment", "memory_bytes"): (6 << 20, _MOST_BYTES),
@@ -63,10 +64,10 @@ _NEEDED = {
 _OF_CONTAINERS = ("container", "run_as", "endpoint", "context", "tls")
 _OF_FILES = ("path", "manifest", "accept_untrusted")
 _FOREIGN = {
-    "demo": ("host", "role", "secret", "system_identifier", *_OF_FILES, *_OF_CONTAINERS),
+    "demo": ("host", "role", "secret", "system_identifier", "jobs", *_OF_FILES, *_OF_CONTAINERS),
     "connection": (*_OF_FILES, *_OF_CONTAINERS),
-    "dump_file": ("host", "role", "secret", "system_identifier", *_OF_CONTAINERS),
-    "container": _OF_FILES,
+    "dump_file": ("host", "role", "secret", "system_identifier", "jobs", *_OF_CONTAINERS),
+    "container": ("jobs", *_OF_FILES),
 }
 _OF_DOCKER = (
     "endpoint", "context", "tls", "image", "harness_image", "container", "harness", "network", "memory_bytes", "cpus",

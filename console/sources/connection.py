@@ -50,11 +50,11 @@ _ALWAYS = ("--verbose", "--no-password", "--no-publications", "--no-subscription
 DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
 """One file, which comes as a stream."""
 
-PARALLEL_ARGUMENTS = ("--format=directory", "--compress=0", "--jobs=2", *_ALWAYS)
-"""A folder, by two sessions in the one snapshot: not compressed, since the processor is what a large dump waits for."""
+PARALLEL_ARGUMENTS = ("--format=directory", "--compress=0", *_ALWAYS)
+"""A folder, by several sessions in the one snapshot; not compressed: it is the processor that a large dump waits for."""
 
 PARALLEL_FROM_BYTES = 128 << 20
-"""The size of a database from which two sessions are worth their start."""
+"""The size of a database from which more sessions are worth their start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ class Target:
     role: str
     password: Callable[[], str]
     sslmode: str = "prefer"
+    jobs: int = 2
 
 
 class ConnectionSource:
@@ -176,9 +177,8 @@ class ConnectionSource:
         write_secret_file(passfile, self._passfile_line())
         identity = folder_identity(passfile)
         receipts.identified("file", str(passfile), identity)
-        arguments = (
-            *(PARALLEL_ARGUMENTS if folder else DUMP_ARGUMENTS), f"--snapshot={snapshot.name}", *leave_out,
-        )  # fmt: skip
+        form = (*PARALLEL_ARGUMENTS, f"--jobs={self._target.jobs}") if folder else DUMP_ARGUMENTS
+        arguments = (*form, f"--snapshot={snapshot.name}", *leave_out)
         words = self._scratch / "pg_dump.words"
         try:
             with words.open("wb") as spoken, words.open("rb") as heard:
@@ -215,8 +215,9 @@ class ConnectionSource:
             words.unlink(missing_ok=True)
 
     def dump_kind(self, snapshot: Snapshot) -> Literal["file", "folder"]:
-        """Return what the dump will be: a large database is read by two sessions, which takes a folder."""
-        return "folder" if snapshot.database_bytes >= PARALLEL_FROM_BYTES else "file"
+        """Return what the dump will be: a large database is read by several sessions, which takes a folder."""
+        several = self._target.jobs > 1 and snapshot.database_bytes >= PARALLEL_FROM_BYTES
+        return "folder" if several else "file"
 
     def _passfile_line(self) -> str:
         """One line for whatever is asked: libpq calls the default socket folder localhost (libpq, 34.16)."""

@@ -30,7 +30,7 @@ SCHEMA: dict[str, Any] = json.loads(
 )
 REFUSED_BY_THE_SCHEMA = (
     "unknown-", "key-", "section-", "type-", "kind-", "sslmode", "secret-password", "secret-url", "secret-dotted",
-    "number-port", "number-timeout", "number-nan", "number-major.", "number-rows", "many-",
+    "number-port", "number-timeout", "number-nan", "number-major.", "number-rows", "number-jobs", "many-",
 )  # fmt: skip
 """What a schema can know; the rest only `drydock check` does."""
 

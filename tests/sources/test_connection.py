@@ -106,6 +106,7 @@ def test_a_large_database_is_read_by_two_sessions(
     source, told = source_of(production, tmp_path), list[int]()
     with source.snapshot() as (connection, snapshot):
         assert source.dump_kind(snapshot) == "folder"
+        assert source_of(production, tmp_path, jobs=1).dump_kind(snapshot) == "file"
         dumped = source.dump(
             snapshot, tmp_path / "copy.dump", receipts=NoReceipts(), abort=NeverAborted(),
             progress=lambda size_bytes, _begun: told.append(size_bytes),
