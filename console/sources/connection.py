@@ -51,7 +51,7 @@ DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
 """One file, which comes as a stream."""
 
 PARALLEL_ARGUMENTS = ("--format=directory", "--compress=0", *_ALWAYS)
-"""A folder, by several sessions in the one snapshot; not compressed: it is the processor that a large dump waits for."""
+"""A folder, by several sessions in the one snapshot; not compressed: a large dump waits for the processor."""
 
 PARALLEL_FROM_BYTES = 128 << 20
 """The size of a database from which more sessions are worth their start."""
