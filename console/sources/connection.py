@@ -50,8 +50,9 @@ _ALWAYS = ("--verbose", "--no-password", "--no-publications", "--no-subscription
 DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
 """One file, which comes as a stream."""
 
-PARALLEL_ARGUMENTS = ("--format=directory", "--compress=0", *_ALWAYS)
-"""A folder, by several sessions in the one snapshot; not compressed: a large dump waits for the processor."""
+PARALLEL_ARGUMENTS = ("--format=directory", "--compress=1", *_ALWAYS)
+"""A folder, by several sessions in the one snapshot. Compressed: what the server keeps compressed (TOAST) could fill
+the disk that G-01 looked at."""
 
 PARALLEL_FROM_BYTES = 128 << 20
 """The size of a database from which more sessions are worth their start."""
