@@ -127,8 +127,13 @@ def _copy_interpreter(into: Path) -> tuple[Path, dict[str, str]]:
     home.mkdir(parents=True)
     program = into / "bin" / version
     shutil.copy2(Path(sys.base_prefix) / "bin" / version, program)
-    for library in sorted((Path(sys.base_prefix) / "lib").glob("libpython3*.so*")):
-        shutil.copy2(library, into / "lib" / library.name)
+    libraries = sorted((Path(sys.base_prefix) / "lib").glob("libpython3*.so*"))
+    for library in libraries:
+        real = library.resolve().name
+        if real != library.name and library.with_name(real) in libraries:
+            (into / "lib" / library.name).symlink_to(real)
+        else:
+            shutil.copy2(library, into / "lib" / library.name)
     stdlib = Path(sysconfig.get_path("stdlib"))
     _archive_modules(stdlib, into / "lib" / f"{version.replace('.', '')}.zip")
     shutil.copy2(stdlib / "os.py", home / "os.py")
