@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import importlib.metadata
 import os
 import shutil
 import stat
@@ -62,6 +61,8 @@ def driver_sha256() -> str:
 @functools.cache
 def _driver_files(name: str) -> list[tuple[str, Path]]:
     """Return the files of an installed distribution as (name, path), caches and scripts left out; listed once."""
+    import importlib.metadata
+
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError as missing:
@@ -191,6 +192,8 @@ def _copy_driver(name: str, site: Path) -> None:
 
 @functools.cache
 def _recorded_hashes(name: str) -> dict[str, Any]:
+    import importlib.metadata
+
     return {entry.as_posix(): entry.hash for entry in importlib.metadata.distribution(name).files or []}
 
 
