@@ -51,11 +51,11 @@ def one_run(folder: Path, major: int, python: str) -> OneRun:
     began = time.monotonic()
     command = [python, "-m", "console", *words]
     if os.geteuid() == 0:
-        printed, tasks = measured(command)
+        printed, tasks = measured(command, folder)
         seconds = seconds_by_owner(tasks)
     else:
         printed = subprocess.run(
-            command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+            command, cwd=folder, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
         ).stdout
         seconds = {}
     wall_s = time.monotonic() - began

@@ -182,12 +182,13 @@ def seconds_by_owner(tasks: Iterable[Task]) -> dict[str, float]:
     return sums
 
 
-def measured(words: Sequence[str]) -> tuple[str, list[Task]]:
-    """Return what a command printed, and every task of it and of what it started; raises where it fails."""
+def measured(words: Sequence[str], folder: Path) -> tuple[str, list[Task]]:
+    """Return what a command printed in a folder, and every task of it and of what it started; raises if it fails."""
     with _Listening() as heard:
         running = subprocess.Popen(
-            list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            list(words), cwd=folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         printed, said = running.communicate()
         if running.returncode:
             raise subprocess.CalledProcessError(running.returncode, list(words), printed, said)
