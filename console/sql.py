@@ -27,6 +27,7 @@ _NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 _VERSIONED = re.compile(r"\.(\d+)\.sql$")
 
 Part = sql.Composable
+_BOTH = sql.SQL("{first};{then}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,25 @@ def send(
         raise
     finally:
         _tell(conn, statement, rows=cursor.rowcount, began=began, sqlstate=sqlstate)
+        cursor.close()
+
+
+def send_behind(conn: psycopg.Connection[Any], first: Prepared, then: Prepared) -> None:
+    """Send two statements in one message, inside a transaction, and tell the connection's observer of both.
+
+    The second runs only when the first was not refused; rows are not returned. Raises psycopg.Error as the server
+    gave it for whichever was refused.
+    """
+    began, sqlstate = time.perf_counter_ns(), ""
+    cursor = conn.cursor(row_factory=tuple_row)
+    try:
+        cursor.execute(_BOTH.format(first=first.query, then=then.query), prepare=False)
+    except psycopg.Error as refused:
+        sqlstate = refused.sqlstate or "no sqlstate"
+        raise
+    finally:
+        _tell(conn, first.statement, rows=-1, began=began, sqlstate="")
+        _tell(conn, then.statement, rows=-1, began=began, sqlstate=sqlstate)
         cursor.close()
 
 

@@ -16,7 +16,7 @@ from console.environments.environment import OWNER_SECRET, HarnessPlace
 from console.environments.harness_talk import Ready
 from console.errors import PackError, StepFailed
 from console.evidence.hardcode import hardcoded
-from console.model.catalogue import Privileges, Table
+from console.model.catalogue import Privileges
 from console.model.facts import (
     Digests,
     Identifier,
@@ -30,11 +30,11 @@ from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
 from console.subjects import materialise
 from console.witness.catalogue import read_identity, read_privileges
-from console.witness.privilege_matrix import Cell, groups_first, ungranted_cells, writable_columns
+from console.witness.privilege_matrix import groups_first, ungranted_cells
 from console.witness.privileges import (
     function_grant_statements,
     grant_statements,
-    probe,
+    probe_all,
     role_statements,
 )
 
@@ -71,19 +71,17 @@ def found_privileges(run: Rehearsal, connection: EngineConnection) -> Privileges
 
 
 def deny_probes(run: Rehearsal, connection: EngineConnection) -> Probes:
-    """Try every cell that nobody granted, each in a transaction that is rolled back."""
-    tables = run.loaded.inventory.tables
-    cells = ungranted_cells(run.loaded.privileges, tables, run.loaded.pack.schema)
+    """Try every cell that nobody granted, each undone at once and all in transactions that are rolled back."""
+    tables, schema = run.loaded.inventory.tables, run.loaded.pack.schema
+    answers = probe_all(connection, ungranted_cells(run.loaded.privileges, tables, schema), tables)
     return Probes(
-        schema=run.loaded.pack.schema,
-        cells=tuple(_probe(connection, cell, tables[cell.table]) for cell in cells),
-    )
-
-
-def _probe(connection: EngineConnection, cell: Cell, table: Table) -> Probe:
-    return Probe(
-        role=cell.role, table=cell.table, privilege=cell.privilege, column=cell.column,
-        sqlstate=probe(connection, cell, writable_columns(table)),
+        schema=schema,
+        cells=tuple(
+            Probe(
+                role=cell.role, table=cell.table, privilege=cell.privilege, column=cell.column, sqlstate=sqlstate
+            )
+            for cell, sqlstate in answers.items()
+        ),
     )  # fmt: skip
 
 

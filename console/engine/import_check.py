@@ -18,7 +18,7 @@ from pathlib import Path
 
 from console.environments.interpreter import Interpreter, make_interpreter
 from console.environments.owner import hand_over, lease_uid
-from console.environments.process import CLEAN_ENVIRONMENT, end_process, process_identity, process_uid
+from console.environments.process import CLEAN_ENVIRONMENT, end_process, look_at_processes, process_uid
 from console.errors import PackError, PlanError, StepFailed, SubjectError
 from console.model.text import one_line
 from console.subjects import materialise
@@ -136,15 +136,8 @@ def _end_what_it_left(uid: int | None, known: frozenset[str]) -> None:
 
 def _orphans(uid: int | None) -> list[str]:
     """Return the identities of this process's living children and of what runs as `uid`."""
-    found = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int(Path(entry.path, "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == os.getpid() or (uid is not None and process_uid(int(entry.name)) == uid):
-            identity = process_identity(int(entry.name))
-            found += [identity] if identity is not None else []
-    return found
+    return [
+        seen.identity
+        for seen in look_at_processes()
+        if seen.parent == os.getpid() or (uid is not None and process_uid(seen.pid) == uid)
+    ]

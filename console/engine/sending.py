@@ -7,11 +7,9 @@ webhook's address into a sentence: the address is a secret.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import ipaddress
 import os
 import signal
-import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -94,6 +92,10 @@ def require_command(command: Sequence[str]) -> None:
 
 def post(url: str, payload: dict[str, Any], *, timeout_s: float) -> str:
     """Send a payload to a webhook; return why it did not arrive, "" when it did. Follows no redirect."""
+    # Together they take as long to load as the rest of the command, and few runs post anything.
+    import http.client
+    import ssl
+
     parts = urlsplit(url)
     assert parts.hostname is not None
     secure = parts.scheme == "https"

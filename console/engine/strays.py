@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.removal import is_of_the_run
-from console.environments.process import process_identity, process_uid
+from console.environments.process import look_at_processes, process_uid
 from console.model.run_state import RunState
 
 DEMO_USERS = ("production", "neighbour")
@@ -29,25 +28,18 @@ def strays(run: Rehearsal, *, demo: bool = False) -> list[str]:
 def strays_of(state: RunState, *, demo: bool = True) -> list[str]:
     """Return the same from the journal alone."""
     known = {receipt.identity for receipt in state.receipts.values()}
-    servers = {identity.split(":", 1)[0] for identity in known if identity}
+    servers = {int(identity.split(":", 1)[0]) for identity in known if identity}
     noted = state.notes.get(UIDS_NOTE, {})
     spared = set() if demo else {noted.get(name) for name in DEMO_USERS} - {None}
-    adopted = str(os.getpid()) if _adopts_orphans() else ""
+    adopted = os.getpid() if _adopts_orphans() else None
     found: list[str] = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    for seen in look_at_processes():
+        if seen.pid == os.getpid() or seen.identity in known or seen.parent in servers:
             continue
-        try:
-            parent = Path(entry.path, "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1]
-        except (FileNotFoundError, ProcessLookupError):
+        if spared and process_uid(seen.pid) in spared:
             continue
-        identity = process_identity(int(entry.name))
-        if identity is None or identity in known or parent in servers:
-            continue
-        if spared and process_uid(int(entry.name)) in spared:
-            continue
-        if parent == adopted or is_of_the_run(identity, state):
-            found.append(identity)
+        if seen.parent == adopted or is_of_the_run(seen.identity, state):
+            found.append(seen.identity)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import os
 import resource
@@ -109,7 +110,10 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         stay(number)
     registry = _typed(arguments)
+    gc.disable()
     importlib.import_module("console.engine.rehearse")
+    gc.freeze()  # code is never garbage: neither process looks through it again
+    gc.enable()
     child = os.fork()
     if child == 0:
         os._exit(_engine_process(folder, registry))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import importlib.metadata
 import os
 import shutil
 import stat
@@ -62,6 +61,8 @@ def driver_sha256() -> str:
 @functools.cache
 def _driver_files(name: str) -> list[tuple[str, Path]]:
     """Return the files of an installed distribution as (name, path), caches and scripts left out; listed once."""
+    import importlib.metadata
+
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError as missing:
@@ -127,8 +128,13 @@ def _copy_interpreter(into: Path) -> tuple[Path, dict[str, str]]:
     home.mkdir(parents=True)
     program = into / "bin" / version
     shutil.copy2(Path(sys.base_prefix) / "bin" / version, program)
-    for library in sorted((Path(sys.base_prefix) / "lib").glob("libpython3*.so*")):
-        shutil.copy2(library, into / "lib" / library.name)
+    libraries = sorted((Path(sys.base_prefix) / "lib").glob("libpython3*.so*"))
+    for library in libraries:
+        real = library.resolve().name
+        if real != library.name and library.with_name(real) in libraries:
+            (into / "lib" / library.name).symlink_to(real)
+        else:
+            shutil.copy2(library, into / "lib" / library.name)
     stdlib = Path(sysconfig.get_path("stdlib"))
     _archive_modules(stdlib, into / "lib" / f"{version.replace('.', '')}.zip")
     shutil.copy2(stdlib / "os.py", home / "os.py")
@@ -186,6 +192,8 @@ def _copy_driver(name: str, site: Path) -> None:
 
 @functools.cache
 def _recorded_hashes(name: str) -> dict[str, Any]:
+    import importlib.metadata
+
     return {entry.as_posix(): entry.hash for entry in importlib.metadata.distribution(name).files or []}
 
 

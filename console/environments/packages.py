@@ -7,7 +7,6 @@ held against its pinned hash again when it is unpacked. The driver itself is Dry
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
 import subprocess
 import sys
@@ -43,6 +42,8 @@ def fill_wheelhouse(lock: Path) -> None:
     """
     text = lock.read_text("utf-8")
     pins = {_plain(name): version for name, version in _PIN.findall(text)}
+    import importlib.metadata
+
     traced = importlib.metadata.version("psycopg")
     if pins.get("psycopg", traced) != traced:
         what = f"{lock} pins psycopg {pins['psycopg']}, and the harness traces psycopg {traced} only"

@@ -14,7 +14,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -62,19 +62,42 @@ def take_no_signals_over() -> None:
             stay(signal.Signals(number))
 
 
-def process_identity(pid: int) -> str | None:
-    """Return "pid:start ticks:boot id" of a living process, None when there is none.
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A living process: its identity ("pid:start ticks:boot id"), its parent and the leader of its session."""
 
-    A zombie counts as gone. Source: proc(5), /proc/PID/stat field 22.
+    pid: int
+    identity: str
+    parent: int
+    session: int
+
+
+def look_at_process(pid: int) -> Seen | None:
+    """Return what one look at a process tells, None when there is none.
+
+    A zombie counts as gone. Source: proc(5), /proc/PID/stat fields 3, 4, 6 and 22.
     """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    stat = _of_process(pid, "stat")
+    if stat is None:
         return None
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in ("Z", "X"):
+    fields = stat.rpartition(b")")[2].split()
+    if fields[0] in (b"Z", b"X"):
         return None
-    return f"{pid}:{fields[19]}:{_boot_id()}"
+    identity = f"{pid}:{int(fields[19])}:{_boot_id()}"
+    return Seen(pid=pid, identity=identity, parent=int(fields[1]), session=int(fields[3]))
+
+
+def look_at_processes() -> Iterator[Seen]:
+    """Yield every living process of this machine that this process can see."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and (seen := look_at_process(int(entry.name))) is not None:
+            yield seen
+
+
+def process_identity(pid: int) -> str | None:
+    """Return "pid:start ticks:boot id" of a living process, None when there is none or only a zombie."""
+    seen = look_at_process(pid)
+    return None if seen is None else seen.identity
 
 
 def process_uid(pid: int) -> int | None:
@@ -82,11 +105,20 @@ def process_uid(pid: int) -> int | None:
 
     Not the owner of /proc/PID: a process that refuses to be dumped looks like root's there (proc(5)).
     """
+    status = _of_process(pid, "status") or b""
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(b"Uid:")), None)
+
+
+def _of_process(pid: int, name: str) -> bytes | None:
+    """Return a whole file of a process in /proc, None where the process is gone.
+
+    All processes are looked at again and again: no buffer, no decoding.
+    """
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("Uid:")), None)
 
 
 @functools.cache
@@ -143,28 +175,16 @@ class Child:
 
 def members_of_session(leader: int) -> list[str]:
     """Return the identities of living processes whose session is `leader` (proc(5), field 6)."""
-    found: list[str] = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = Path(entry.path, "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        identity = process_identity(int(entry.name))
-        if int(fields[3]) == leader and identity is not None:
-            found.append(identity)
-    return found
+    return [seen.identity for seen in look_at_processes() if seen.session == leader]
 
 
 def carries_mark(identity: str, mark: str) -> bool:
     """Tell whether a process was started with the mark of a run in its environment."""
-    pid = identity.split(":", 1)[0]
     try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        variables = _of_process(int(identity.split(":", 1)[0]), "environ") or b""
     except OSError:
         return False
-    return bool(mark) and f"{MARK_VARIABLE}={mark}".encode() in variables
+    return bool(mark) and f"{MARK_VARIABLE}={mark}".encode() in variables.split(b"\0")
 
 
 def close_ended(child: Child) -> None:

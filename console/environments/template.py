@@ -12,8 +12,8 @@ import hashlib
 import os
 import secrets
 import stat
+from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import msgspec
 
@@ -23,7 +23,8 @@ ARGUMENTS = ("--auth=reject", "--encoding=UTF8", "--locale=C", "--no-sync", "--n
 """Of initdb: nobody can log in to what it makes."""
 
 _FORMAT = b"drydock template 1\n"
-_DIGEST_BYTES = 32
+_AFTER_FORMAT = len(_FORMAT)
+_AFTER_DIGEST = _AFTER_FORMAT + hashlib.sha256().digest_size
 _LARGEST_BYTES = 256 << 20
 _KEYED = ("bin/initdb", "bin/postgres", "share/postgres.bki", "share/postgresql/postgres.bki")
 
@@ -33,7 +34,7 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 
     path: str
     size: int
-    content: bytes
+    content: memoryview
 
 
 class _Content(msgspec.Struct, frozen=True, array_like=True):
@@ -94,7 +95,7 @@ def find_template(folder: Path, programs: Programs) -> Template | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
         found, above = os.fstat(descriptor), folder.lstat()
         if not (_is_ours_alone(found) and stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST_BYTES):
             return None
@@ -113,10 +114,12 @@ _LAST_READ: dict[tuple[int, ...], _Content] = {}
 """What this process has found whole, by the file that it was: a run makes several clusters of one template."""
 
 
-def _read_whole(file: BinaryIO) -> _Content | None:
-    if file.read(len(_FORMAT)) != _FORMAT:
+def _read_whole(file: FileIO) -> _Content | None:
+    """Return what a file holds, None where it is not whole; the content is not copied from what was read."""
+    whole = memoryview(file.readall())
+    head, digest, packed = whole[:_AFTER_FORMAT], whole[_AFTER_FORMAT:_AFTER_DIGEST], whole[_AFTER_DIGEST:]
+    if head != _FORMAT:
         return None
-    digest, packed = file.read(_DIGEST_BYTES), file.read()
     if hashlib.sha256(packed).digest() != digest:
         return None
     try:
@@ -166,5 +169,5 @@ def _read(data_folder: Path, key: str, without: frozenset[str]) -> _Content:
             descriptor = os.open(Path(root, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 content = file.read()
-            files.append(_File(path=path, size=len(content), content=content.rstrip(b"\0")))
+            files.append(_File(path=path, size=len(content), content=memoryview(content.rstrip(b"\0"))))
     return _Content(key=key, folders=folders, files=files)

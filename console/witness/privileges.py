@@ -1,12 +1,15 @@
 """Privileges recreated and refused: the statements that make them, and the deny probes.
 
-A probe changes nothing: it touches no row and its transaction is always rolled back.
+A probe changes nothing: it touches no row, it is undone at once, and its transaction is always rolled back.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import psycopg
@@ -14,7 +17,7 @@ from psycopg import sql
 
 from console.errors import PackError, StepFailed
 from console.model.catalogue import Grant, Privileges, Role, Table
-from console.sql import Prepared, pinned, prepare, run
+from console.sql import Prepared, pinned, prepare, run, send_behind
 from console.witness.privilege_matrix import (
     ADMIN_SUFFIX,
     PUBLIC,
@@ -138,37 +141,66 @@ def probe(conn: psycopg.Connection[Any], cell: Cell, columns: Sequence[str]) -> 
     `columns` are the table's writable columns: without a column in the cell each is tried, and 42501 is
     returned only when every one was refused. The connection's user is the role itself or a superuser.
     """
-    targets = [cell.column] if cell.column else list(columns)
-    if cell.privilege == "SELECT" and not cell.column:
-        targets = [""]
-    if not targets:
-        raise StepFailed(f"table {'.'.join(cell.relation)} has no column to probe", cause="drydock")
-    answers = (_attempt(conn, cell, column) for column in targets)
-    return next((answer for answer in answers if answer != REFUSED), REFUSED)
+    with _acting_as(conn, cell.role) as undo:
+        return _answer(conn, undo, cell, columns)
+
+
+def probe_all(
+    conn: psycopg.Connection[Any], cells: Iterable[Cell], tables: Mapping[str, Table]
+) -> dict[Cell, str]:
+    """Return what `probe` returns for each cell, in their order; each is undone before the next is tried.
+
+    One role is taken once for all its cells that stand together.
+    """
+    answers: dict[Cell, str] = {}
+    for role, theirs in itertools.groupby(cells, attrgetter("role")):
+        with _acting_as(conn, role) as undo:
+            for cell in theirs:
+                answers[cell] = _answer(conn, undo, cell, writable_columns(tables[cell.table]))
+    return answers
 
 
 def allowed_cells(
     conn: psycopg.Connection[Any], cells: Iterable[Cell], tables: Mapping[str, Table]
 ) -> dict[str, str]:
     """Probe all cells and return those not refused: "role PRIVILEGE schema.table(column)" to SQLSTATE."""
-    answers = {cell: probe(conn, cell, writable_columns(tables[cell.table])) for cell in cells}
+    answers = probe_all(conn, cells, tables)
     return {cell_name(cell): answer for cell, answer in answers.items() if answer != REFUSED}
 
 
-def _attempt(conn: psycopg.Connection[Any], cell: Cell, column: str) -> str:
+@contextmanager
+def _acting_as(conn: psycopg.Connection[Any], role: str) -> Iterator[Prepared]:
+    """Run the block as a role, in a transaction that is rolled back; give what undoes a probe in it."""
+    with conn.transaction(force_rollback=True):
+        # What refuses the role itself is no answer about a cell, and is raised.
+        run(conn, "privileges/set_local_role", parts={"role": sql.Identifier(role)})
+        run(conn, "privileges/mark_before_probe")
+        yield prepare("privileges/undo_probe", {})
+
+
+def _answer(conn: psycopg.Connection[Any], undo: Prepared, cell: Cell, columns: Sequence[str]) -> str:
+    targets = [cell.column] if cell.column else list(columns)
+    if cell.privilege == "SELECT" and not cell.column:
+        targets = [""]
+    if not targets:
+        raise StepFailed(f"table {'.'.join(cell.relation)} has no column to probe", cause="drydock")
+    answers = (_attempt(conn, undo, cell, column) for column in targets)
+    return next((answer for answer in answers if answer != REFUSED), REFUSED)
+
+
+def _attempt(conn: psycopg.Connection[Any], undo: Prepared, cell: Cell, column: str) -> str:
     parts: dict[str, sql.Composable] = {"table": sql.Identifier(*cell.relation)}
     if column:
         parts["column"] = sql.Identifier(column)
     file = "privileges/probe_" + cell.privilege.lower()
     if cell.privilege == "SELECT" and column:
         file = "privileges/probe_select_column"
-    with conn.transaction(force_rollback=True):
-        # What refuses the role itself is no answer about the cell, and is raised.
-        run(conn, "privileges/set_local_role", parts={"role": sql.Identifier(cell.role)})
-        try:
-            run(conn, file, parts=parts)
-        except psycopg.Error as refused:
-            return refused.sqlstate or "no sqlstate"
+    tried = prepare(file, parts, conn.info.server_version // 10000)
+    try:
+        # What was tried before is undone in the same message, refused or not.
+        send_behind(conn, undo, tried)
+    except psycopg.Error as refused:
+        return refused.sqlstate or "no sqlstate"
     return ""
 
 
