@@ -20,6 +20,7 @@ SAMPLES = {
     "connection_limit": "2",
     "verifier": "NULL",
     "value": "'x'",
+    "snapshot_text": "'x'",
     "publishes": "FOR ALL TABLES",
     "privilege": "SELECT",
 }

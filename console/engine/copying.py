@@ -58,6 +58,7 @@ from console.sql import run as run_sql
 from console.witness.beside import read_beside
 from console.witness.beyond import read_owned_elsewhere
 from console.witness.catalogue import read_grantees, read_manifest, read_privileges, read_sequences
+from console.witness.counting import SecondSession
 from console.witness.reads import is_pure_read
 from console.witness.searched_copy import Declared, declared_settings, search, sentences
 from console.witness.server_log import sessions_ended
@@ -95,7 +96,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         run.source_bytes = snapshot.database_bytes
         [(read_only, isolation)] = run_sql(connection, "source/session_mode")
         require_the_configured_one(run, source)
-        manifest = read_manifest(connection)
+        manifest = read_manifest(connection, source.second_session(snapshot))
         require_extensions(run, manifest)
         privileges = read_privileges(
             connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run),
@@ -262,7 +263,7 @@ def restore(run: Rehearsal) -> None:
         run.recorder.note("restore.words", done.stderr[-2000:], origin="tool")
     make_durable(run)
     with environment.connect(run.database) as connection:
-        manifest = read_manifest(connection)
+        manifest = read_manifest(connection, _second_session(run))
     if run.sampling:
         manifest = run.sampling.counted(manifest)
         look_at_loaded(run, run.sampling, loaded)
@@ -274,6 +275,14 @@ def is_large(run: Rehearsal) -> bool:
     """Tell whether there is so much to restore that it is worth preparing for."""
     files = (run.places.dump, *(run.sampling.files.values() if run.sampling else ()))
     return sum(dump_bytes(path) for path in files) >= LARGE_DUMP_BYTES
+
+
+def _second_session(run: Rehearsal) -> SecondSession | None:
+    """Return how a second session to the copy is had; in a container it would be one program more."""
+    environment = run.the_environment()
+    if environment.kind != "embedded":
+        return None
+    return SecondSession(open=partial(environment.connect, run.database))
 
 
 def _parts(run: Rehearsal, listing: str, loaded: dict[str, str]) -> Parts | None:

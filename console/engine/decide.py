@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.model.event import GateJudged
@@ -89,8 +90,9 @@ def stop_reason(plan: Plan, state: RunState) -> str | None:
     for step, finished in state.steps_finished.items():
         if finished.failed and step != plan.teardown.id:
             return f"{step} failed"
+    rows = _after_each_scenario(plan)
     for judged in state.gates.values():
-        unasked = _unasked_after(plan, state, judged.scenario) if judged.scenario else []
+        unasked = _unasked_after(rows, state, judged.scenario) if judged.scenario else []
         if stops(plan, judged) and not unasked:
             return f"{judged.gate} is {judged.verdict}"
     if any(finished.verdict == "FAIL" for finished in state.scenarios.values()):
@@ -107,11 +109,15 @@ def stops(plan: Plan, judged: GateJudged) -> bool:
 
 def _scenario_gates_asked(plan: Plan, state: RunState) -> bool:
     failed = [scenario for scenario, end in state.scenarios.items() if end.verdict == "FAIL"]
-    return all(not _unasked_after(plan, state, scenario) for scenario in failed)
+    rows = _after_each_scenario(plan)
+    return all(not _unasked_after(rows, state, scenario) for scenario in failed)
 
 
-def _unasked_after(plan: Plan, state: RunState, scenario: str) -> list[Gate]:
-    rows = [gate for gate in plan.gates if gate.each_scenario and gate.id not in plan.not_applicable]
+def _after_each_scenario(plan: Plan) -> list[Gate]:
+    return [gate for gate in plan.gates if gate.each_scenario and gate.id not in plan.not_applicable]
+
+
+def _unasked_after(rows: Sequence[Gate], state: RunState, scenario: str) -> list[Gate]:
     return [gate for gate in rows if f"{gate.id} {scenario}" not in state.gates_after_scenario]
 
 
@@ -160,13 +166,14 @@ def asked_again(state: RunState, gate: Gate) -> bool:
 
 
 def _next_of_scenarios(plan: Plan, state: RunState, step: Step) -> Action | None:
+    rows = _after_each_scenario(plan)
     for scenario in plan.scenarios:
         boundary = boundary_before_scenario(plan, scenario)
         if boundary is not None and boundary.id not in state.decisions:
             return AskBoundary(boundary=boundary)
         if scenario not in state.scenarios:
             return RunScenario(scenario=scenario)
-        unasked = _unasked_after(plan, state, scenario)
+        unasked = _unasked_after(rows, state, scenario)
         if unasked:
             return AskGate(gate=unasked[0], scenario=scenario)
     if step.id not in state.steps_finished:

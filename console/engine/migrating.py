@@ -21,17 +21,16 @@ from console.engine.verifying import look_at_source, scan_records, verify
 from console.environments.harness_talk import Report
 from console.errors import StepFailed
 from console.model.beside_facts import Beside
-from console.model.catalogue import full_name
 from console.model.event import ScenarioFinished
 from console.model.migration_facts import Migrated, OwnedElsewhere, SchemaState
 from console.model.text import one_line
 from console.model.trace import ClientStatement, ServerLine
-from console.sql import EngineConnection, pinned
+from console.sql import EngineConnection
 from console.sql import run as run_sql
 from console.witness.asked_rights import not_allowed
 from console.witness.beside import UNTIMED, begun_with, give
 from console.witness.beyond import read_after, read_bare_schema, read_before
-from console.witness.catalogue import count_table
+from console.witness.catalogue import read_rows as read_all_rows
 from console.witness.lock_clock import covered_s
 from console.witness.migration import Lock, Look, Looks, Relation, Snapshot, migrated
 from console.witness.migration_ends import of_others, uncommitted
@@ -237,10 +236,7 @@ def run_migration(run: Rehearsal, scenario: str) -> None:
 
 def read_rows(connection: EngineConnection) -> dict[str, int]:
     """Return the planner-independent row count of every user table by schema.name."""
-    found: dict[str, int] = {}
-    with pinned(connection):
-        for schema, table in run_sql(connection, "catalogue/user_tables"):
-            found[full_name(schema, table)] = count_table(connection, schema, table)
+    found = read_all_rows(connection)
     return found | read_rows_below(connection, found)
 
 

@@ -37,7 +37,7 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
-from console.model.gate import Facts, Gate, GateVerdict, Judgement, judge
+from console.model.gate import Decoded, Facts, Gate, GateVerdict, Judgement, judge
 from console.model.plan import Boundary, Plan, Step
 
 
@@ -67,6 +67,7 @@ class Runner:
         self._plan = plan
         self._recorder = recorder
         self._hands = hands
+        self._decoded: Decoded = {}
 
     def run(self) -> None:
         """Return when the run has ended; the journal's last event says how."""
@@ -181,7 +182,7 @@ class Runner:
 
     def _ask(self, gate: Gate, scenario: str) -> None:
         try:
-            found = judge(gate, Facts(self._recorder.state.facts))
+            found = judge(gate, Facts(self._recorder.state.facts, self._decoded))
         except Exception as broken:  # noqa: BLE001 - the runner's outer edge: a check of ours is broken
             self._record_engine_failure(broken)
             reason = f"drydock's own {type(broken).__name__} in the check"

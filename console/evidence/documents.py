@@ -72,13 +72,13 @@ def _facts_of(state: RunState, rests_on: tuple[str, ...]) -> list[str]:
 def matrix(state: RunState) -> dict[str, Any]:
     """Return expected and found changes of each table by scenario; found is null where nothing was counted."""
     planned = state.created.scenarios if state.created else ()
+    verdicts = scenario_verdicts(state)
     found: dict[str, Any] = {}
     for one in planned:
         fact = mapping(state.facts.get(f"rows.{one.id}"))
         before, after = mapping(fact.get("before")), mapping(fact.get("after"))
         changes = {name: after.get(name, 0) - count for name, count in before.items()} if fact else None
-        verdict = scenario_verdicts(state)[one.id]
-        found[one.id] = {"verdict": verdict, "expected": one.rows, "found": changes}
+        found[one.id] = {"verdict": verdicts[one.id], "expected": one.rows, "found": changes}
     return {"tables": list(state.created.tables) if state.created else [], "scenarios": found}
 
 

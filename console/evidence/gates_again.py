@@ -13,7 +13,7 @@ from console.gates.proof_table import PROOF_GATES
 from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.event import EngineFailed, Entry, GateJudged, RunEnded, StepFinished
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Decoded, Facts, Gate, GateVerdict, judge
 from console.model.run_state import RunState, apply
 from console.model.sample_words import sample_words
 
@@ -33,6 +33,7 @@ def judgements_that_differ(entries: Sequence[Entry]) -> tuple[int, list[Place]]:
     state, asked = RunState(), 0
     found: list[Place] = []
     gates: dict[str, Gate] = {}
+    decoded: Decoded = {}
     for number, entry in enumerate(entries):
         event = entry.event
         if isinstance(event, GateJudged):
@@ -40,7 +41,9 @@ def judgements_that_differ(entries: Sequence[Entry]) -> tuple[int, list[Place]]:
             following = entries[number + 1].event if number + 1 < len(entries) else None
             before = entries[number - 1].event if number else None
             if not _told_by_the_step(event, following) and not _broken_check(event, before):
-                found += _difference(event, gates.get(event.gate), state, entry.n)
+                found += _difference(
+                    event, gates.get(event.gate), Facts(state.facts, decoded), state, entry.n
+                )
         state = apply(state, entry)
         if state.created is not None and not gates:
             gates = {gate.id: gate for gate in PLAN_GATES.get(state.created.plan, ())}
@@ -63,10 +66,12 @@ def _broken_check(judged: GateJudged, before: object) -> bool:
     return judged.verdict == GateVerdict.UNKNOWN and isinstance(before, EngineFailed)
 
 
-def _difference(judged: GateJudged, gate: Gate | None, state: RunState, line: int) -> list[Place]:
+def _difference(
+    judged: GateJudged, gate: Gate | None, facts: Facts, state: RunState, line: int
+) -> list[Place]:
     if gate is None:
         return [(line, f"{judged.gate} is no gate of this release's table")]
-    found = judge(gate, Facts(state.facts))
+    found = judge(gate, facts)
     same_release = state.created is not None and state.created.drydock == __version__
     if found.verdict != judged.verdict:
         return [

@@ -78,7 +78,7 @@ def _ran(facts: Facts, planned: ScenariosPlanned) -> list[str]:
     """
     order = list(planned.scenarios)
     known = {name.removeprefix(prefix) for prefix in (ROWS, SURFACE) for name in facts.names(prefix)}
-    last = max((order.index(scenario) for scenario in known if scenario in order), default=0)
+    last = max((place for place, scenario in enumerate(order) if scenario in known), default=0)
     ran = [*order[: last + 1], *sorted(known - set(order))]
     for scenario in ran:
         facts.need(ROWS + scenario, ScenarioRows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -24,11 +24,19 @@ class GateVerdict(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
-class Facts:
-    """The recorded facts of a run, read by name; asking for a missing one is an error."""
+Decoded = dict[tuple[str, type], tuple[Any, Any]]
+"""By name and shape: a recorded value, and that value as its shape."""
 
-    def __init__(self, recorded: Mapping[str, Any]) -> None:
+
+class Facts:
+    """The recorded facts of a run, read by name; asking for a missing one is an error.
+
+    `decoded` is kept by who asks many gates: what was decoded is not decoded again while the very value is recorded.
+    """
+
+    def __init__(self, recorded: Mapping[str, Any], decoded: Decoded | None = None) -> None:
         self._recorded = recorded
+        self._decoded: Decoded = {} if decoded is None else decoded
 
     def need(self, name: str, shape: type[T]) -> T:
         """Return the fact as `shape` (a msgspec type).
@@ -37,10 +45,16 @@ class Facts:
         """
         if name not in self._recorded:
             raise FactMissing(name)
+        value = self._recorded[name]
+        known = self._decoded.get((name, shape))
+        if known is not None and known[0] is value:
+            return cast(T, known[1])
         try:
-            return msgspec.convert(self._recorded[name], shape, strict=True)
+            found = msgspec.convert(value, shape, strict=True)
         except msgspec.ValidationError as wrong:
             raise FactMalformed(name, str(wrong)) from wrong
+        self._decoded[name, shape] = (value, found)
+        return found
 
     def names(self, prefix: str) -> list[str]:
         """Return the recorded names that begin with `prefix`, sorted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +36,9 @@ from console.model.event import (
     StepStarted,
 )
 from console.model.gate import GateVerdict
+
+Put = Callable[[dict[str, Any], str, Any], dict[str, Any]]
+"""Returns a mapping with one value more; whether that is a new mapping is its caller's business."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,20 +140,38 @@ def receipt_key(kind: str, name: str) -> str:
 
 
 def fold(entries: Iterable[Entry], state: RunState | None = None) -> RunState:
-    """Return the state after `entries`, starting from `state` (an empty run when None)."""
-    result = state or RunState()
+    """Return the state after `entries`, starting from `state` (an empty run when None), which stays as it is."""
+    result = given = state or RunState()
+    own: set[int] = set()
+
+    def put(known: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+        """Copy a mapping once, and then let it grow: a copy for every entry would cost its length squared."""
+        if id(known) not in own:
+            known = {**known}
+            own.add(id(known))
+        known[key] = value
+        return known
+
     for entry in entries:
-        result = apply(result, entry)
+        result = _after(result, entry, put)
+    del given  # until here: an id of its mappings is no other's
     return result
 
 
 def apply(state: RunState, entry: Entry) -> RunState:
-    """Return the state after one entry."""
-    changes = _changes(state, entry)
-    return msgspec.structs.replace(state, last_n=entry.n, last_at=entry.at, **changes)
+    """Return the state after one entry; `state` stays as it is."""
+    return _after(state, entry, _copied)
 
 
-def _changes(state: RunState, entry: Entry) -> dict[str, Any]:
+def _after(state: RunState, entry: Entry, put: Put) -> RunState:
+    return msgspec.structs.replace(state, last_n=entry.n, last_at=entry.at, **_changes(state, entry, put))
+
+
+def _copied(known: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    return {**known, key: value}
+
+
+def _changes(state: RunState, entry: Entry, put: Put) -> dict[str, Any]:
     event, at = entry.event, entry.at
     match event:
         case RunCreated():
@@ -158,16 +179,16 @@ def _changes(state: RunState, entry: Entry) -> dict[str, Any]:
         case EngineStarted():
             return {"engine": event}
         case StepStarted():
-            return {"steps_started": {**state.steps_started, event.step: at}, "progress": None}
+            return {"steps_started": put(state.steps_started, event.step, at), "progress": None}
         case StepFinished():
-            return {"steps_finished": {**state.steps_finished, event.step: event}, "progress": None}
+            return {"steps_finished": put(state.steps_finished, event.step, event), "progress": None}
         case FactRecorded():
             return {
-                "facts": {**state.facts, event.name: event.value},
-                "fact_sources": {**state.fact_sources, event.name: event.source},
+                "facts": put(state.facts, event.name, event.value),
+                "fact_sources": put(state.fact_sources, event.name, event.source),
             }
         case NoteRecorded():
-            return {"notes": {**state.notes, event.name: event.value}}
+            return {"notes": put(state.notes, event.name, event.value)}
         case ProgressReported():
             return {"progress": event}
         case AbortAsked():
@@ -183,7 +204,7 @@ def _changes(state: RunState, entry: Entry) -> dict[str, Any]:
         case RunReopened():
             return _reopened_changes(state, event)
         case _:
-            return _judged_or_owned(state, entry)
+            return _judged_or_owned(state, entry, put)
 
 
 def _reopened_changes(state: RunState, event: RunReopened) -> dict[str, Any]:
@@ -206,11 +227,11 @@ def _reopened_changes(state: RunState, event: RunReopened) -> dict[str, Any]:
     }
 
 
-def _judged_or_owned(state: RunState, entry: Entry) -> dict[str, Any]:
+def _judged_or_owned(state: RunState, entry: Entry, put: Put) -> dict[str, Any]:
     event, at = entry.event, entry.at
     match event:
         case GateJudged():
-            return _gate_changes(state, event)
+            return _gate_changes(state, event, put)
         case BoundaryArmed():
             return {"armed": event, "armed_at": at, "approvals": ()}
         case ApprovalGiven():
@@ -220,42 +241,43 @@ def _judged_or_owned(state: RunState, entry: Entry) -> dict[str, Any]:
         case DecisionMade():
             return {
                 "armed": None,
-                "decisions": {**state.decisions, event.boundary: event},
-                "decided_at": {**state.decided_at, event.boundary: at},
+                "decisions": put(state.decisions, event.boundary, event),
+                "decided_at": put(state.decided_at, event.boundary, at),
             }
         case ScenarioStarted():
-            return {"scenarios_started": {**state.scenarios_started, event.scenario: at}}
+            return {"scenarios_started": put(state.scenarios_started, event.scenario, at)}
         case ScenarioFinished():
             before = state.scenarios.get(event.scenario)
             kept = before if before is not None and before.verdict == "FAIL" else event
-            return {"scenarios": {**state.scenarios, event.scenario: kept}}
+            return {"scenarios": put(state.scenarios, event.scenario, kept)}
         case RowsCounted():
-            return {"rows": {**state.rows, event.scenario: event.rows}}
+            return {"rows": put(state.rows, event.scenario, event.rows)}
         case ReceiptOpened() | ReceiptIdentified() | ReceiptClosed() | RemovalFailed():
-            return {"receipts": _receipts_after(state.receipts, event)}
+            return {"receipts": _receipts_after(state.receipts, event, put)}
         case _:
             raise AssertionError(f"no fold for {type(event).__name__}")
 
 
-def _gate_changes(state: RunState, event: GateJudged) -> dict[str, Any]:
+def _gate_changes(state: RunState, event: GateJudged, put: Put) -> dict[str, Any]:
     """A gate that failed once stays failed; after a scenario it is kept by scenario as well."""
     changes: dict[str, Any] = {}
     if event.scenario:
         key = f"{event.gate} {event.scenario}"
-        changes["gates_after_scenario"] = {**state.gates_after_scenario, key: event}
+        changes["gates_after_scenario"] = put(state.gates_after_scenario, key, event)
         if event.verdict == GateVerdict.PASS:
             return changes
     else:
-        changes["times_asked"] = {**state.times_asked, event.gate: state.times_asked.get(event.gate, 0) + 1}
+        changes["times_asked"] = put(state.times_asked, event.gate, state.times_asked.get(event.gate, 0) + 1)
     before = state.gates.get(event.gate)
     if before is None or before.verdict != GateVerdict.FAIL:
-        changes["gates"] = {**state.gates, event.gate: event}
+        changes["gates"] = put(state.gates, event.gate, event)
     return changes
 
 
 def _receipts_after(
     receipts: dict[str, Receipt],
     event: ReceiptOpened | ReceiptIdentified | ReceiptClosed | RemovalFailed,
+    put: Put,
 ) -> dict[str, Receipt]:
     key = receipt_key(event.object, event.name)
     known = receipts.get(key, Receipt(kind=event.object, name=event.name))
@@ -268,7 +290,7 @@ def _receipts_after(
             changed = msgspec.structs.replace(known, closed=event.how, trouble="")
         case RemovalFailed():
             changed = msgspec.structs.replace(known, trouble=event.reason)
-    return {**receipts, key: changed}
+    return put(receipts, key, changed)
 
 
 def verdict_cause(state: RunState) -> Cause | None:

@@ -34,6 +34,7 @@ from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran, run
 from console.witness.catalogue import read_identity
+from console.witness.counting import SecondSession
 
 Progress = Callable[[int, list[str]], None]
 """Told about once a second: bytes of the dump so far, and the tables whose contents were begun, in order."""
@@ -163,6 +164,10 @@ class ConnectionSource:
                 ),
             )
             run(connection, "source/end_snapshot")
+
+    def second_session(self, snapshot: Snapshot) -> SecondSession | None:
+        """Return how a second read-only session in the open snapshot is had: it counts beside the first."""
+        return SecondSession(open=self.connect, snapshot=snapshot.name)
 
     def dump(
         self, snapshot: Snapshot, into: Path, *, receipts: Receipts, abort: Abort, progress: Progress,

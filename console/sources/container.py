@@ -41,6 +41,7 @@ from console.sources.container_programs import DUMP, RELAY
 from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran
+from console.witness.counting import SecondSession
 
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.2
@@ -104,6 +105,10 @@ class ContainerSource(ConnectionSource):
                 raise self._refused(f"refuses ({wrong.sqlstate})", wrong) from wrong
             finally:
                 connection.close()
+
+    def second_session(self, snapshot: Snapshot) -> SecondSession | None:
+        """Return nothing: a session is a program inside the container, and costs more than it would save."""
+        return None
 
     def _refused(self, what: str, wrong: Exception) -> StepFailed:
         words = " ".join(f"{wrong} {self._words}".split())[:500]

@@ -27,6 +27,7 @@ from console.model.catalogue import (
     whole_name,
 )
 from console.sql import pinned, run
+from console.witness.counting import SecondSession, count_tables
 from console.witness.definitions import settled
 
 Connection = psycopg.Connection[Any]
@@ -133,7 +134,8 @@ def count_rows(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str
     Raises psycopg.errors.UndefinedTable where one does not exist.
     """
     with pinned(conn):
-        return {name: count_table(conn, *split_name(schema, name)) for name in tables}
+        counts = count_tables(conn, [(*split_name(schema, name), 0) for name in tables])
+    return dict(zip(tables, counts, strict=True))
 
 
 def read_sequences(conn: Connection) -> dict[str, str]:
@@ -147,17 +149,24 @@ def read_sequences(conn: Connection) -> dict[str, str]:
     return found
 
 
-def read_manifest(conn: Connection) -> Manifest:
+def read_rows(conn: Connection) -> dict[str, int]:
+    """Return the exact row count of every user table and filled materialized view by schema.name."""
+    with pinned(conn):
+        return _rows(conn, None)
+
+
+def read_manifest(conn: Connection, second: SecondSession | None = None) -> Manifest:
     """Return what a restored copy must contain: all user schemas, every row counted exactly.
+
+    `second` may count some of them; without its snapshot, `conn` has no transaction open.
 
     `constraints` hold, besides PostgreSQL's own, NOT NULL, defaults, identity, row security and its
     policies, because a dump restores each of those with a statement that can fail alone. Definitions are
     printed as they stand after a restore (`definitions.settled`).
     """
     with pinned(conn):
-        tables = run(conn, "catalogue/user_tables")
         return Manifest(
-            rows={full_name(schema, name): count_table(conn, schema, name) for schema, name in tables},
+            rows=_rows(conn, second),
             constraints=_definitions(conn, "catalogue/manifest_constraints"),
             indexes=_definitions(conn, "catalogue/manifest_indexes"),
             triggers=_definitions(conn, "catalogue/manifest_triggers"),
@@ -166,6 +175,12 @@ def read_manifest(conn: Connection) -> Manifest:
             extensions=_definitions(conn, "catalogue/manifest_extensions"),
             sequences=read_sequences(conn),
         )
+
+
+def _rows(conn: Connection, second: SecondSession | None) -> dict[str, int]:
+    tables = [(schema, name, size) for schema, name, size in run(conn, "catalogue/user_tables")]
+    counts = count_tables(conn, tables, second)
+    return {full_name(schema, name): rows for (schema, name, _size), rows in zip(tables, counts, strict=True)}
 
 
 def _definitions(conn: Connection, name: str) -> tuple[str, ...]:

@@ -67,23 +67,24 @@ def new_run(place: Path, *, ended: bool) -> tuple[Path, Callable[[], None]]:
 class Producer(threading.Thread):
     """Appends sealed blocks of statements at a steady rate, as the engine would; a process of its own runs it."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, rate: int = RATE) -> None:
         super().__init__(daemon=True)
-        self.folder, self.count, self.took_s = folder, count, 0.0
+        self.folder, self.count, self.rate, self.took_s, self.ended_at = folder, count, rate, 0.0, 0.0
 
     def run(self) -> None:
         """Write everything, a tenth of a second at a time."""
+        words = ["produce", str(self.folder), str(self.count), str(self.rate)]
         said = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.screen", "produce", str(self.folder), str(self.count)],
+            [sys.executable, "-m", "tests.benchmarks.screen", *words],
             capture_output=True, text=True, check=True, cwd=TESTS.parent,
         )  # fmt: skip
-        self.took_s = float(said.stdout)
+        self.took_s, self.ended_at = map(float, said.stdout.split())
 
 
-def produce(folder: Path, count: int) -> float:
-    """Append `count` statements at RATE a second and return the seconds that it took."""
+def produce(folder: Path, count: int, rate: int) -> tuple[float, float]:
+    """Append `count` statements at `rate` a second; return its seconds and its end by the monotonic clock."""
     line = msgspec.json.encode(statement(1)) + b"\n"
-    a_slice = int(RATE * SLICE_S)
+    a_slice = int(rate * SLICE_S)
     previous, at, block, began = "0" * 64, 0, 0, time.monotonic()
     with (
         (folder / "trace.jsonl").open("ab", buffering=0) as lines,
@@ -97,8 +98,9 @@ def produce(folder: Path, count: int) -> float:
             lines.write(body + seal)
             index.write(offsets)
             at, block = at + len(body) + len(seal), block + 1
-            time.sleep(max(0.0, began + (first + a_slice) / RATE - time.monotonic()))
-    return time.monotonic() - began
+            time.sleep(max(0.0, began + (first + a_slice) / rate - time.monotonic()))
+    ended = time.monotonic()
+    return ended - began, ended
 
 
 def key_times(screen: Pty, until: Callable[[], bool]) -> list[float]:
@@ -259,7 +261,7 @@ MEASURES = {"flood": flood, "million": million, "start": start}
 def main() -> None:
     """Print the table and, where asked, write it as JSON."""
     if sys.argv[1:2] == ["produce"]:
-        print(produce(Path(sys.argv[2]), int(sys.argv[3])))
+        print(*produce(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=MEASURES)

@@ -25,12 +25,12 @@ class Pty:
         self._forgotten_bytes = 0
         self._grew = threading.Condition()
         self.began = time.monotonic()
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }  # fmt: skip
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            environment = {
-                "PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8",
-                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            }  # fmt: skip
             os.execve(argv[0], argv, environment)
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         threading.Thread(target=self._read, daemon=True).start()
@@ -74,6 +74,11 @@ class Pty:
                         return at
                 if not self._grew.wait(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError(f"{wanted!r} did not come; the last bytes: {tail[-300:]!r}")
+
+    def said_by(self, until: float) -> str:
+        """Return what came up to a moment, since it was last forgotten."""
+        with self._grew:
+            return b"".join(part for at, part in self._parts if at <= until).decode("utf-8", "replace")
 
     def forget(self) -> None:
         """Drop what came so far, so that looking stays cheap."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import FactMalformed, FactMissing
-from console.model.gate import Check, Facts, Gate, judge
+from console.model.gate import Check, Decoded, Facts, Gate, judge
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,3 +83,17 @@ def test_a_missing_fact_is_named() -> None:
 def test_names_are_found_by_their_beginning_in_order() -> None:
     """Only recorded names with the prefix are listed, sorted."""
     assert Facts({"rows.S2": 1, "rows.S1": 1, "row": 1}).names("rows.") == ["rows.S1", "rows.S2"]
+
+
+def test_a_fact_that_was_recorded_again_is_read_again() -> None:
+    """What was decoded once stands for a later value of the same name, or for another shape of it."""
+    decoded: Decoded = {}
+    recorded: dict[str, Any] = {"one": [1, 2]}
+    first = Facts(recorded, decoded).need("one", list[int])
+    assert Facts(recorded, decoded).need("one", list[int]) is first
+    assert Facts(recorded, decoded).need("one", set[int]) == {1, 2}
+    assert Facts({"one": [1, 2, 3]}, decoded).need("one", list[int]) == [1, 2, 3]
+    with pytest.raises(FactMissing):
+        Facts({}, decoded).need("one", list[int])
+    with pytest.raises(FactMalformed):
+        Facts({"one": ["x"]}, decoded).need("one", list[int])

@@ -95,6 +95,7 @@ def test_folding_changes_no_earlier_state(events: list[Event], further: Event) -
     before = fold(entries(events))
     kept = msgspec.json.encode(before)
     apply(before, Entry(n=99, at="later", event=further))
+    fold([Entry(n=99, at="later", event=further), Entry(n=100, at="later", event=further)], before)
     assert msgspec.json.encode(before) == kept
 
 
@@ -217,3 +218,12 @@ def test_a_state_is_the_same_whether_read_from_events_or_from_their_bytes(story:
     told = story().entries()
     again = [msgspec.json.decode(msgspec.json.encode(entry), type=Entry) for entry in told]
     assert fold(again) == fold(told)
+
+
+@given(histories)
+def test_a_fold_is_one_entry_after_the_other(events: list[Event]) -> None:
+    """A journal folded at once amounts to something else than its entries applied one by one."""
+    state = RunState()
+    for entry in entries(events):
+        state = apply(state, entry)
+    assert fold(entries(events)) == state
