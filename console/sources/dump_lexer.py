@@ -137,9 +137,10 @@ class DumpLexer:
             raise Refused(self._line, "bytes that are not UTF-8; dump with --encoding=UTF8") from wrong
         if b"\0" in line:
             raise Refused(self._line, "a NUL byte, at which psql would cut the line")
-        if _LAST_ERROR in self._tail + line:
+        known = self._tail + line
+        if _LAST_ERROR in known:
             raise Refused(self._line, "psql's variable LAST_ERROR_MESSAGE, whose content a dump can choose")
-        self._tail = line[-len(_LAST_ERROR) :]
+        self._tail = known[-len(_LAST_ERROR) :]
         if self._where is _In.DATA:
             self._data(line)
             return line

@@ -6,7 +6,7 @@ import io
 import tracemalloc
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from console.sources import dump_lexer
@@ -256,6 +256,7 @@ def test_memory_stays_the_same_however_long_a_line_of_data_is() -> None:
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 7))
+@example(b"LAST_ERROR_MESSAGE", 1)
 def test_pieces_of_a_data_line_are_judged_as_the_whole(data: bytes, size: int) -> None:
     """Where a line of data is cut into pieces decides whether it is refused."""
     line = data.replace(b"\n", b"") + b"\n"
