@@ -27,8 +27,9 @@ def strays(run: Rehearsal, *, demo: bool = False) -> list[str]:
 
 def strays_of(state: RunState, *, demo: bool = True) -> list[str]:
     """Return the same from the journal alone."""
-    known = {receipt.identity for receipt in state.receipts.values()}
-    servers = {int(identity.split(":", 1)[0]) for identity in known if identity}
+    processes = [receipt.identity for receipt in state.receipts.values() if receipt.kind == "process"]
+    known = {identity for identity in processes if identity}
+    servers = {int(identity.split(":", 1)[0]) for identity in known}
     noted = state.notes.get(UIDS_NOTE, {})
     spared = set() if demo else {noted.get(name) for name in DEMO_USERS} - {None}
     adopted = os.getpid() if _adopts_orphans() else None
