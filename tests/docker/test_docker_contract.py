@@ -33,6 +33,7 @@ def made(engine: Engine, images: Images) -> Iterator[Made]:
         receipts=ledger,
     )  # fmt: skip
     yield provisioned(environment, ledger, folder)
+    environment.close()
     with opened(endpoint, folder=folder / "ssh", nonce=ledger.mark) as objects:
         for kind in ORDER:
             for name, identity in list(ledger.opened.items()):
