@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 
 MOST_CALLERS = 4
 _HARNESS = "the harness's main loop"
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
 MOST_REPORTED_FRAMES = 8
+_MOST_REMEMBERED = 10_000
 
 
 class OwnFrames:
@@ -24,7 +25,7 @@ class OwnFrames:
     def __init__(self, folder: str, clean: Callable[[str], str] = str) -> None:
         self._roots = tuple({os.path.join(root, "") for root in (folder, os.path.realpath(folder))})
         self._places = {_MAIN_LOOP: _HARNESS}
-        self._callers: dict[tuple[str, str, int], str] = {}
+        self._callers: dict[tuple[int, int], tuple[CodeType, str]] = {}
         self.clean = clean
 
     def place(self, filename: str) -> str:
@@ -44,7 +45,7 @@ class OwnFrames:
         psycopg are skipped, and the walk ends at the harness's own main loop.
         """
         frame: FrameType | None = sys._getframe(depth)
-        places, found = self._places, []
+        places, callers, found = self._places, self._callers, []
         while frame is not None:
             code = frame.f_code
             place = places.get(code.co_filename)
@@ -53,16 +54,23 @@ class OwnFrames:
             if place is _HARNESS:
                 break
             if place:
-                key = (code.co_filename, code.co_name, frame.f_lineno)
-                caller = self._callers.get(key)
-                if caller is None:
-                    told = self.clean(f"{code.co_name} ({place}:{frame.f_lineno})")
-                    caller = self._callers[key] = encode_basestring_ascii(told)
-                found.append(caller)
+                known = callers.get((id(code), frame.f_lasti))
+                found.append(known[1] if known is not None else self._remembered(frame, place))
                 if len(found) == MOST_CALLERS:
                     break
             frame = frame.f_back
         return ",".join(found)
+
+    def _remembered(self, frame: FrameType, place: str) -> str:
+        """Return a caller as JSON; known by its instruction, since to ask for the line is slow.
+
+        The code is kept with it: its id() is its own as long as it lives.
+        """
+        code = frame.f_code
+        told = encode_basestring_ascii(self.clean(f"{code.co_name} ({place}:{frame.f_lineno})"))
+        if len(self._callers) < _MOST_REMEMBERED:
+            self._callers[id(code), frame.f_lasti] = code, told
+        return told
 
     def of_traceback(self, traceback: TracebackType | None) -> list[str]:
         """Return the frames of a traceback that lie in the folder, innermost first."""
