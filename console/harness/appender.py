@@ -56,7 +56,7 @@ def _mapped(descriptor: int, size_bytes: int, at_bytes: int) -> mmap.mmap:
 
 
 class Appender:
-    """The open trace file.
+    """The open trace file. `put` takes a line as `append` does, or raises ValueError where the window is full.
 
     Lines of several threads, of a signal's handler or of a finalizer never meet: one call of mmap copies a line and
     moves on, which the interpreter's lock makes one step, and a window that is left has no room for any line.
@@ -74,7 +74,7 @@ class Appender:
         self._lock = threading.RLock()
         self._window: mmap.mmap | None = None
         self._window_at_bytes = self._reserved_bytes = 0
-        self._put: Callable[[bytes], object] = self._write
+        self.put: Callable[[bytes], object] = self._write
         if _ONE_CALL_IS_ONE_STEP:
             with suppress(WitnessFailed):
                 self._turn(found.st_size, WINDOW_BYTES)
@@ -86,9 +86,9 @@ class Appender:
         Raises WitnessFailed when it could not be added whole.
         """
         try:
-            self._put(line)
+            self.put(line)
         except ValueError:
-            self._append_further_on(line)
+            self.append_further_on(line)
 
     def share(self) -> None:
         """Cut the file to its lines and let each line be one write from now on: for a fork, and in the end."""
@@ -101,16 +101,17 @@ class Appender:
             except OSError as wrong:
                 self._failed(wrong.strerror or type(wrong).__name__)
             else:
-                self._window, self._put = None, self._write
+                self._window, self.put = None, self._write
 
-    def _append_further_on(self, line: bytes) -> None:
+    def append_further_on(self, line: bytes) -> None:
+        """Append a line that `put` had no room for."""
         with self._lock:
             while True:
                 window = self._window
                 if window is not None:
                     self._turn(self._leave(window), len(line) + WINDOW_BYTES)
                 try:
-                    self._put(line)
+                    self.put(line)
                 except ValueError:
                     continue
                 return
@@ -138,7 +139,7 @@ class Appender:
         put = window.write
         if self._window is left:
             self._window_at_bytes, self._reserved_bytes = at_bytes, at_bytes + size_bytes
-            self._window, self._put = window, put
+            self._window, self.put = window, put
 
     def _write(self, line: bytes) -> None:
         try:
@@ -149,7 +150,7 @@ class Appender:
 
     def _failed(self, reason: str) -> WitnessFailed:
         self.failure = f"the trace file {self.path} cannot be written: {reason}"
-        self._window, self._put = None, self._refuse
+        self._window, self.put = None, self._refuse
         return WitnessFailed(self.failure)
 
     def _refuse(self, _line: bytes) -> NoReturn:

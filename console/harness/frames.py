@@ -13,10 +13,19 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 
 MOST_CALLERS = 4
-_HARNESS = "the harness's main loop"
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
 MOST_REPORTED_FRAMES = 8
 _MOST_REMEMBERED = 10_000
+
+
+class _Alike(dict[int, str | None]):
+    """What is told of every instruction of code that is not the subject's."""
+
+    def __init__(self, told: str | None) -> None:
+        self._told = told
+
+    def __missing__(self, _instruction: int) -> str | None:
+        return self._told
 
 
 class OwnFrames:
@@ -24,14 +33,13 @@ class OwnFrames:
 
     def __init__(self, folder: str, clean: Callable[[str], str] = str) -> None:
         self._roots = tuple({os.path.join(root, "") for root in (folder, os.path.realpath(folder))})
-        self._places = {_MAIN_LOOP: _HARNESS}
-        self._callers: dict[tuple[int, int], tuple[CodeType, str]] = {}
+        self._places: dict[str, str] = {}
+        self._codes: dict[int, dict[int, str | None]] = {}
+        self._kept: list[CodeType] = []
         self.clean = clean
 
     def place(self, filename: str) -> str:
         """Return the file's path below the folder, empty when it lies elsewhere."""
-        if filename == _MAIN_LOOP:
-            return ""
         known = self._places.get(filename)
         if known is None:
             known = next((filename[len(root) :] for root in self._roots if filename.startswith(root)), "")
@@ -45,31 +53,40 @@ class OwnFrames:
         psycopg are skipped, and the walk ends at the harness's own main loop.
         """
         frame: FrameType | None = sys._getframe(depth)
-        places, callers, found = self._places, self._callers, []
+        codes, found, more = self._codes, [], MOST_CALLERS
         while frame is not None:
-            code = frame.f_code
-            place = places.get(code.co_filename)
-            if place is None:
-                place = self.place(code.co_filename)
-            if place is _HARNESS:
-                break
-            if place:
-                known = callers.get((id(code), frame.f_lasti))
-                found.append(known[1] if known is not None else self._remembered(frame, place))
-                if len(found) == MOST_CALLERS:
+            try:
+                caller = codes[id(frame.f_code)][frame.f_lasti]
+            except KeyError:
+                caller = self._caller(frame)
+            if caller:
+                found.append(caller)
+                more -= 1
+                if not more:
                     break
+            elif caller is not None:
+                break
             frame = frame.f_back
         return ",".join(found)
 
-    def _remembered(self, frame: FrameType, place: str) -> str:
-        """Return a caller as JSON; known by its instruction, since to ask for the line is slow.
+    def _caller(self, frame: FrameType) -> str | None:
+        """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.
 
-        The code is kept with it: its id() is its own as long as it lives.
+        It is remembered by its instruction: to ask a frame for its line is slow. The code is kept, too: its id() is its
+        own as long as it lives.
         """
         code = frame.f_code
+        place = self.place(code.co_filename)
+        lines = self._codes.get(id(code))
+        if lines is None:
+            lines = {} if place else _Alike("" if code.co_filename == _MAIN_LOOP else None)
+            if len(self._codes) < _MOST_REMEMBERED:
+                self._kept.append(code)
+                self._codes[id(code)] = lines
+        if not place:
+            return lines[0]
         told = encode_basestring_ascii(self.clean(f"{code.co_name} ({place}:{frame.f_lineno})"))
-        if len(self._callers) < _MOST_REMEMBERED:
-            self._callers[id(code), frame.f_lasti] = code, told
+        lines[frame.f_lasti] = told
         return told
 
     def of_traceback(self, traceback: TracebackType | None) -> list[str]:

@@ -37,9 +37,13 @@ _COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
 _MOST_TEXTS, _LONGEST_TEXT_BYTES = 2000, 4000
-_TYPES = ',"types":['
-"""What ends a statement's text in its line: not to be found within the text, where every quote is escaped."""
+_SQL, _TYPES = '"sql":', ',"types":['
+"""What stands around a statement's text in its line, and never within a text, where every quote is escaped."""
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
+
+
+_Kind = tuple[bytes, tuple[int, ...], bytes, bool, int, str]
+"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and labels."""
 
 
 class Sent:
@@ -70,7 +74,7 @@ class Session:
         self.transactions = 0
         self.pending: Sent | None = None
         self.types: dict[tuple[int, ...], str] = {(): ""}
-        self.parts: dict[tuple[bytes, tuple[int, ...], bytes, bool], str] = {}
+        self.parts: dict[_Kind, str] = {}
 
 
 class Tracer:
@@ -188,23 +192,21 @@ class Tracer:
         state = session.pgconn.transaction_status
         if state == 0:
             session.transactions += 1
-        part = session.parts.get((sql, types, prepared, implicit))
-        if part is None:
-            part = self._part(session, sql, types, prepared, implicit)
+        kind = (sql, types, prepared, implicit, state, self._where)
+        part = session.parts.get(kind) or self._part(session, kind)
         callers = self._subject.callers_json(depth)
         if self.faults and callers and not implicit:
             self._fail_on_purpose(session, sql, part, callers)
         with self._lock:
             self._statements = n = self._statements + 1
             line = (
-                f'{{"e":"send","n":{n},{session.head},{self._where},{part},"tx":"{_TX[state]}",'
-                f'"t":{session.transactions},"callers":[{callers}],"at":{time_ns()}e-9{self._process}}}\n'
+                f'{{"e":"send","n":{n},{part}{session.transactions},"callers":[{callers}],'
+                f'"at":{time_ns()}e-9{self._process}}}\n'
             )
             try:
-                self.file.append(line.encode())
-            except WitnessFailed:
-                session.pgconn.finish()
-                raise
+                self.file.put(line.encode())
+            except (ValueError, WitnessFailed):
+                self._append_or_close(session, line)
         if self.pause is not None:
             self._pause("before", n)
         return Sent(n, prepared)
@@ -218,9 +220,9 @@ class Tracer:
             return
         del self.faults[attempt]
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
-        text = part[: part.index(_TYPES)]
+        text = part[part.index(_SQL) : part.index(_TYPES)]
         line = f'{{"e":"fault",{place},{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
-        self._append_or_close(session, line)
+        self._append_or_close(session, f"{line}{self._process}}}\n")
         if fault.kind == "connection":
             session.pgconn.finish()
         raise InducedFault(
@@ -232,20 +234,26 @@ class Tracer:
         if self.pause is not None and self._labels["s"]:
             self.pause(when, number)
 
-    def _part(
-        self, session: Session, sql: bytes, types: tuple[int, ...], prepared: bytes, implicit: bool
-    ) -> str:
-        """Return what is the same each time of a statement, without passwords; short clean ones are remembered."""
+    def _part(self, session: Session, kind: _Kind) -> str:
+        """Return what statements of a kind have alike, without passwords; short clean ones are remembered.
+
+        The transaction's number follows.
+        """
+        sql, types, prepared, implicit, state, where = kind
         plain = sql.decode(session.pgconn._encoding, "backslashreplace")
         clean = self.redact(plain, "statement")
         names = session.types.get(types)
         if names is None:
             names = self._type_names(session, types)
         own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
-        part = f'"sql":{quote(clean)}{_TYPES}{names}],"implicit":{own},"prepared":{name}'
-        small = len(session.parts) < _MOST_TEXTS and len(sql) < _LONGEST_TEXT_BYTES
-        if small and clean == plain and sql.isascii():
-            session.parts[sql, types, prepared, implicit] = part
+        part = (
+            f'{session.head},{where},{_SQL}{quote(clean)}{_TYPES}{names}],"implicit":{own},"prepared":{name},'
+            f'"tx":"{_TX[state]}","t":'
+        )
+        if len(sql) < _LONGEST_TEXT_BYTES and clean == plain and sql.isascii():
+            if len(session.parts) >= _MOST_TEXTS:
+                session.parts = {}
+            session.parts[kind] = part
         return part
 
     def _type_names(self, session: Session, oids: tuple[int, ...]) -> str:
@@ -259,7 +267,7 @@ class Tracer:
         """Record that an announced statement did not leave: libpq refused it."""
         session.pending = None
         sent.settled = True
-        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}')
+        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n')
 
     def lost(self, session: Session, sent: Sent) -> None:
         """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
@@ -267,7 +275,7 @@ class Tracer:
             session.pending = None
         if not sent.settled:
             sent.settled = True
-            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}')
+            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n')
 
     def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> None:
         """Record the server's answer to a statement; COPY and Parse are answered later."""
@@ -275,11 +283,20 @@ class Tracer:
             return
         last = results[-1]
         status = last.status
-        if status == _TUPLES_OK:
-            self.settle(session, sent, last.ntuples)
-        elif status == _COMMAND_OK and not sent.preparing:
-            rows = last.command_tuples
-            self.settle(session, sent, -1 if rows is None else rows)
+        if status == _TUPLES_OK or (status == _COMMAND_OK and not sent.preparing):
+            rows = last.ntuples if status == _TUPLES_OK else last.command_tuples
+            us = (monotonic_ns() - sent.began_ns) // 1000
+            session.pending, sent.settled = None, True
+            line = (
+                f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows},'
+                f'"sqlstate":"","message":""{self._process}}}\n'
+            )
+            try:
+                self.file.put(line.encode())
+            except (ValueError, WitnessFailed):
+                self._append_or_close(session, line)
+            if self.pause is not None:
+                self._pause("after", sent.n)
         elif status == _FATAL_ERROR:
             encoding = session.pgconn._encoding
             message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
@@ -307,13 +324,13 @@ class Tracer:
             line = f'{line}{quote(sqlstate)},"message":{told}'
         else:
             line = f'{line}"","message":""'
-        self._append_or_close(session, line)
+        self._append_or_close(session, f"{line}{self._process}}}\n")
         if self.pause is not None:
             self._pause("after", sent.n)
 
     def _append_or_close(self, session: Session, line: str) -> None:
         try:
-            self.file.append(f"{line}{self._process}}}\n".encode())
+            self.file.append(line.encode())
         except WitnessFailed:
             session.pgconn.finish()
             raise

@@ -39,8 +39,8 @@ from console.harness.tracer import Sent, Session, Tracer
 PINNED_PSYCOPG = "3.3.9"
 
 _OK = int(ConnStatus.OK)
-_FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 6, 5
-"""From OwnFrames.callers_json to psycopg's execute or what stands in its place; fewer for commit and stream."""
+_FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 7, 5
+"""From OwnFrames.callers_json to who called a cursor's execute, at least; to psycopg's commit or stream."""
 
 Function = Callable[..., Any]
 Maker = Callable[[Tracer, Function], Function]
