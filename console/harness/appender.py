@@ -22,8 +22,11 @@ FIRST_PRIVATE_DESCRIPTOR = 500
 """Own descriptors lie above this number, out of the way of code that closes the low ones."""
 
 WINDOW_BYTES = 256 << 10
-_NOT_HERE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EACCES)
-"""What a file system says that cannot reserve room or share pages: there each line is written by a call."""
+_NOT_HERE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EBADF)
+"""What is said at first of a file system that cannot reserve room or share pages: each line is written by a call there.
+
+EBADF comes from glibc, which stands in for such a file system and cannot do so in a file that is appended to.
+"""
 
 _MAP_FIXED = 0x10
 _ONE_CALL_IS_ONE_STEP: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
