@@ -18,16 +18,6 @@ MOST_REPORTED_FRAMES = 8
 _MOST_REMEMBERED = 10_000
 
 
-class _Alike(dict[int, str | None]):
-    """What is told of every instruction of code that is not the subject's."""
-
-    def __init__(self, told: str | None) -> None:
-        self._told = told
-
-    def __missing__(self, _instruction: int) -> str | None:
-        return self._told
-
-
 class OwnFrames:
     """Recognises code below one folder; `clean` takes passwords out of a frame's text."""
 
@@ -79,13 +69,13 @@ class OwnFrames:
         place = self.place(code.co_filename)
         lines = self._codes.get(id(code))
         if lines is None:
-            lines = {} if place else _Alike("" if code.co_filename == _MAIN_LOOP else None)
+            lines = {}
             if len(self._codes) < _MOST_REMEMBERED:
                 self._kept.append(code)
                 self._codes[id(code)] = lines
-        if not place:
-            return lines[0]
-        told = encode_basestring_ascii(self.clean(f"{code.co_name} ({place}:{frame.f_lineno})"))
+        told: str | None = "" if code.co_filename == _MAIN_LOOP else None
+        if place:
+            told = encode_basestring_ascii(self.clean(f"{code.co_name} ({place}:{frame.f_lineno})"))
         lines[frame.f_lasti] = told
         return told
 
