@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from harness_driver import SHOPPER_PASSWORD, HarnessProcess, Stage, run
 
 from console.engine.archive import build_harness
+from console.model.trace import ClientStatement
 from console.witness.client import ClientTrace
 
 HEAD = "import os, sys\nfrom console.harness import Context, scenario\nfrom shop import ways\n"
@@ -354,3 +356,32 @@ def test_a_threads_lingering_does_not_hold_the_harness(bare_stage: Stage) -> Non
         harness.ask({"scenario": "S1"})
         assert harness.end() == 0
         assert harness.process.returncode != -signal.SIGKILL
+
+
+def test_a_killed_harness_loses_no_statement_that_had_begun(stage: Stage) -> None:
+    """What the server was asked before SIGKILL is in the trace, the statement that was under way included."""
+    name = stage.folder.name
+    body = (
+        "conn = ways.connect(ctx, autocommit=True)\n"
+        f'for number in range(2000):\n    conn.execute(f"SELECT {{number}} AS {name}")\n'
+        f'conn.execute("SELECT pg_sleep(600) AS {name}")\n'
+    )
+    stage.write(pack=one_scenario(body))
+    trace = ClientTrace(stage.trace)
+    with HarnessProcess(stage) as harness:
+        harness.ask(stage.context())
+        assert harness.process.stdin
+        harness.process.stdin.write(b'{"scenario": "S1"}\n')
+        harness.process.stdin.flush()
+        found: list[ClientStatement] = []
+        deadline = time.monotonic() + 60
+        while not any("pg_sleep" in one.sql for one in trace.under_way()):
+            assert time.monotonic() < deadline
+            found += trace.drain()
+        harness.process.kill()
+        assert harness.process.wait(30) == -signal.SIGKILL
+    found += trace.finish()
+    assert trace.irregularities == []
+    told = [one for one in found if name in one.sql]
+    assert [one.answered for one in told] == [True] * 2000 + [False]
+    assert in_both(stage, name) == 2001
