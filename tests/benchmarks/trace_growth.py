@@ -84,7 +84,8 @@ def first_screen_ms(folder: Path, rows: int) -> float:
 def packed_first_screen_ms(folder: Path) -> float:
     """Return how long the top's page of a packed trace takes, from the first byte that is unpacked."""
     with tempfile.TemporaryDirectory(prefix="ddb-") as made:
-        into, began, done = Path(made), time.perf_counter(), []
+        into, began = Path(made), time.perf_counter()
+        done: list[float] = []
         trace = TraceFile(into)
 
         def shown() -> bool:
