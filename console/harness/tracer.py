@@ -51,15 +51,11 @@ class Sent:
 
     `left` when libpq has it, `preparing` until its Parse was answered, `checked` when its answer comes to the
     cursor's `_check_results`: should it not come, `lost` is recorded with the next statement or the session's end.
+    One is made for every statement: a constructor would take as long again as the rest of it.
     """
 
+    n, prepared, began_ns, rows = 0, b"", 0, 0
     preparing = left = settled = checked = False
-    rows = 0
-
-    def __init__(self, n: int, prepared: bytes) -> None:
-        self.n = n
-        self.prepared = prepared
-        self.began_ns = monotonic_ns()
 
 
 class Session:
@@ -209,7 +205,9 @@ class Tracer:
                 self._append_or_close(session, line)
         if self.pause is not None:
             self._pause("before", n)
-        return Sent(n, prepared)
+        sent = Sent()
+        sent.n, sent.prepared, sent.began_ns = n, prepared, monotonic_ns()
+        return sent
 
     def _fail_on_purpose(self, session: Session, sql: bytes, part: str, callers: str) -> None:
         """Raise InducedFault in the place of the statement that a fault waits for, and write down which it was."""
