@@ -118,7 +118,10 @@ def _keep(run: Rehearsal, source: Path, target: Path, origin: str) -> str:
 
 
 def _copy_redacted(run: Rehearsal, given: BinaryIO, target: Path, origin: str) -> None:
-    """Copy some lines at a time; a secret that a very long line cuts in two is found by the scan of the artefacts."""
+    """Copy some lines at a time; a secret that a very long line cuts in two is found by the scan of the artefacts.
+
+    NULs at the end are room that a harness had reserved for lines and was ended before it wrote them.
+    """
     kept_bytes = 0
     with target.open("x", encoding="utf-8") as kept:
         os.fchmod(kept.fileno(), 0o600)
@@ -127,7 +130,7 @@ def _copy_redacted(run: Rehearsal, given: BinaryIO, target: Path, origin: str) -
             if kept_bytes > MOST_KEPT_BYTES:
                 kept.write(_CUT.format(limit=MOST_KEPT_BYTES))
                 break
-            text = lines.decode("utf-8", "replace")
+            text = lines.rstrip(b"\0").decode("utf-8", "replace")
             if run.registry.secret_in(text) is not None:
                 text = "\n".join(run.registry.redact(line, origin=origin) for line in text.split("\n"))
             kept.write(text)

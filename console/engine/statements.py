@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from console.engine.rehearsal import Rehearsal
 from console.model.facts import ScenarioSurface
 from console.sql import pinned
 from console.witness.control import other_readings
 from console.witness.reconcile import Reconciliation, shortened
-from console.witness.surface import SurfaceVerdict, judge_text
+from console.witness.surface import CACHED_TEXTS, SurfaceVerdict, judge_for, judge_text
 from console.witness.surface_catalogue import judge_catalogue
 from console.witness.transactions import Transaction
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def verbs_of(text: str) -> tuple[str, ...]:
     """Return the verbs of a text, by the surface's grammar."""
     return judge_text(text).verbs
@@ -38,15 +40,16 @@ def surface_of(
         if one.extended and other_readings(one.sql)
     ]
     verbs: Counter[str] = Counter()
+    judge = judge_for(functions_allowed=run.loaded.pack.functions_allowed)
     for user, text in texts:
-        verdict = judge_text(text, functions_allowed=run.loaded.pack.functions_allowed)
+        verdict = judge(text)
         verbs.update(verdict.verbs)
         hidden = verdict if not verdict.allowed else _by_catalogue(run, text)
         if not hidden.allowed:
             refused.append(f"{user}: {hidden.reason}: {shortened(text)}")
     nested = [it for it in run.the_witnessing().lines if it.kind == "nested" and it.scenario == scenario]
     for line in nested:
-        verdict = judge_text(line.sql, functions_allowed=run.loaded.pack.functions_allowed)
+        verdict = judge(line.sql)
         if not verdict.allowed:
             where = line.message.rpartition("\n")[2]
             refused.append(f"{line.user}: {verdict.reason}: {shortened(line.sql)}, run by {shortened(where)}")

@@ -289,10 +289,10 @@ class DockerEnvironment:
 
     def client_trace(self, place: HarnessPlace) -> MirroredTrace:
         """Return the client witness, mirrored from the harness's own volume."""
-        return MirroredTrace(self._mirror(TRACE, place.trace))
+        return MirroredTrace(self._mirror(TRACE, place.trace, written_ahead=True))
 
-    def _mirror(self, remote: str, local: Path) -> Mirror:
-        made = Mirror(self.relay, remote=remote, local=local)
+    def _mirror(self, remote: str, local: Path, *, written_ahead: bool = False) -> Mirror:
+        made = Mirror(self.relay, remote=remote, local=local, written_ahead=written_ahead)
         self._mirrors.append(made)
         return made
 

@@ -17,17 +17,21 @@ from console.witness.server_log import Reading, ServerLog
 
 
 class Mirror:
-    """One file behind the relay and its local copy."""
+    """One file behind the relay and its local copy.
 
-    def __init__(self, relay: Relay, *, remote: str, local: Path) -> None:
+    What is `written_ahead` ends at its first NUL while it grows: its writer has reserved what follows.
+    """
+
+    def __init__(self, relay: Relay, *, remote: str, local: Path, written_ahead: bool = False) -> None:
         self._relay = relay
         self._remote = remote
         self.local = local
         self._identity = ""
         self._offset_bytes = 0
+        self._written_ahead = written_ahead
 
-    def fetch(self) -> None:
-        """Bring the local copy up to now."""
+    def fetch(self, *, to_the_end: bool = False) -> None:
+        """Bring the local copy up to now; `to_the_end` with what was reserved, as much as one reading gives."""
         while True:
             told, data = self._relay.read(self._remote, self._offset_bytes)
             identity, size_bytes = str(told["identity"]), int(told["size"])
@@ -40,11 +44,13 @@ class Mirror:
                 os.truncate(self.local, size_bytes)
                 self._offset_bytes = size_bytes
                 return
-            if not data:
-                return
+            written = data.partition(b"\0")[0] if self._written_ahead else data
+            taken = data if to_the_end else written
             with self.local.open("ab") as file:
-                file.write(data)
-            self._offset_bytes += len(data)
+                file.write(taken)
+            self._offset_bytes += len(taken)
+            if len(written) < len(data) or not data:
+                return
 
     def _begin_anew(self, identity: str) -> None:
         self._identity, self._offset_bytes = identity, 0
@@ -80,7 +86,7 @@ class MirroredTrace(ClientTrace):
 
     def finish(self) -> list[ClientStatement]:
         """Fetch what there is, then finish (see ClientTrace)."""
-        self._mirror.fetch()
+        self._mirror.fetch(to_the_end=True)
         return super().finish()
 
 

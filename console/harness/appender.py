@@ -1,15 +1,35 @@
-"""The client witness's file: whole lines, appended with one write each.
+"""The client witness's file: whole lines, copied into pages that the kernel shares with whoever reads the file.
 
+A line is in the kernel's hands when `append` returns, without a call into the kernel: ending this process, by whatever
+signal, takes nothing back. The file is longer than its lines meanwhile: NULs, which no line has, follow the last one.
 Never goes on after a failed append: the first failure is kept and every later append is refused with it.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
+import mmap
 import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
 FIRST_PRIVATE_DESCRIPTOR = 500
 """Own descriptors lie above this number, out of the way of code that closes the low ones."""
+
+WINDOW_BYTES = 256 << 10
+_NOT_HERE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EBADF)
+"""What is said at first of a file system that cannot reserve room or share pages: each line is written by a call there.
+
+EBADF comes from glibc, which stands in for such a file system and cannot do so in a file that is appended to.
+"""
+
+_MAP_FIXED = 0x10
+_ONE_CALL_IS_ONE_STEP: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class WitnessFailed(RuntimeError):
@@ -21,26 +41,110 @@ def private_descriptor(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE_DESCRIPTOR)
 
 
+def _mapped(descriptor: int, size_bytes: int, at_bytes: int) -> mmap.mmap:
+    """Return a part of a file as memory that the kernel shares.
+
+    Python's own mmap of a file keeps a duplicate of the descriptor with a low number, in the way of the subject:
+    the file is laid over memory that never had one.
+    """
+    window = mmap.mmap(-1, size_bytes)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(window))
+    lay = ctypes.CDLL(None, use_errno=True).mmap
+    lay.restype = ctypes.c_void_p
+    lay.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
+    ways = (mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED | _MAP_FIXED)
+    if lay(address, size_bytes, *ways, descriptor, at_bytes) != address:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return window
+
+
 class Appender:
-    """The open trace file."""
+    """The open trace file. `put` takes a line as `append` does, or raises ValueError where the window is full.
+
+    Lines of several threads, of a signal's handler or of a finalizer never meet: one call of mmap copies a line and
+    moves on, which the interpreter's lock makes one step, and a window that is left has no room for any line.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.failure = ""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         opened = os.open(path, flags, 0o600)
         self._descriptor = private_descriptor(opened)
         os.close(opened)
         found = os.fstat(self._descriptor)
         self._identity = (found.st_dev, found.st_ino)
+        self._lock = threading.RLock()
+        self._window: mmap.mmap | None = None
+        self._window_at_bytes = self._reserved_bytes = 0
+        self.put: Callable[[bytes], object] = self._write
+        if _ONE_CALL_IS_ONE_STEP:
+            with suppress(WitnessFailed):
+                self._turn(found.st_size, WINDOW_BYTES)
+        os.register_at_fork(before=self.share)
 
     def append(self, line: bytes) -> None:
-        """Write one whole line; it has reached the kernel when this returns.
+        """Add one whole line; it is in the kernel's hands when this returns.
 
-        Raises WitnessFailed when it could not be written whole.
+        Raises WitnessFailed when it could not be added whole.
         """
-        if self.failure:
-            raise WitnessFailed(self.failure)
+        try:
+            self.put(line)
+        except ValueError:
+            self.append_further_on(line)
+
+    def share(self) -> None:
+        """Cut the file to its lines and let each line be one write from now on: for a fork, and in the end."""
+        with self._lock:
+            if self._window is None:
+                return
+            end_bytes = self._leave(self._window)
+            try:
+                os.ftruncate(self._descriptor, end_bytes)
+            except OSError as wrong:
+                self._failed(wrong.strerror or type(wrong).__name__)
+            else:
+                self._window, self.put = None, self._write
+
+    def append_further_on(self, line: bytes) -> None:
+        """Append a line that `put` had no room for."""
+        with self._lock:
+            while True:
+                window = self._window
+                if window is not None:
+                    self._turn(self._leave(window), len(line) + WINDOW_BYTES)
+                try:
+                    self.put(line)
+                except ValueError:
+                    continue
+                return
+
+    def _leave(self, window: mmap.mmap) -> int:
+        """Take the room from the window; return where its lines end in the file."""
+        window.seek(0, os.SEEK_END)
+        return self._window_at_bytes + window.rfind(b"\n", 0) + 1
+
+    def _turn(self, end_bytes: int, room_bytes: int) -> None:
+        """Go on with a window that begins at the last lines' page."""
+        left = self._window
+        at_bytes = end_bytes - end_bytes % mmap.ALLOCATIONGRANULARITY
+        size_bytes = end_bytes - at_bytes + room_bytes
+        size_bytes += -size_bytes % mmap.PAGESIZE
+        try:
+            os.posix_fallocate(self._descriptor, at_bytes, size_bytes)
+            window = _mapped(self._descriptor, size_bytes, at_bytes)
+        except OSError as wrong:
+            if left is None and wrong.errno in _NOT_HERE:
+                os.ftruncate(self._descriptor, end_bytes)
+                return
+            raise self._failed(wrong.strerror or type(wrong).__name__) from wrong
+        window.seek(end_bytes - at_bytes)
+        put = window.write
+        if self._window is left:
+            self._window_at_bytes, self._reserved_bytes = at_bytes, at_bytes + size_bytes
+            self._window, self.put = window, put
+
+    def _write(self, line: bytes) -> None:
         try:
             if os.write(self._descriptor, line) != len(line):
                 raise self._failed("only a part of a line was written")
@@ -49,7 +153,11 @@ class Appender:
 
     def _failed(self, reason: str) -> WitnessFailed:
         self.failure = f"the trace file {self.path} cannot be written: {reason}"
+        self._window, self.put = None, self._refuse
         return WitnessFailed(self.failure)
+
+    def _refuse(self, _line: bytes) -> NoReturn:
+        raise WitnessFailed(self.failure)
 
     def displacement(self) -> str:
         """Return what happened to the file opened at the start, empty when it is still in place.
@@ -66,4 +174,7 @@ class Appender:
             there = os.lstat(self.path)
         except OSError:
             return "was removed"
-        return "" if (there.st_dev, there.st_ino) == self._identity else "was replaced"
+        if (there.st_dev, there.st_ino) != self._identity:
+            return "was replaced"
+        other = self._window is not None and mine.st_size != self._reserved_bytes
+        return "was cut or written by another" if other else ""

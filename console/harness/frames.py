@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 
 MOST_CALLERS = 4
-_HARNESS = "the harness's main loop"
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
 MOST_REPORTED_FRAMES = 8
+_MOST_REMEMBERED = 10_000
 
 
 class OwnFrames:
@@ -23,14 +23,13 @@ class OwnFrames:
 
     def __init__(self, folder: str, clean: Callable[[str], str] = str) -> None:
         self._roots = tuple({os.path.join(root, "") for root in (folder, os.path.realpath(folder))})
-        self._places = {_MAIN_LOOP: _HARNESS}
-        self._callers: dict[tuple[str, str, int], str] = {}
+        self._places: dict[str, str] = {}
+        self._codes: dict[int, dict[int, str | None]] = {}
+        self._kept: list[CodeType] = []
         self.clean = clean
 
     def place(self, filename: str) -> str:
         """Return the file's path below the folder, empty when it lies elsewhere."""
-        if filename == _MAIN_LOOP:
-            return ""
         known = self._places.get(filename)
         if known is None:
             known = next((filename[len(root) :] for root in self._roots if filename.startswith(root)), "")
@@ -44,25 +43,41 @@ class OwnFrames:
         psycopg are skipped, and the walk ends at the harness's own main loop.
         """
         frame: FrameType | None = sys._getframe(depth)
-        places, found = self._places, []
+        codes, found, more = self._codes, [], MOST_CALLERS
         while frame is not None:
-            code = frame.f_code
-            place = places.get(code.co_filename)
-            if place is None:
-                place = self.place(code.co_filename)
-            if place is _HARNESS:
-                break
-            if place:
-                key = (code.co_filename, code.co_name, frame.f_lineno)
-                caller = self._callers.get(key)
-                if caller is None:
-                    told = self.clean(f"{code.co_name} ({place}:{frame.f_lineno})")
-                    caller = self._callers[key] = encode_basestring_ascii(told)
+            try:
+                caller = codes[id(frame.f_code)][frame.f_lasti]
+            except KeyError:
+                caller = self._caller(frame)
+            if caller:
                 found.append(caller)
-                if len(found) == MOST_CALLERS:
+                more -= 1
+                if not more:
                     break
+            elif caller is not None:
+                break
             frame = frame.f_back
         return ",".join(found)
+
+    def _caller(self, frame: FrameType) -> str | None:
+        """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.
+
+        It is remembered by its instruction: to ask a frame for its line is slow. The code is kept, too: its id() is its
+        own as long as it lives.
+        """
+        code = frame.f_code
+        place = self.place(code.co_filename)
+        lines = self._codes.get(id(code))
+        if lines is None:
+            lines = {}
+            if len(self._codes) < _MOST_REMEMBERED:
+                self._kept.append(code)
+                self._codes[id(code)] = lines
+        told: str | None = "" if code.co_filename == _MAIN_LOOP else None
+        if place:
+            told = encode_basestring_ascii(self.clean(f"{code.co_name} ({place}:{frame.f_lineno})"))
+        lines[frame.f_lasti] = told
+        return told
 
     def of_traceback(self, traceback: TracebackType | None) -> list[str]:
         """Return the frames of a traceback that lie in the folder, innermost first."""

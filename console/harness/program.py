@@ -166,6 +166,7 @@ def _serve(harness: Harness) -> int:
             command = {}
         if command is None or command == {"end": True}:
             _close_connections(harness)
+            harness.appender.share()
             return 0
         if isinstance(command, dict) and set(command) == {"passwords"}:
             harness.tracer.learn(command["passwords"])

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
-from time import monotonic_ns, time
+from time import monotonic_ns, time_ns
 from typing import Any
 
 import psycopg
@@ -33,33 +33,35 @@ _TX = ("idle", "intrans", "intrans", "inerror", "unknown")
 """By libpq's PGTransactionStatusType; ACTIVE (pipelines: answers outstanding) is inside a transaction."""
 
 _FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
+_COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
-_FRAMES_ABOVE = 5
-"""Fewest frames between `callers_json` and a caller of psycopg, less one (seen with commit and stream)."""
 _MOST_TEXTS, _LONGEST_TEXT_BYTES = 2000, 4000
+_SQL, _TYPES = '"sql":', ',"types":['
+"""What stands around a statement's text in its line, and never within a text, where every quote is escaped."""
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 
 
+_Kind = tuple[bytes, tuple[int, ...], bytes, bool, int, str]
+"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and labels."""
+
+
 class Sent:
-    """One statement on its way: `left` when libpq has it, `preparing` until its Parse was answered."""
+    """One statement on its way.
 
-    __slots__ = ("began_ns", "left", "n", "prepared", "preparing", "rows", "settled")
+    `left` when libpq has it, `preparing` until its Parse was answered, `checked` when its answer comes to the
+    cursor's `_check_results`: should it not come, `lost` is recorded with the next statement or the session's end.
+    One is made for every statement: a constructor would take as long again as the rest of it.
+    """
 
-    def __init__(self, n: int, prepared: str) -> None:
-        self.n = n
-        self.prepared = prepared
-        self.preparing = False
-        self.left = False
-        self.settled = False
-        self.rows = 0
-        self.began_ns = monotonic_ns()
+    n, prepared, began_ns, rows = 0, b"", 0, 0
+    preparing = left = settled = checked = False
 
 
 class Session:
     """One traced connection: its number, backend, transactions begun, and the statement under way."""
 
-    __slots__ = ("connection", "head", "pending", "pgconn", "transactions", "types")
+    __slots__ = ("connection", "head", "parts", "pending", "pgconn", "transactions", "types")
 
     def __init__(self, connection: Any, pgconn: PGconn, head: str) -> None:
         self.connection = connection
@@ -68,6 +70,7 @@ class Session:
         self.transactions = 0
         self.pending: Sent | None = None
         self.types: dict[tuple[int, ...], str] = {(): ""}
+        self.parts: dict[_Kind, str] = {}
 
 
 class Tracer:
@@ -84,7 +87,6 @@ class Tracer:
         self._labels = {"s": "", "a": "", "p": ""}
         self._where = self._where_json()
         self._process = ""
-        self._texts: dict[bytes, str] = {}
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
         os.register_at_fork(after_in_child=self._forked)
@@ -93,7 +95,7 @@ class Tracer:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
         self._lock = threading.Lock()
         self.pause = None
-        self.sessions = {}
+        self.sessions.clear()
         self._statements = self._connections = 0
         self._process = f',"proc":{os.getpid()}'
 
@@ -112,7 +114,7 @@ class Tracer:
     def window(self, event: str) -> None:
         """Write that the present attempt begins or ends."""
         place = f'"s":{quote(self._labels["s"])},"a":{quote(self._labels["a"])}'
-        self.file.append(f'{{"e":"{event}",{place},"at":{time():.6f}{self._process}}}\n'.encode())
+        self.file.append(f'{{"e":"{event}",{place},"at":{time_ns()}e-9{self._process}}}\n'.encode())
 
     def redact(self, text: str, origin: str) -> str:
         """Return `text` without passwords; each find is a line of its own.
@@ -130,7 +132,8 @@ class Tracer:
     def learn(self, passwords: Mapping[str, str]) -> None:
         """Take these passwords out of every text from now on."""
         self._redactor = Redactor(passwords)
-        self._texts = {}
+        for session in list(self.sessions.values()):
+            session.parts = {}
 
     # sessions
 
@@ -143,7 +146,7 @@ class Tracer:
         user = quote(self.redact(pgconn.user.decode("utf-8", "backslashreplace"), "user name"))
         head = f'"c":{number},"pid":{pgconn.backend_pid},"user":{user}'
         try:
-            self.file.append(f'{{"e":"open",{head},"at":{time():.6f}{self._process}}}\n'.encode())
+            self.file.append(f'{{"e":"open",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
         except WitnessFailed:
             pgconn.finish()
             raise
@@ -160,8 +163,10 @@ class Tracer:
         """Record that the session whose libpq connection has this id() was closed or dropped."""
         session = self.sessions.pop(key, None)
         if session is not None:
+            if session.pending is not None and session.pending.checked:
+                self.lost(session, session.pending)
             head = session.head.rpartition(',"user":')[0]
-            self.file.append(f'{{"e":"close",{head},"at":{time():.6f}{self._process}}}\n'.encode())
+            self.file.append(f'{{"e":"close",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
 
     # statements
 
@@ -169,42 +174,42 @@ class Tracer:
         self,
         session: Session,
         sql: bytes,
-        types: Sequence[int] = (),
+        types: tuple[int, ...] = (),
         prepared: bytes = b"",
         implicit: bool = False,
+        depth: int = 5,
     ) -> Sent:
         """Record that `sql` is about to leave; runs once for every statement.
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
+        if session.pending is not None and session.pending.checked:
+            self.lost(session, session.pending)
         state = session.pgconn.transaction_status
         if state == 0:
             session.transactions += 1
-        names = session.types.get(types) if type(types) is tuple else None
-        if names is None:
-            names = self._type_names(session, types)
-        text = self._texts.get(sql) or self._text(session, sql)
-        callers = self._subject.callers_json(_FRAMES_ABOVE)
+        kind = (sql, types, prepared, implicit, state, self._where)
+        part = session.parts.get(kind) or self._part(session, kind)
+        callers = self._subject.callers_json(depth)
         if self.faults and callers and not implicit:
-            self._fail_on_purpose(session, sql, text, callers)
-        name = prepared.decode("utf-8", "replace") if prepared else ""
-        own = "true" if implicit else "false"
+            self._fail_on_purpose(session, sql, part, callers)
         with self._lock:
             self._statements = n = self._statements + 1
             line = (
-                f'{{"e":"send","n":{n},{session.head},{self._where},"sql":{text},"types":[{names}],'
-                f'"tx":"{_TX[state]}","t":{session.transactions},"implicit":{own},'
-                f'"prepared":{quote(name)},"callers":[{callers}],"at":{time():.6f}{self._process}}}\n'
+                f'{{"e":"send","n":{n},{part}{session.transactions},"callers":[{callers}],'
+                f'"at":{time_ns()}e-9{self._process}}}\n'
             )
             try:
-                self.file.append(line.encode())
-            except WitnessFailed:
-                session.pgconn.finish()
-                raise
-        self._pause("before", n)
-        return Sent(n, name)
+                self.file.put(line.encode())
+            except (ValueError, WitnessFailed):
+                self._append_or_close(session, line)
+        if self.pause is not None:
+            self._pause("before", n)
+        sent = Sent()
+        sent.n, sent.prepared, sent.began_ns = n, prepared, monotonic_ns()
+        return sent
 
-    def _fail_on_purpose(self, session: Session, sql: bytes, text: str, callers: str) -> None:
+    def _fail_on_purpose(self, session: Session, sql: bytes, part: str, callers: str) -> None:
         """Raise InducedFault in the place of the statement that a fault waits for, and write down which it was."""
         attempt = self._labels["a"]
         fault = self.faults.get(attempt)
@@ -213,8 +218,9 @@ class Tracer:
             return
         del self.faults[attempt]
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
-        line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
-        self._append_or_close(session, line)
+        text = part[part.index(_SQL) : part.index(_TYPES)]
+        line = f'{{"e":"fault",{place},{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
+        self._append_or_close(session, f"{line}{self._process}}}\n")
         if fault.kind == "connection":
             session.pgconn.finish()
         raise InducedFault(
@@ -226,28 +232,40 @@ class Tracer:
         if self.pause is not None and self._labels["s"]:
             self.pause(when, number)
 
-    def _text(self, session: Session, sql: bytes) -> str:
-        """Return a statement as JSON without passwords; short clean ones are remembered."""
+    def _part(self, session: Session, kind: _Kind) -> str:
+        """Return what statements of a kind have alike, without passwords; short clean ones are remembered.
+
+        The transaction's number follows.
+        """
+        sql, types, prepared, implicit, state, where = kind
         plain = sql.decode(session.pgconn._encoding, "backslashreplace")
         clean = self.redact(plain, "statement")
-        told = quote(clean)
-        small = len(self._texts) < _MOST_TEXTS and len(sql) < _LONGEST_TEXT_BYTES
-        if small and clean == plain and sql.isascii():
-            self._texts[sql] = told
-        return told
+        names = session.types.get(types)
+        if names is None:
+            names = self._type_names(session, types)
+        own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
+        part = (
+            f'{session.head},{where},{_SQL}{quote(clean)}{_TYPES}{names}],"implicit":{own},"prepared":{name},'
+            f'"tx":"{_TX[state]}","t":'
+        )
+        if len(sql) < _LONGEST_TEXT_BYTES and clean == plain and sql.isascii():
+            if len(session.parts) >= _MOST_TEXTS:
+                session.parts = {}
+            session.parts[kind] = part
+        return part
 
-    def _type_names(self, session: Session, oids: Sequence[int]) -> str:
+    def _type_names(self, session: Session, oids: tuple[int, ...]) -> str:
         connection = session.connection()
         registry = ((connection and connection._adapters) or psycopg.adapters).types
         names = ",".join(quote(_type_name(registry, oid)) for oid in oids)
-        session.types[tuple(oids)] = names
+        session.types[oids] = names
         return names
 
     def unsent(self, session: Session, sent: Sent) -> None:
         """Record that an announced statement did not leave: libpq refused it."""
         session.pending = None
         sent.settled = True
-        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}')
+        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n')
 
     def lost(self, session: Session, sent: Sent) -> None:
         """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
@@ -255,7 +273,7 @@ class Tracer:
             session.pending = None
         if not sent.settled:
             sent.settled = True
-            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}')
+            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n')
 
     def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> None:
         """Record the server's answer to a statement; COPY and Parse are answered later."""
@@ -263,8 +281,20 @@ class Tracer:
             return
         last = results[-1]
         status = last.status
-        if status == _TUPLES_OK:
-            self.settle(session, sent, last.ntuples)
+        if status == _TUPLES_OK or (status == _COMMAND_OK and not sent.preparing):
+            rows = last.ntuples if status == _TUPLES_OK else last.command_tuples
+            us = (monotonic_ns() - sent.began_ns) // 1000
+            session.pending, sent.settled = None, True
+            line = (
+                f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows},'
+                f'"sqlstate":"","message":""{self._process}}}\n'
+            )
+            try:
+                self.file.put(line.encode())
+            except (ValueError, WitnessFailed):
+                self._append_or_close(session, line)
+            if self.pause is not None:
+                self._pause("after", sent.n)
         elif status == _FATAL_ERROR:
             encoding = session.pgconn._encoding
             message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
@@ -289,14 +319,16 @@ class Tracer:
         line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows},"sqlstate":'
         if message or sqlstate:
             told = quote(self.redact(message, "server message"))
-            self._append_or_close(session, f'{line}{quote(sqlstate)},"message":{told}')
+            line = f'{line}{quote(sqlstate)},"message":{told}'
         else:
-            self._append_or_close(session, f'{line}"","message":""')
-        self._pause("after", sent.n)
+            line = f'{line}"","message":""'
+        self._append_or_close(session, f"{line}{self._process}}}\n")
+        if self.pause is not None:
+            self._pause("after", sent.n)
 
     def _append_or_close(self, session: Session, line: str) -> None:
         try:
-            self.file.append(f"{line}{self._process}}}\n".encode())
+            self.file.append(line.encode())
         except WitnessFailed:
             session.pgconn.finish()
             raise

@@ -9,6 +9,7 @@
     BaseCursor._send_query_prepared   its execution
     BaseConnection._exec_command BEGIN, COMMIT, SAVEPOINT, FETCH, CLOSE, DEALLOCATE ALL, …
     BasePipeline._process_results     answers in pipeline mode
+    BaseCursor._check_results         answers of what a cursor executed
     execute, fetch, copy_end, copy_from   answers elsewhere, in the modules that imported them
 
 A ClientCursor writes its values into the SQL text, which is recorded as the server logs it.
@@ -38,6 +39,8 @@ from console.harness.tracer import Sent, Session, Tracer
 PINNED_PSYCOPG = "3.3.9"
 
 _OK = int(ConnStatus.OK)
+_FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 7, 5
+"""From OwnFrames.callers_json to who called a cursor's execute, at least; to psycopg's commit or stream."""
 
 Function = Callable[..., Any]
 Maker = Callable[[Tracer, Function], Function]
@@ -122,14 +125,16 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
             )  # fmt: skip
             return
         sql = query.query
+        checked = binary is None and not force_extended  # neither COPY nor stream nor a server cursor
+        depth = _FRAMES_OF_EXECUTE if checked else _FEWEST_FRAMES
         declares = sql.startswith(b"DECLARE") and isinstance(self, ServerCursorMixin)
-        sent = session.pending = tracer.intend(session, sql, query.types, b"", declares)
+        sent = session.pending = tracer.intend(session, sql, query.types, b"", declares, depth)
         try:
             original(self, query, force_extended=force_extended, binary=binary)
         except psycopg.Error:
             tracer.unsent(session, sent)
             raise
-        sent.left = True
+        sent.left, sent.checked = True, checked
 
     return execute_send
 
@@ -161,29 +166,40 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
 
 
 def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
+    sessions, intend = tracer.sessions, tracer.intend
+
     def send_query_prepared(
         self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None = None
     ) -> None:
         connection = self._conn
-        if connection.pgconn.status != _OK:
+        pgconn = connection.pgconn
+        if pgconn.status != _OK:
             original(self, name, pgq, binary=binary)
             return
-        session = tracer.sessions.get(id(connection.pgconn)) or tracer.opened(connection)
-        sql, types = pgq.query, pgq.types
-        pipeline: Any = connection._pipeline
-        if pipeline:
+        session = sessions.get(id(pgconn)) or tracer.opened(connection)
+        if connection._pipeline:
             original(self, name, pgq, binary=binary)
-            preparing = pipeline.__dict__.pop("_drydock_preparing", (b"", None))
-            entry = preparing[1] if preparing[0] == name else None
-            announce = None if entry else lambda: tracer.intend(session, sql, types, prepared=name)
-            _defer(pipeline, entry or _Entry(), announce, answers_queued=len(pipeline.result_queue))
+            _defer_prepared(tracer, session, connection._pipeline, name, pgq)
             return
         sent = session.pending
-        if sent is None or sent.settled or sent.prepared != name.decode("utf-8", "replace"):
-            sent = tracer.intend(session, sql, types, prepared=name)
-        _leave(tracer, session, sent, lambda: original(self, name, pgq, binary=binary))
+        if sent is None or sent.settled or sent.prepared != name:
+            sent = session.pending = intend(session, pgq.query, pgq.types, name, False, _FRAMES_OF_EXECUTE)
+        try:
+            original(self, name, pgq, binary=binary)
+        except psycopg.Error:
+            tracer.unsent(session, sent)
+            raise
+        sent.left = sent.checked = True
 
     return send_query_prepared
+
+
+def _defer_prepared(tracer: Tracer, session: Session, pipeline: Any, name: bytes, pgq: Any) -> None:
+    preparing = pipeline.__dict__.pop("_drydock_preparing", (b"", None))
+    entry = preparing[1] if preparing[0] == name else None
+    sql, types = pgq.query, pgq.types
+    announce = None if entry else lambda: tracer.intend(session, sql, types, prepared=name)
+    _defer(pipeline, entry or _Entry(), announce, answers_queued=len(pipeline.result_queue))
 
 
 def _exec_command(tracer: Tracer, original: Function) -> Function:
@@ -231,22 +247,44 @@ def _process_results(tracer: Tracer, original: Function) -> Function:
 
 
 def _execute(tracer: Tracer, original: Function) -> Function:
+    sessions = tracer.sessions
+
     def execute(pgconn: PGconn) -> Generator[Any, Any, list[PGresult]]:
-        session = tracer.sessions.get(id(pgconn))
+        session = sessions.get(id(pgconn))
         sent = session.pending if session is not None else None
-        if session is None or sent is None:
-            results: list[PGresult] = yield from original(pgconn)
-            return results
-        sent.left = True
-        try:
-            results = yield from original(pgconn)
-        except psycopg.Error:
-            tracer.lost(session, sent)
-            raise
-        tracer.answered(session, sent, results)
-        return results
+        answers: Generator[Any, Any, list[PGresult]] = original(pgconn)
+        if session is None or sent is None or sent.checked:
+            return answers
+        return _recorded(tracer, session, sent, answers)
 
     return execute
+
+
+def _recorded(
+    tracer: Tracer, session: Session, sent: Sent, answers: Generator[Any, Any, list[PGresult]]
+) -> Generator[Any, Any, list[PGresult]]:
+    sent.left = True
+    try:
+        results = yield from answers
+    except psycopg.Error:
+        tracer.lost(session, sent)
+        raise
+    tracer.answered(session, sent, results)
+    return results
+
+
+def _check_results(tracer: Tracer, original: Function) -> Function:
+    """The answer of what a cursor executed: a generator around psycopg's own, as above, costs twice as much."""
+    sessions, answered = tracer.sessions, tracer.answered
+
+    def check_results(self: BaseCursor[Any, Any], results: list[PGresult]) -> None:
+        session = sessions.get(id(self._pgconn))
+        sent = session.pending if session is not None else None
+        if session is not None and sent is not None and sent.checked:
+            answered(session, sent, results)
+        original(self, results)
+
+    return check_results
 
 
 def _fetch(tracer: Tracer, original: Function) -> Function:
@@ -333,6 +371,7 @@ REPLACED: tuple[tuple[Any, str, Maker], ...] = (
     (BaseCursor, "_send_prepare", _send_prepare),
     (BaseCursor, "_send_query_prepared", _send_query_prepared),
     (BaseConnection, "_exec_command", _exec_command),
+    (BaseCursor, "_check_results", _check_results),
     (BasePipeline, "_process_results", _process_results),
     (_cursor_base, "execute", _execute),
     (_server_cursor_base, "execute", _execute),

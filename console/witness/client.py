@@ -9,11 +9,24 @@ from __future__ import annotations
 import os
 from collections import deque
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from console.model.trace import ClientStatement
+from console.witness.client_lines import (
+    ANY_LINE,
+    Begin,
+    Close,
+    Done,
+    End,
+    InducedFault,
+    Line,
+    Lost,
+    Open,
+    Redacted,
+    Send,
+    Unsent,
+)  # fmt: skip
 
 LONGEST_LINE_BYTES = 1 << 20
 """A longer line is skipped and recorded: no hostile line may fill the engine's memory."""
@@ -25,94 +38,8 @@ PIPELINE_ABORTED = "pipeline aborted"
 """The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
 
 _CHUNK_BYTES = 1 << 18
-
-
-class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
-    proc: int = 0
-
-
-class _Open(_Line, frozen=True, kw_only=True, tag="open"):
-    c: int
-    pid: int
-    user: str
-    at: float
-
-
-class _Close(_Line, frozen=True, kw_only=True, tag="close"):
-    c: int
-    pid: int
-    at: float
-
-
-class _Send(_Line, frozen=True, kw_only=True, tag="send"):
-    n: int
-    c: int
-    pid: int
-    user: str
-    s: str
-    a: str
-    p: str
-    sql: str
-    types: tuple[str, ...]
-    tx: Literal["idle", "intrans", "inerror", "unknown"]
-    t: int
-    implicit: bool
-    prepared: str
-    callers: tuple[str, ...]
-    at: float
-
-
-class _Done(_Line, frozen=True, kw_only=True, tag="done"):
-    n: int
-    us: int
-    rows: int
-    sqlstate: str
-    message: str
-
-
-class _Unsent(_Line, frozen=True, kw_only=True, tag="unsent"):
-    n: int
-
-
-class _Lost(_Line, frozen=True, kw_only=True, tag="lost"):
-    n: int
-
-
-class _Begin(_Line, frozen=True, kw_only=True, tag="begin"):
-    s: str
-    a: str
-    at: float
-
-
-class _End(_Line, frozen=True, kw_only=True, tag="end"):
-    s: str
-    a: str
-    at: float
-
-
-class _Redacted(_Line, frozen=True, kw_only=True, tag="redacted"):
-    secret: str
-    origin: str
-    form: str
-    s: str
-    a: str
-
-
-class InducedFault(_Line, frozen=True, kw_only=True, tag="fault"):
-    """That the harness made statement `n` of an attempt fail, as the engine had asked; it was not sent."""
-
-    s: str
-    a: str
-    n: int
-    pid: int
-    sql: str
-    callers: tuple[str, ...]
-    kind: str
-
-
-_ANY = msgspec.json.Decoder(
-    _Open | _Close | _Send | _Done | _Unsent | _Lost | _Begin | _End | _Redacted | InducedFault
-)
+_NUL = b"\0"
+_MOST_RESERVED_BYTES = 2 << 20
 
 
 class Window(msgspec.Struct, kw_only=True):
@@ -150,10 +77,10 @@ class _Waiting:
 
     __slots__ = ("done", "dropped", "number", "over", "send", "taken")
 
-    def __init__(self, number: int, send: _Send) -> None:
+    def __init__(self, number: int, send: Send) -> None:
         self.number = number
         self.send = send
-        self.done: _Done | None = None
+        self.done: Done | None = None
         self.over = self.dropped = self.taken = False
 
 
@@ -190,7 +117,8 @@ class ClientTrace:
         """Return the statements that became complete, in the order of sending.
 
         An answered statement waits for the earlier ones, unless `everything` is asked for (after a
-        scenario's reply): then the unanswered ones come too. A torn last line waits until it is whole.
+        scenario's reply): then the unanswered ones come too. A torn last line waits until it is whole. NULs end
+        what is written so far: the harness writes into room that it has reserved (console/harness/appender.py).
         """
         self._read()
         return self._take(everything=everything)
@@ -210,6 +138,7 @@ class ClientTrace:
         if self._descriptor < 0:
             self._irregular(f"the trace file {self.path} never appeared")
         else:
+            self._look_behind_the_end()
             os.close(self._descriptor)
             self._descriptor = -1
         if self._rest or self._skipping:
@@ -242,10 +171,30 @@ class ClientTrace:
         try:
             while self._offset_bytes < end_bytes:
                 chunk = os.pread(self._descriptor, _CHUNK_BYTES, self._offset_bytes)
-                if not chunk:
+                written = chunk.partition(_NUL)[0]
+                self._offset_bytes += len(written)
+                self._split(written)
+                if len(written) < len(chunk) or not chunk:
                     break
-                self._offset_bytes += len(chunk)
-                self._split(chunk)
+        except OSError as wrong:
+            self._irregular_once(f"the trace file {self.path} cannot be read: {wrong.strerror}")
+
+    def _look_behind_the_end(self) -> None:
+        """Find what somebody wrote behind the NUL at which reading stopped."""
+        at_bytes = self._offset_bytes
+        reserved_bytes = os.fstat(self._descriptor).st_size - at_bytes
+        if reserved_bytes > _MOST_RESERVED_BYTES:
+            self._irregular(f"the trace file is {reserved_bytes} bytes longer than its lines")
+            return
+        try:
+            while chunk := os.pread(self._descriptor, _CHUNK_BYTES, at_bytes):
+                if chunk.strip(_NUL):
+                    where = at_bytes + len(chunk) - len(chunk.lstrip(_NUL))
+                    self._irregular(
+                        f"the trace goes on at byte {where}, behind its end at {self._offset_bytes}"
+                    )
+                    return
+                at_bytes += len(chunk)
         except OSError as wrong:
             self._irregular_once(f"the trace file {self.path} cannot be read: {wrong.strerror}")
 
@@ -285,7 +234,7 @@ class ClientTrace:
 
     def _accept(self, raw: bytes) -> None:
         try:
-            said = _ANY.decode(raw)
+            said = ANY_LINE.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._irregular(f"line {self._line} is not a line of the tracer's")
             return
@@ -293,26 +242,26 @@ class ClientTrace:
         if wrong:
             self._irregular(f"line {self._line} {wrong}")
 
-    def _place(self, said: _Line) -> str:
+    def _place(self, said: Line) -> str:
         """Take one line in; return what is wrong with it, empty when nothing is."""
         match said:
-            case _Send():
+            case Send():
                 return self._sent(said)
-            case _Done() | _Unsent() | _Lost():
+            case Done() | Unsent() | Lost():
                 return self._answered(said)
-            case _Open():
+            case Open():
                 return self._opened(said)
-            case _Close():
+            case Close():
                 return self._closed(said)
-            case _Begin() | _End():
+            case Begin() | End():
                 return self._window(said)
-            case _Redacted():
+            case Redacted():
                 self.redactions.append(_redaction(said))
             case InducedFault():
                 self.faults.append(said)
         return ""
 
-    def _sent(self, said: _Send) -> str:
+    def _sent(self, said: Send) -> str:
         last = self._last_number.get(said.proc, 0)
         self._last_number[said.proc] = max(last, said.n)
         self._numbers += 1
@@ -328,19 +277,19 @@ class ClientTrace:
             return f"gives connection {said.c} another backend or user than its opening"
         return ""
 
-    def _answered(self, said: _Done | _Unsent | _Lost) -> str:
+    def _answered(self, said: Done | Unsent | Lost) -> str:
         waiting = self._by_number.pop((said.proc, said.n), None)
         if waiting is None:
             return f"answers statement {said.n}, which waits for no answer"
         waiting.over = True
-        if isinstance(said, _Done):
+        if isinstance(said, Done):
             waiting.done = said
-        elif isinstance(said, _Unsent):
+        elif isinstance(said, Unsent):
             waiting.dropped = True
             self.unsent_statements += 1
         return f"answers statement {said.n} after its scenario ended" if waiting.taken else ""
 
-    def _opened(self, said: _Open) -> str:
+    def _opened(self, said: Open) -> str:
         session = ClientSession(
             number=said.c, pid=said.pid, principal=said.user, opened_at=said.at, process=said.proc
         )
@@ -349,18 +298,18 @@ class ClientTrace:
         self._open[said.proc, said.c] = session
         return f"opens connection {said.c}, which is open" if known else ""
 
-    def _closed(self, said: _Close) -> str:
+    def _closed(self, said: Close) -> str:
         session = self._open.pop((said.proc, said.c), None)
         if session is None:
             return f"closes connection {said.c}, which is not open"
         session.closed_at = said.at
         return ""
 
-    def _window(self, said: _Begin | _End) -> str:
+    def _window(self, said: Begin | End) -> str:
         if said.proc:
             return f"marks attempt {said.a} from process {said.proc}, which the harness did not start"
         present = self.windows[-1] if self.windows and self.windows[-1].ended_at is None else None
-        if isinstance(said, _Begin):
+        if isinstance(said, Begin):
             self.windows.append(Window(scenario=said.s, attempt=said.a, began_at=said.at))
             return f"begins attempt {said.a} inside {present.attempt}" if present else ""
         if present is None or (present.scenario, present.attempt) != (said.s, said.a):
@@ -378,7 +327,7 @@ class ClientTrace:
         return taken
 
 
-def _redaction(said: _Redacted) -> ClientRedaction:
+def _redaction(said: Redacted) -> ClientRedaction:
     return ClientRedaction(
         secret=said.secret, origin=said.origin, form=said.form, scenario=said.s, attempt=said.a
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from console.model.pack import Attempt
 from console.witness import explain
-from console.witness.client import InducedFault
+from console.witness.client_lines import InducedFault
 from console.witness.reconcile import shortened
 from console.witness.scenario_evidence import Seen
 

@@ -6,14 +6,14 @@ views, user-defined types and operators) is judged by surface_catalogue and by e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from console.witness.surface_grammar import NotParsed, parse
 from console.witness.surface_tree import Found, TreeWalk
 
-CACHED_TEXTS = 4096
+CACHED_TEXTS, CACHED_JUDGES = 4096, 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,17 @@ def judge_text(
     text: "schema.name"; a bare "name" allows the unqualified call. A text that cannot be parsed is
     refused; one with nothing to execute is allowed and has no verbs.
     """
-    return _judge(sql, major, frozenset(functions_allowed))
+    return judge_for(major=major, functions_allowed=functions_allowed)(sql)
+
+
+def judge_for(
+    *, major: int | None = None, functions_allowed: Collection[str] = ()
+) -> Callable[[str], SurfaceVerdict]:
+    """Return what gives a text's verdict as judge_text does; take it once for many texts.
+
+    It remembers verdicts by the exact text, for this major and these functions: a known one takes no call of Python's.
+    """
+    return _judge_for(major, frozenset(functions_allowed))
 
 
 def find_in_text(
@@ -67,6 +77,10 @@ def verdict_of(found: Iterable[Found]) -> SurfaceVerdict:
     )
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
-def _judge(sql: str, major: int | None, functions_allowed: frozenset[str]) -> SurfaceVerdict:
-    return verdict_of(find_in_text(sql, major=major, functions_allowed=functions_allowed))
+@lru_cache(maxsize=CACHED_JUDGES)
+def _judge_for(major: int | None, functions_allowed: frozenset[str]) -> Callable[[str], SurfaceVerdict]:
+    @lru_cache(maxsize=CACHED_TEXTS)
+    def judge(sql: str) -> SurfaceVerdict:
+        return verdict_of(find_in_text(sql, major=major, functions_allowed=functions_allowed))
+
+    return judge

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from harness_driver import SHOPPER_PASSWORD, HarnessProcess, Stage, run
 
 from console.engine.archive import build_harness
+from console.model.trace import ClientStatement
+from console.witness.client import ClientTrace
 
 HEAD = "import os, sys\nfrom console.harness import Context, scenario\nfrom shop import ways\n"
 
@@ -214,27 +217,51 @@ def test_a_trace_that_cannot_be_opened_stops_the_start(bare_stage: Stage) -> Non
 FULL = """import resource
 conn = ways.connect(ctx)
 conn.execute("SELECT 'recorded'")
+{first}
 resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize({trace!r}) + {room}, -1))
-with ctx.memory.setdefault('nothing', __import__('contextlib').suppress(RuntimeError)):
-    conn.execute("SELECT 'never recorded'")
-ctx.memory['closed'] = conn.closed
+with __import__('contextlib').suppress(RuntimeError):
+    for number in range(5000):
+        conn.execute(f"SELECT {{number}} AS {words}")
 assert conn.closed
 """
 
 
-@pytest.mark.parametrize("room", [0, 40])
-def test_without_a_trace_nothing_is_executed(stage: Stage, room: int) -> None:
-    """A failed or partial append raises, closes the connection, and the server never sees the statement."""
-    stage.write(pack=one_scenario(FULL.format(trace=str(stage.trace), room=room)))
+@pytest.mark.parametrize(
+    ("first", "room", "reason"),
+    [
+        ("", 0, "File too large"),
+        ("os.fork() or os._exit(0)", 0, "File too large"),
+        ("os.fork() or os._exit(0)", 40, "only a part of a line was written"),
+    ],
+)
+def test_without_a_trace_nothing_is_executed(stage: Stage, first: str, room: int, reason: str) -> None:
+    """A failed or partial append raises, closes the connection, and the server never sees the statement.
+
+    Beyond what was reserved as in a file that is written line by line, which it is after a fork.
+    """
+    stage.write(
+        pack=one_scenario(
+            FULL.format(first=first, trace=str(stage.trace), room=room, words=stage.folder.name)
+        )
+    )
     with HarnessProcess(stage) as harness:
         harness.ask(stage.context())
         reply = harness.ask({"scenario": "S1"})
-        reason = "only a part of a line was written" if room else "File too large"
         assert reply["failed"] == f"the trace file {stage.trace} cannot be written: {reason}"
         assert reply["whose"] == "harness"
         assert harness.process.wait(30) == 1
+    recorded = in_both(stage, stage.folder.name)
+    assert (recorded > 100) == (not first)
+
+
+def in_both(stage: Stage, words: str) -> int:
+    """Return how many statements with these words both witnesses have."""
+    recorded = [one.sql for one in ClientTrace(stage.trace).finish() if words in one.sql]
     assert stage.cluster is not None
-    assert "never recorded" not in stage.cluster.server_log.read_text()
+    log = stage.cluster.server_log.read_text()
+    assert [sql for sql in recorded if sql not in log] == []
+    assert log.count(words) == len(recorded)
+    return len(recorded)
 
 
 REDIRECT = """ours = [n for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{{n}}')
@@ -252,6 +279,8 @@ REDIRECT = """ours = [n for n in os.listdir('/proc/self/fd') if os.path.exists(f
             "os.dup2(os.open(os.devnull, os.O_WRONLY), int(ours[0]))",
             "was exchanged for another under its descriptor",
         ),
+        ("open({trace!r}, 'a').write('{{}}')", "was cut or written by another"),
+        ("os.truncate({trace!r}, 0)", "was cut or written by another"),
     ],
 )
 def test_a_trace_tampered_with_is_the_subjects_fault(bare_stage: Stage, deed: str, says: str) -> None:
@@ -266,15 +295,20 @@ def test_a_trace_tampered_with_is_the_subjects_fault(bare_stage: Stage, deed: st
 
 
 def test_a_closed_descriptor_lets_no_statement_through(stage: Stage) -> None:
-    """A subject that closes every descriptor it finds sends nothing untraced afterwards."""
-    body = "conn = ways.connect(ctx)\nos.close(int(ours[0]))\nconn.execute(\"SELECT 'unseen'\")"
-    stage.write(pack=one_scenario(REDIRECT.format(trace=str(stage.trace)) + body))
+    """A subject that closes every descriptor it finds sends nothing untraced: what was reserved takes some more."""
+    body = """conn = ways.connect(ctx)
+os.close(int(ours[0]))
+with __import__('contextlib').suppress(RuntimeError):
+    for number in range(5000):
+        conn.execute(f"SELECT {{number}} AS {words}")
+assert conn.closed
+"""
+    stage.write(pack=one_scenario((REDIRECT + body).format(trace=str(stage.trace), words=stage.folder.name)))
     with HarnessProcess(stage) as harness:
         harness.ask(stage.context())
         reply = harness.ask({"scenario": "S1"})
     assert reply["failed"] == f"the trace file {stage.trace} cannot be written: Bad file descriptor"
-    assert stage.cluster is not None
-    assert "'unseen'" not in stage.cluster.server_log.read_text()
+    assert in_both(stage, stage.folder.name) > 100
 
 
 def test_a_forked_child_writes_under_its_own_numbers_and_cannot_reply(stage: Stage) -> None:
@@ -322,3 +356,32 @@ def test_a_threads_lingering_does_not_hold_the_harness(bare_stage: Stage) -> Non
         harness.ask({"scenario": "S1"})
         assert harness.end() == 0
         assert harness.process.returncode != -signal.SIGKILL
+
+
+def test_a_killed_harness_loses_no_statement_that_had_begun(stage: Stage) -> None:
+    """What the server was asked before SIGKILL is in the trace, the statement that was under way included."""
+    name = stage.folder.name
+    body = (
+        "conn = ways.connect(ctx, autocommit=True)\n"
+        f'for number in range(2000):\n    conn.execute(f"SELECT {{number}} AS {name}")\n'
+        f'conn.execute("SELECT pg_sleep(600) AS {name}")\n'
+    )
+    stage.write(pack=one_scenario(body))
+    trace = ClientTrace(stage.trace)
+    with HarnessProcess(stage) as harness:
+        harness.ask(stage.context())
+        assert harness.process.stdin
+        harness.process.stdin.write(b'{"scenario": "S1"}\n')
+        harness.process.stdin.flush()
+        found: list[ClientStatement] = []
+        deadline = time.monotonic() + 60
+        while not any("pg_sleep" in one.sql for one in trace.under_way()):
+            assert time.monotonic() < deadline
+            found += trace.drain()
+        harness.process.kill()
+        assert harness.process.wait(30) == -signal.SIGKILL
+    found += trace.finish()
+    assert trace.irregularities == []
+    told = [one for one in found if name in one.sql]
+    assert [one.answered for one in told] == [True] * 2000 + [False]
+    assert in_both(stage, name) == 2001

@@ -15,7 +15,7 @@ from console.harness.faults import Fault
 from console.model.pack import Attempt, Scenario
 from console.pack_code import declared_scenarios, spelled_out
 from console.packs import ENTRY_POINTS, find_pack, installed_packs, load_pack
-from console.witness.client import InducedFault
+from console.witness.client_lines import InducedFault
 from console.witness.induced import wrong_after_fault
 from console.witness.scenario_evidence import Seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,45 @@ def test_a_shrunk_file_is_told(trace: ClientTrace) -> None:
     assert trace.irregularities == [f"the trace file shrank from {size} to 0 bytes after line 3"]
     append(trace.path, sent(2), done(2))
     assert [s.n for s in trace.drain()] == [2]
+
+
+def fill(path: Path, *lines: dict[str, Any] | bytes) -> None:
+    """Put lines where a reserved file's NULs begin."""
+    before = path.read_bytes()
+    end = len(before.rstrip(b"\0"))
+    raw = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
+    path.write_bytes(before[:end] + raw + before[end + len(raw) :])
+
+
+def test_what_is_reserved_is_no_line(trace: ClientTrace) -> None:
+    """Reading stops at the first NUL, within a line too, and goes on there; a file that keeps NULs ends well."""
+    append(trace.path, opened(), b"\0" * 5000)
+    assert trace.drain(everything=True) == []
+    raw = json.dumps(sent(1)).encode() + b"\n"
+    fill(trace.path, raw[:50])
+    assert trace.drain() == []
+    fill(trace.path, raw[50:], done(1))
+    assert [s.n for s in trace.drain()] == [1]
+    fill(trace.path, sent(2))
+    assert [(s.n, s.answered) for s in trace.finish()] == [(2, False)]
+    assert trace.irregularities == []
+
+
+def test_what_stands_behind_the_end_is_told(trace: ClientTrace) -> None:
+    """Lines behind a NUL are nobody's statements, and never pass unseen."""
+    append(trace.path, opened(), b"\0" * 300_000, sent(1), b"\0")
+    end = len(json.dumps(opened())) + 1
+    assert trace.finish() == []
+    assert trace.irregularities == [f"the trace goes on at byte {end + 300_000}, behind its end at {end}"]
+
+
+def test_a_file_far_longer_than_its_lines_is_told_at_once(trace: ClientTrace) -> None:
+    """A sparse file of a terabyte is not read to its end."""
+    append(trace.path, opened())
+    end = trace.path.stat().st_size
+    os.truncate(trace.path, 1 << 40)
+    assert trace.drain() == trace.finish() == []
+    assert trace.irregularities == [f"the trace file is {(1 << 40) - end} bytes longer than its lines"]
 
 
 @pytest.mark.parametrize("replaced", [False, True])

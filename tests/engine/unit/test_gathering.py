@@ -1,4 +1,4 @@
-"""What the subject wrote is found wherever it lies below the harness's folder: files, names, and what links lead to."""
+"""Logs are kept whole; what the subject wrote is found wherever it lies: files, names, and what links lead to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from console.engine import gathering
 from console.engine.gathering import written_by_the_subject
 from console.errors import StepFailed
+from console.secrets import SecretRegistry
 
 
 @pytest.fixture(name="run")
@@ -75,3 +76,13 @@ def test_entries_without_number_are_the_subjects(run: Any, monkeypatch: pytest.M
         (home(run) / "scratch" / str(number)).touch()
     with pytest.raises(StepFailed, match="more than 2 files and folders to search for secrets"):
         written_by_the_subject(run)
+
+
+@pytest.mark.parametrize("lines", [b"", b'{"e":"open"}\n' * 3, b'{"e":"open"}\n{"e":"se'])
+def test_what_a_killed_harness_had_reserved_is_not_kept(run: Any, tmp_path: Path, lines: bytes) -> None:
+    """The NULs behind the lines of a trace that nobody cut get into the evidence, or a line does not."""
+    source = tmp_path / "client.jsonl"
+    source.write_bytes(lines + b"\0" * 3_000_000)
+    run.registry = SecretRegistry()
+    assert gathering._keep(run, source, tmp_path / "kept.jsonl", "subject") == ""
+    assert (tmp_path / "kept.jsonl").read_bytes() == lines

@@ -8,7 +8,7 @@ import sys
 import pytest
 from measure import Laboratory
 
-from console.witness.surface import SurfaceVerdict, judge_text
+from console.witness.surface import SurfaceVerdict, judge_for, judge_text
 from console.witness.surface_functions import (
     OPERATORS,
     STABLE_BUT_RUNS_CODE,
@@ -174,3 +174,15 @@ def test_no_listed_operator_runs_volatile_code(lab: Laboratory) -> None:
     ).fetchall()
     assert {name for name, _volatile in rows} | {"!="} == OPERATORS
     assert [name for name, is_volatile in rows if is_volatile] == []
+
+
+def test_a_remembered_verdict_is_of_its_text_its_major_and_its_functions() -> None:
+    """What one judge remembers of a text is nothing that another one, or another text, gets."""
+    text = "SELECT uuidv7()"
+    asked = [(16, ()), (18, ()), (None, ()), (16, ("uuidv7",)), (16, ())]
+    for _again in range(2):
+        judges = [judge_for(major=major, functions_allowed=allowed) for major, allowed in asked]
+        assert [judge(text).allowed for judge in judges] == [False, True, False, True, False]
+        assert [judge(text.upper() + " ").allowed for judge in judges] == [False, True, False, True, False]
+    assert judges[0](text) is judges[4](text)
+    assert judges[1]("DELETE FROM t") == judge_text("DELETE FROM t", major=18)

@@ -1,0 +1,118 @@
+"""The lines that the harness's tracer writes, one shape for each kind.
+
+Only their shape: console/witness/client.py makes statements of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
+    """Any line; `proc` is 0 for the harness itself, a forked child's number otherwise."""
+
+    proc: int = 0
+
+
+class Open(Line, frozen=True, kw_only=True, tag="open"):
+    """A session was opened."""
+
+    c: int
+    pid: int
+    user: str
+    at: float
+
+
+class Close(Line, frozen=True, kw_only=True, tag="close"):
+    """A session was closed."""
+
+    c: int
+    pid: int
+    at: float
+
+
+class Send(Line, frozen=True, kw_only=True, tag="send"):
+    """A statement is about to leave."""
+
+    n: int
+    c: int
+    pid: int
+    user: str
+    s: str
+    a: str
+    p: str
+    sql: str
+    types: tuple[str, ...]
+    tx: Literal["idle", "intrans", "inerror", "unknown"]
+    t: int
+    implicit: bool
+    prepared: str
+    callers: tuple[str, ...]
+    at: float
+
+
+class Done(Line, frozen=True, kw_only=True, tag="done"):
+    """A statement was answered."""
+
+    n: int
+    us: int
+    rows: int
+    sqlstate: str
+    message: str
+
+
+class Unsent(Line, frozen=True, kw_only=True, tag="unsent"):
+    """libpq refused a statement that was announced."""
+
+    n: int
+
+
+class Lost(Line, frozen=True, kw_only=True, tag="lost"):
+    """No answer will come to a statement."""
+
+    n: int
+
+
+class Begin(Line, frozen=True, kw_only=True, tag="begin"):
+    """An attempt begins."""
+
+    s: str
+    a: str
+    at: float
+
+
+class End(Line, frozen=True, kw_only=True, tag="end"):
+    """An attempt ends."""
+
+    s: str
+    a: str
+    at: float
+
+
+class Redacted(Line, frozen=True, kw_only=True, tag="redacted"):
+    """A password was taken out of something."""
+
+    secret: str
+    origin: str
+    form: str
+    s: str
+    a: str
+
+
+class InducedFault(Line, frozen=True, kw_only=True, tag="fault"):
+    """That the harness made statement `n` of an attempt fail, as the engine had asked; it was not sent."""
+
+    s: str
+    a: str
+    n: int
+    pid: int
+    sql: str
+    callers: tuple[str, ...]
+    kind: str
+
+
+ANY_LINE = msgspec.json.Decoder(
+    Open | Close | Send | Done | Unsent | Lost | Begin | End | Redacted | InducedFault
+)
