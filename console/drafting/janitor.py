@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from console.engine.folder_removal import remove_folder
 from console.environments.cluster import folder_identity
 from console.environments.process import end_process
+from console.errors import StepFailed
 from console.model.protocols import NoReceipts
 
 _PATIENCE_S = 5.0
@@ -45,7 +46,20 @@ def tidied(folder: Path) -> Iterator[NoReceipts]:
         yield _Told(tell)
     finally:
         os.close(tell)
-        os.waitpid(janitor, 0)
+        _pid, status = os.waitpid(janitor, 0)
+    if os.waitstatus_to_exitcode(status):
+        reason = (
+            f"what was made for a moment in {folder} is not all gone: look what is left there, and end it"
+        )
+        raise StepFailed(reason, cause="environment")
+
+
+def _ended(process: str) -> bool:
+    """End one process; one that cannot be ended does not keep the others."""
+    try:
+        return end_process(process, ask=signal.SIGQUIT, patience_s=_PATIENCE_S)
+    except OSError:
+        return False
 
 
 def _wait_and_tidy(heard: int, folder: Path, identity: str) -> None:
@@ -59,10 +73,8 @@ def _wait_and_tidy(heard: int, folder: Path, identity: str) -> None:
         with os.fdopen(heard, "rb") as told:
             lines = told.read().decode().split("\n")
         # The last line is whole or empty: a pipe takes so few bytes at once (pipe(7), PIPE_BUF).
-        for process in filter(None, lines):
-            end_process(process, ask=signal.SIGQUIT, patience_s=_PATIENCE_S)
-        with suppress(FileNotFoundError):
-            remove_folder(folder, identity=identity)
-        code = 0
+        ended = [_ended(process) for process in filter(None, lines)]
+        remove_folder(folder, identity=identity)
+        code = 0 if all(ended) else 1
     finally:
         os._exit(code)

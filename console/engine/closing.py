@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from functools import partial
 
 from console.engine.digest import remove_scratch
 from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_closed
@@ -29,11 +30,11 @@ from console.model.facts import Left, SourceIdentity, Starts, SubjectState
 from console.model.run_state import Receipt
 from console.packs import tree_sha256
 from console.repository import read_repository
+from console.sources.archive import is_dump_folder
 from console.sources.demo import DemoSource
 from console.witness.catalogue import read_manifest
 
-SECRET_KINDS = ("file",)
-PROCESS_KINDS = ("process", "socket", "cluster", "folder")
+_PROCESS_KINDS = ("process", "socket", "cluster", "folder")
 _STRAY_PATIENCE_S = 10.0
 
 
@@ -173,11 +174,11 @@ def _count_demo_again(run: Rehearsal) -> None:
 
 def _record_what_is_left(run: Rehearsal) -> None:
     recorder = run.recorder
-    secrets = _left(run, SECRET_KINDS, maker="C-02", without_receipt=())
+    secrets = _left(run, _holds_secrets, maker="C-02", without_receipt=())
     recorder.fact("left.secrets", secrets, source="each receipt, looked up by exact name and identity")
     unnamed = (*(f"process {identity}" for identity in strays(run, demo=True)), *things_of(_own_uids(run)))
     unnamed += _folders_without_receipt(run)
-    processes = _left(run, PROCESS_KINDS, maker="C-01", without_receipt=unnamed)
+    processes = _left(run, _is_no_secret, maker="C-01", without_receipt=unnamed)
     recorder.fact(
         "left.processes", processes, source="each receipt, looked up by exact name and identity; /proc"
     )
@@ -206,8 +207,9 @@ def _record_objects_left(run: Rehearsal) -> None:
         for kind in DOCKER_KINDS:
             try:
                 left = _left(
-                    run, (kind,), maker="C-04", without_receipt=remover.unnamed(kind), exists=remover.exists
-                )
+                    run, partial(_is_of_kind, kind), maker="C-04", without_receipt=remover.unnamed(kind),
+                    exists=remover.exists,
+                )  # fmt: skip
             except StepFailed as away:
                 run.recorder.note(f"left.{kind}s", str(away), origin="tool")
                 continue
@@ -223,11 +225,23 @@ def _cpu_seconds() -> dict[str, float]:
     }
 
 
+def _holds_secrets(receipt: Receipt) -> bool:
+    return receipt.kind == "file" or is_dump_folder(receipt.kind, receipt.name)
+
+
+def _is_of_kind(kind: str, receipt: Receipt) -> bool:
+    return receipt.kind == kind
+
+
+def _is_no_secret(receipt: Receipt) -> bool:
+    return receipt.kind in _PROCESS_KINDS and not _holds_secrets(receipt)
+
+
 def _left(
-    run: Rehearsal, kinds: tuple[str, ...], *, maker: str, without_receipt: tuple[str, ...],
+    run: Rehearsal, wanted: Callable[[Receipt], bool], *, maker: str, without_receipt: tuple[str, ...],
     exists: Callable[[Receipt], bool] = still_exists,
 ) -> Left:  # fmt: skip
-    receipts = [receipt for receipt in run.recorder.state.receipts.values() if receipt.kind in kinds]
+    receipts = [receipt for receipt in run.recorder.state.receipts.values() if wanted(receipt)]
     named = {f"{one.kind} {one.name} {one.identity or ''}".strip(): one for one in receipts}
     return Left(
         maker=_end_of(run, maker), receipts=len(receipts), without_receipt=without_receipt,

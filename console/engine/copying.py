@@ -244,7 +244,7 @@ def restore(run: Rehearsal) -> None:
     loaded: dict[str, str] = {}
     _make_owner_and_database(run)
     run.server.read()
-    restored_sha256 = dump_sha256(run.places.dump)
+    restored_sha256 = dump_sha256(run.places.dump, run.recorder)
     with environment.connect(options=OUTSIDE_LOG) as looking:
         watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
         done = environment.restore(

@@ -23,11 +23,13 @@ def make_durable(run: Rehearsal) -> None:
     Raises StepFailed (environment) when the server does not come to it.
     """
     environment = run.the_environment()
+    environment.end_loading()
     with environment.connect() as connection:
+        # While fsync is off, a checkpoint forgets what is still to be synced: all of the copy, and nobody needs that.
+        run_sql(connection, "environment/checkpoint")
         for name in DURABILITY:
             run_sql(connection, "environment/reset_setting", parts={"setting": sql.Identifier(name)})
         run_sql(connection, "environment/reload_settings")
-    environment.end_loading()
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         with environment.connect() as connection:

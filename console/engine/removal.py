@@ -29,7 +29,7 @@ from console.environments.process import (
 from console.errors import DrydockError
 from console.model.run_state import Receipt, RunState
 from console.secrets import destroy_file
-from console.sources.archive import NAME, destroy_dump
+from console.sources.archive import destroy_dump, is_dump_folder
 
 PROCESS_PATIENCE_S = 20.0
 _PATH_KINDS = ("file", "folder", "socket")
@@ -62,7 +62,12 @@ def remove_part(recorder: Recorder, part: str) -> None:
 def _in_order(receipts: list[Receipt]) -> list[Receipt]:
     """What runs goes first, then what holds secrets or data, then what is only big."""
     newest_first = receipts[::-1]
-    return sorted(newest_first, key=lambda one: _RANKS.get(one.kind, len(_RANKS)))
+    return sorted(newest_first, key=_rank)
+
+
+def _rank(receipt: Receipt) -> int:
+    kind = "file" if is_dump_folder(receipt.kind, receipt.name) else receipt.kind
+    return _RANKS.get(kind, len(_RANKS))
 
 
 def _remove_one(receipt: Receipt, recorder: Recorder, remover: DockerRemover) -> None:
@@ -182,7 +187,7 @@ def _remove_folder(receipt: Receipt, _state: RunState) -> str:
     _require_ours(path, receipt)
     if receipt.identity is None and any(path.iterdir()):
         raise NotOurs(f"the folder {path} is not empty and nobody recorded which one it is")
-    if path.name == NAME:
+    if is_dump_folder(receipt.kind, receipt.name):
         destroy_dump(path)
         remove_folder(path, identity=receipt.identity)
         return "overwritten and removed"

@@ -36,6 +36,7 @@ SUPERUSER = "postgres"
 _READY_POLL_S = 0.005
 _START_PATIENCE_S = 60.0
 _STOP_PATIENCE_S = 20.0
+_RESTART_PATIENCE_S = 600.0
 
 WITNESS_SETTINGS: Mapping[str, str] = {
     "logging_collector": "on",
@@ -317,10 +318,20 @@ class Cluster:
         self.child = None
 
     def restart(self) -> None:
-        """Stop the server after a checkpoint and start it with its own settings; its receipt is another one then."""
+        """Stop the server after a checkpoint and start it with its own settings; its receipt is another one then.
+
+        Raises StepFailed (environment) when it does not end: nothing is started beside what may still live.
+        """
         child = self.child
         assert child is not None
-        self.stop(immediate=False)
+        child.process.send_signal(signal.SIGINT)
+        try:
+            child.process.wait(_RESTART_PATIENCE_S)
+        except subprocess.TimeoutExpired as late:
+            reason = (
+                f"PostgreSQL of {self.label} did not end within {_RESTART_PATIENCE_S:.0f} s of being asked to"
+            )
+            raise StepFailed(reason, cause="environment") from late
         close_ended(child)
         self.start()
 

@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import time
+from typing import Any
 
 _ANSWERS = (0, errno.ECONNREFUSED, errno.ECONNRESET)
 """A refusal is an answer too: the other side is reached."""
@@ -91,21 +92,31 @@ def resolved(names: list[str], patience_s: float) -> dict[str, str]:
     return dict(found)
 
 
-def main() -> None:
-    """Answer the probe, then run what the second line says."""
-    asked = json.loads(line())
+def probed(asked: "dict[str, Any]") -> "dict[str, object]":
+    """Return what the probe found; `answered` is None where the addresses could not be tried."""
     hops = next_hops()
     addresses = sorted({*asked["addresses"], *hops})
     tried = {(address, port) for address in addresses for port in asked["ports"]}
     tried |= {(address, port) for address, port in asked["targets"]}
     targets = sorted(tried)
     patience_s = float(asked["patience_s"])
-    names: dict[str, str] = {}
-    asking = threading.Thread(target=lambda: names.update(resolved(asked["names"], patience_s)))
-    asking.start()
-    found = answering(targets, patience_s)
-    asking.join()
-    told = {"hops": hops, "tried": len(targets), "answered": sorted(found), "resolved": names}
+    found: list[tuple[str, int]] | None = None
+
+    def try_addresses() -> None:
+        nonlocal found
+        found = sorted(answering(targets, patience_s))
+
+    trying = threading.Thread(target=try_addresses)
+    trying.start()
+    names = resolved(asked["names"], patience_s)
+    trying.join()
+    # None where that thread died: no list at all is no answer, and the engine says so.
+    return {"hops": hops, "tried": len(targets), "answered": found, "resolved": names}
+
+
+def main() -> None:
+    """Answer the probe, then run what the second line says."""
+    told = probed(json.loads(line()))
     os.write(1, json.dumps(told).encode() + b"\n")
     words = json.loads(line())
     os.execv(words[0], words)  # noqa: S606 - the words are the engine's

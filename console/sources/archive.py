@@ -10,8 +10,10 @@ import os
 import stat
 from pathlib import Path
 
+from console.model.protocols import Abort
 from console.secrets import destroy_file
 
+_PIECE_BYTES = 4 << 20
 NAME = "source.dump"
 """Under this name it lies in every place; a folder of this name is overwritten before it is removed."""
 
@@ -23,11 +25,11 @@ def dump_files(path: Path) -> list[Path]:
     return sorted(one for one in path.iterdir() if stat.S_ISREG(one.lstat().st_mode))
 
 
-def dump_sha256(path: Path) -> str:
+def dump_sha256(path: Path, abort: Abort) -> str:
     """Return the sha256 of a file; of a folder that of what ``sha256sum *`` says in it (names in the C locale)."""
     if not stat.S_ISDIR(path.lstat().st_mode):
-        return _sha256(path)
-    lines = "".join(f"{_sha256(one)}  {one.name}\n" for one in dump_files(path))
+        return _sha256(path, abort)
+    lines = "".join(f"{_sha256(one, abort)}  {one.name}\n" for one in dump_files(path))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -46,7 +48,16 @@ def destroy_dump(path: Path) -> None:
             destroy_file(one)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, abort: Abort) -> str:
+    total = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while piece := file.read(_PIECE_BYTES):
+            abort.raise_if_requested()
+            total.update(piece)
+    return total.hexdigest()
+
+
+def is_dump_folder(kind: str, name: str) -> bool:
+    """Tell whether a receipt is of a folder with a dump in it: production's rows, not only something big."""
+    return kind == "folder" and Path(name).name == NAME

@@ -7,54 +7,40 @@ argv or an environment.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import selectors
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import psycopg
 import psycopg.conninfo
 
 from console.environments.cluster import folder_identity
-from console.environments.process import CLEAN_ENVIRONMENT, close_ended, end_process, spawn
+from console.environments.process import CLEAN_ENVIRONMENT
 from console.environments.programs import Programs
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.model.text import one_line
 from console.secrets import destroy_file, write_secret_file
-from console.sources.archive import dump_bytes, dump_sha256
-from console.sources.narration import Narration
+from console.sources.dumping import Dumping, Progress
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran, run
 from console.witness.catalogue import read_identity
 from console.witness.counting import SecondSession
 
-Progress = Callable[[int, list[str]], None]
-"""Told about once a second: bytes of the dump so far, and the tables whose contents were begun, in order."""
+READ_ONLY = (
+    "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
+    " -c idle_in_transaction_session_timeout=0"
+)
+"""The snapshot's session waits for pg_dump and its hash; the server may not take that for forgotten."""
 
-READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=10s"
-_CHUNK_BYTES = 1 << 20
 NO_PASSFILE = "/dev/null/none"
 """A path that cannot exist: libpq then looks into no passfile, not the operator's own either, and says nothing."""
-_POLL_S = 0.2
-_TOLD_EVERY_S = 1.0
 _WORDS_CHARS = 500
 TLS_MODES = ("require", "verify-ca", "verify-full")
-_ALWAYS = ("--verbose", "--no-password", "--no-publications", "--no-subscriptions")
-DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
-"""One file, which comes as a stream."""
-
-PARALLEL_ARGUMENTS = ("--format=directory", "--compress=1", *_ALWAYS)
-"""A folder, by several sessions in the one snapshot. Compressed: what the server keeps compressed (TOAST) could fill
-the disk that G-01 looked at."""
-
 PARALLEL_FROM_BYTES = 128 << 20
 """The size of a database from which more sessions are worth their start."""
 
@@ -183,42 +169,16 @@ class ConnectionSource:
         write_secret_file(passfile, self._passfile_line())
         identity = folder_identity(passfile)
         receipts.identified("file", str(passfile), identity)
-        form = (*PARALLEL_ARGUMENTS, f"--jobs={self._target.jobs}") if folder else DUMP_ARGUMENTS
-        arguments = (*form, f"--snapshot={snapshot.name}", *leave_out)
-        words = self._scratch / "pg_dump.words"
+        dumping = Dumping(
+            program=self._programs.path("pg_dump"), dbname=self._conninfo(passfile),
+            name=f"pg_dump of {self._target.database}", more=(f"--snapshot={snapshot.name}", *leave_out),
+            scratch=self._scratch, receipts=receipts, abort=abort, progress=progress,
+        )  # fmt: skip
         try:
-            with words.open("wb") as spoken, words.open("rb") as heard:
-                child = spawn(
-                    [
-                        self._programs.path("pg_dump"), *arguments, *([f"--file={into}"] if folder else []),
-                        f"--dbname={self._conninfo(passfile)}",
-                    ],
-                    name=f"pg_dump of {self._target.database}", receipts=receipts,
-                    stdout=subprocess.DEVNULL if folder else subprocess.PIPE, stderr=spoken,
-                )  # fmt: skip
-                following = _watch if folder else _stream
-                try:
-                    digest, size_bytes = following(
-                        child.process, into, heard=heard, abort=abort, progress=progress
-                    )
-                except BaseException:
-                    end_process(child.identity, ask=signal.SIGTERM, patience_s=5.0)
-                    raise
-                finally:
-                    if child.process.stdout is not None:
-                        child.process.stdout.close()
-                    child.process.wait()
-                    close_ended(child)
-            said = Narration()
-            said.hear(words.read_bytes())
-            return Dumped(
-                sha256=digest, size_bytes=size_bytes, returncode=child.process.returncode,
-                words=said.complaints().decode("utf-8", "replace"), arguments=arguments,
-            )  # fmt: skip
+            return dumping.into_folder(into, jobs=self._target.jobs) if folder else dumping.into_file(into)
         finally:
             destroy_file(passfile)
             receipts.closed("file", str(passfile), identity=identity, how="overwritten and removed")
-            words.unlink(missing_ok=True)
 
     def dump_kind(self, snapshot: Snapshot) -> Literal["file", "folder"]:
         """Return what the dump will be: a large database is read by several sessions, which takes a folder."""
@@ -257,45 +217,3 @@ def _speaks_tls(programs: Programs) -> bool:
 def _escaped(field: str) -> str:
     """Return a passfile field (libpq, The Password File: backslash escapes colon and backslash)."""
     return field.replace("\\", "\\\\").replace(":", "\\:")
-
-
-def _watch(
-    process: subprocess.Popen[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
-) -> tuple[str, int]:
-    """Wait until pg_dump has written its folder; return hash and bytes of what lies there."""
-    told_at, said = time.monotonic(), Narration()
-    while process.poll() is None:
-        abort.raise_if_requested()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_POLL_S)
-        if time.monotonic() - told_at >= _TOLD_EVERY_S:
-            said.hear(heard.read())
-            progress(dump_bytes(into), said.begun)
-            told_at = time.monotonic()
-    return (dump_sha256(into), dump_bytes(into)) if into.exists() else (hashlib.sha256().hexdigest(), 0)
-
-
-def _stream(
-    process: subprocess.Popen[bytes], into: Path, *, heard: IO[bytes], abort: Abort, progress: Progress
-) -> tuple[str, int]:
-    pipe = process.stdout
-    assert pipe is not None
-    total, size_bytes, told_at, said = hashlib.sha256(), 0, time.monotonic(), Narration()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(into, flags, 0o600), "wb") as file, selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while True:
-            abort.raise_if_requested()
-            if not selector.select(_POLL_S):
-                continue
-            chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
-            if not chunk:
-                break
-            file.write(chunk)
-            total.update(chunk)
-            size_bytes += len(chunk)
-            if time.monotonic() - told_at >= _TOLD_EVERY_S:
-                said.hear(heard.read())
-                progress(size_bytes, said.begun)
-                told_at = time.monotonic()
-    return total.hexdigest(), size_bytes  # thrown away, and hashed again before the restore: never synced

@@ -29,15 +29,9 @@ from console.environments.programs import Programs
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
 from console.secrets import SecretRegistry
-from console.sources.connection import (
-    DUMP_ARGUMENTS,
-    NO_PASSFILE,
-    READ_ONLY,
-    ConnectionSource,
-    Progress,
-    Target,
-)
+from console.sources.connection import NO_PASSFILE, READ_ONLY, ConnectionSource, Target
 from console.sources.container_programs import DUMP, RELAY
+from console.sources.dumping import DUMP_ARGUMENTS, Progress
 from console.sources.narration import Narration
 from console.sources.source import Dumped, Look, Snapshot
 from console.sql import EngineConnection, Ran

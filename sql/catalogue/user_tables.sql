@@ -1,7 +1,7 @@
 -- Purpose: the tables and the filled materialized views of all user schemas: what a restore must fill again.
--- Columns: schema_name, table_name, size_bytes (of its rows alone).
+-- Columns: schema_name, table_name, size_bytes (of its rows alone; 0 where it was dropped meanwhile).
 -- Lowest server version: 15.
-SELECT n.nspname AS schema_name, c.relname AS table_name, pg_catalog.pg_relation_size(c.oid) AS size_bytes
+SELECT n.nspname AS schema_name, c.relname AS table_name, coalesce(pg_catalog.pg_relation_size(c.oid), 0) AS size_bytes
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't'

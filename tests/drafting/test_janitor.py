@@ -16,6 +16,7 @@ import pytest
 from fix_places import place_for_clusters
 
 from console.drafting.janitor import tidied
+from console.errors import StepFailed
 
 PATIENCE_S = 60.0
 
@@ -72,11 +73,20 @@ def test_a_killed_init_leaves_nothing(place: Path, moment: str) -> None:
 
 
 def test_a_folder_that_took_the_name_is_left_alone(place: Path) -> None:
-    """What lies under the name at the end is somebody else's, and is removed."""
+    """What lies under the name at the end is somebody else's and is removed, or nobody hears what was not."""
     folder = place / "mine"
     folder.mkdir()
-    with tidied(folder):
-        folder.rename(place / "moved")
-        folder.mkdir()
-        (folder / "theirs").touch()
+
+    def replaced() -> None:
+        with tidied(folder):
+            folder.rename(place / "moved")
+            folder.mkdir()
+            (folder / "theirs").touch()
+
+    with pytest.raises(StepFailed, match="is not all gone"):
+        replaced()
     assert (folder / "theirs").exists()
+    (place / "again").mkdir()
+    with tidied(place / "again"):
+        pass
+    assert not (place / "again").exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,15 +18,18 @@ from productions import ROLE, Production
 
 from console.engine import dump_copying
 from console.environments.cluster import PORT
-from console.environments.process import is_alive, members_of_session
+from console.environments.process import members_of_session
 from console.environments.programs import find_programs
 from console.errors import AbortRequested, StepFailed
 from console.model.catalogue import Manifest
 from console.model.config import RunConfig
 from console.model.protocols import NeverAborted, NoReceipts
 from console.sources import connection as connection_module
+from console.sources import dumping as dumping_module
+from console.sources.archive import dump_sha256
 from console.sources.connection import ConnectionSource, Target
 from console.sql import run
+from console.witness.catalogue import read_manifest
 
 EMPTY = Manifest(
     rows={}, constraints=(), indexes=(), triggers=(), views=(), functions=(), extensions=(), sequences={}
@@ -103,7 +108,7 @@ def test_a_large_database_is_read_by_two_sessions(
 ) -> None:
     """A large dump is one stream, tells nothing of its progress, or its hash is not of its files."""
     monkeypatch.setattr(connection_module, "PARALLEL_FROM_BYTES", 1)
-    monkeypatch.setattr(connection_module, "_TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr(dumping_module, "_TOLD_EVERY_S", 0.0)
     source, told = source_of(production, tmp_path), list[int]()
     with source.snapshot() as (connection, snapshot):
         assert source.dump_kind(snapshot) == "folder"
@@ -126,30 +131,142 @@ def test_a_large_database_is_read_by_two_sessions(
     assert lines > rows > 0
 
 
-def test_a_large_dump_ends_when_it_is_asked_to(
-    production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """pg_dump or one of its two workers goes on after an abort."""
+@pytest.fixture
+def much(production: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tables that take a while to dump, and no database that is too small for two sessions."""
     monkeypatch.setattr(connection_module, "PARALLEL_FROM_BYTES", 1)
-    started: list[str] = []
+    for name in ("much_one", "much_two"):
+        production.execute(
+            f"CREATE TABLE {name} AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 60000) AS n",
+            f"GRANT SELECT ON {name} TO {ROLE}",
+        )
 
-    class Keeping(NoReceipts):
-        def identified(self, kind: str, name: str, identity: str) -> None:
-            started.extend([identity] if kind == "process" else [])
+
+class Leaders(NoReceipts):
+    """Keeps the identities of pg_dump's leaders."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def identified(self, kind: str, name: str, identity: str) -> None:
+        """Keep one."""
+        self.seen.extend([identity] if kind == "process" else [])
+
+    def members(self) -> list[str]:
+        """Return who is in the last leader's session now."""
+        return members_of_session(int(self.seen[-1].split(":")[0])) if self.seen else []
+
+
+@pytest.mark.usefixtures("much")
+def test_a_large_dump_ends_when_it_is_asked_to(production: Production, tmp_path: Path) -> None:
+    """pg_dump or one of its two workers goes on after an abort."""
+    leaders = Leaders()
 
     class Asked:
         def raise_if_requested(self) -> None:
-            raise AbortRequested("enough")
+            if len(leaders.members()) == 3:
+                raise AbortRequested("enough")
 
     source = source_of(production, tmp_path)
     with source.snapshot() as (_connection, snapshot), pytest.raises(AbortRequested):
         source.dump(
-            snapshot, tmp_path / "copy.dump", receipts=Keeping(), abort=Asked(),
+            snapshot, tmp_path / "copy.dump", receipts=leaders, abort=Asked(),
             progress=lambda _bytes, _begun: None,
         )  # fmt: skip
-    [identity] = started
-    assert not is_alive(identity)
-    assert members_of_session(int(identity.split(":")[0])) == []
+    assert leaders.members() == []
+
+
+@pytest.mark.usefixtures("much")
+def test_a_large_dump_ends_with_who_asked_for_it(production: Production, tmp_path: Path) -> None:
+    """After a SIGKILL of the engine, pg_dump reads production to its end."""
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]\n"
+        "from test_connection import *; from console.sources import connection\n"
+        "connection.PARALLEL_FROM_BYTES = 1\n"
+        "class Told(NoReceipts):\n"
+        "    def identified(self, kind, name, identity): kind == 'process' and print(identity, flush=True)\n"
+        "place, host = Path(sys.argv[1]), sys.stdin.readline().strip()\n"
+        "target = Target(host=host, port=PORT, database='directus', role=ROLE,\n"
+        "    password=sys.stdin.readline().rstrip('\\n').__str__, sslmode='disable')\n"
+        "source = ConnectionSource(target, find_programs(16), scratch=place, observer=None)\n"
+        "with source.snapshot() as (_connection, snapshot):\n"
+        "    source.dump(snapshot, place / 'copy.dump', receipts=Told(), abort=NeverAborted(), progress=print)\n"
+    )
+    folder = str(Path(__file__).parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), folder, str(Path(folder).parent), *sys.path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as dumper:  # fmt: skip
+        assert dumper.stdin is not None
+        assert dumper.stdout is not None
+        dumper.stdin.write(f"{production.cluster.socket_folder}\n{production.password}\n")
+        dumper.stdin.flush()
+        leader = int(dumper.stdout.readline().split(":")[0])
+        within_patience(lambda: len(members_of_session(leader)) == 3, "no two workers")
+        dumper.kill()
+        within_patience(lambda: not members_of_session(leader), "pg_dump goes on")
+    assert [file.name for file in (tmp_path / "copy.dump").glob("*.gz") if not is_whole(file)]
+
+
+@pytest.mark.usefixtures("much")
+def test_where_two_sessions_are_refused_one_reads_alone(production: Production, tmp_path: Path) -> None:
+    """A role that may have three sessions, of which the snapshot has one, cannot be copied any more."""
+    production.execute(
+        "CREATE ROLE limited LOGIN CONNECTION LIMIT 3 IN ROLE pg_read_all_data PASSWORD 'limited-password-1'",
+        "GRANT CONNECT ON DATABASE directus TO limited",
+    )
+    source = source_of(production, tmp_path, role="limited", password=lambda: "limited-password-1")
+    leaders = Leaders()
+    with source.snapshot() as (_connection, snapshot):
+        (tmp_path / "copy.dump").mkdir()
+        dumped = source.dump(
+            snapshot, tmp_path / "copy.dump", receipts=leaders, abort=NeverAborted(),
+            progress=lambda _bytes, _begun: None,
+        )  # fmt: skip
+    assert len(leaders.seen) == 2
+    assert (dumped.returncode, "--jobs=1" in dumped.arguments) == (0, True), dumped.words
+    assert dumped.sha256 == dump_sha256(tmp_path / "copy.dump", NeverAborted())
+    assert len(list((tmp_path / "copy.dump").glob("*.gz"))) >= 2
+
+
+def test_the_snapshots_session_is_never_taken_for_forgotten(production: Production, tmp_path: Path) -> None:
+    """The role's own limit of idle transactions ends the session that waits for pg_dump."""
+    production.execute(f"ALTER ROLE {ROLE} SET idle_in_transaction_session_timeout = '1s'")
+    with source_of(production, tmp_path).snapshot() as (connection, _snapshot):
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchall() == [("0",)]
+
+
+def test_a_table_that_is_dropped_meanwhile_is_the_sources_fault(
+    production: Production, tmp_path: Path
+) -> None:
+    """A table that went after the snapshot ends as a failure of drydock's own."""
+    production.execute("CREATE TABLE passing (n int)")
+
+    def counted() -> None:
+        with source_of(production, tmp_path).snapshot() as (connection, _snapshot):
+            production.execute("DROP TABLE passing")
+            read_manifest(connection)
+
+    with pytest.raises(StepFailed, match="42P01") as wrong:
+        counted()
+    assert wrong.value.cause == "source"
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether a compressed file has its end."""
+    try:
+        gzip.decompress(file.read_bytes())
+    except EOFError:
+        return False
+    return True
+
+
+def within_patience(holds: Callable[[], object], what: str) -> None:
+    """Fail when it does not come to hold."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 def test_a_password_with_signs_of_the_passfile_is_taken(production: Production, tmp_path: Path) -> None:

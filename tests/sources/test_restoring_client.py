@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,10 +19,12 @@ from psycopg import sql
 from console.engine import durability
 from console.engine.durability import NOTE, make_durable
 from console.engine.rehearsal import Rehearsal
+from console.environments import cluster as cluster_module
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
+from console.environments.process import is_alive
 from console.environments.programs import find_programs
 from console.environments.restoring import Parts, with_foreign_keys_last
 from console.errors import StepFailed
@@ -153,7 +156,7 @@ def test_foreign_keys_come_after_the_statistics(
 ) -> None:
     """In two parts all is restored, statistics are there before a foreign key is, and a broken one is an error."""
     dump, listing = _archive(environment, broken=broken, form=form)
-    before = dump_sha256(dump)
+    before = dump_sha256(dump, NeverAborted())
     found: list[tuple[int, int]] = []
 
     def between() -> None:
@@ -182,7 +185,7 @@ def test_foreign_keys_come_after_the_statistics(
         assert 'violates foreign key constraint "book_shelf_fkey"' in done.stderr
     else:
         assert (done.returncode, keys) == (0, [("book_shelf_fkey", True, "where it stands")])
-    assert dump_sha256(dump) != before, "what was restored is overwritten under every name"
+    assert dump_sha256(dump, NeverAborted()) != before, "what was restored is overwritten under every name"
     assert {byte for file in dump_files(dump) for byte in file.read_bytes()} == {0}
     assert not (environment.cluster.folder / "restore" / "source.dump").exists()
 
@@ -192,12 +195,12 @@ def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(
 ) -> None:
     """One file of the folder is gone, and the client ends with 0 or says nothing."""
     dump, _listing = _archive(environment, broken=False, form="directory")
-    before = dump_sha256(dump)
+    before = dump_sha256(dump, NeverAborted())
     rows = max(
         (file for file in dump_files(dump) if file.name != "toc.dat"), key=lambda it: it.stat().st_size
     )
     rows.unlink()
-    assert dump_sha256(dump) != before
+    assert dump_sha256(dump, NeverAborted()) != before
     done = environment.restore(
         dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60
     )
@@ -223,6 +226,24 @@ def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) 
     }  # fmt: skip
     with environment.connect() as connection:
         assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+
+
+def test_a_server_that_does_not_end_is_not_started_beside_itself(
+    environment: EmbeddedEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is slow to end is killed or forgotten, and its processes stay below a second one."""
+    monkeypatch.setattr(cluster_module, "_RESTART_PATIENCE_S", 0.1)
+    child = environment.cluster.child
+    assert child is not None
+    child.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(StepFailed, match=r"did not end within 0 s of being asked to"):
+            environment.cluster.restart()
+        assert environment.cluster.child is child
+        assert is_alive(child.identity)
+    finally:
+        child.process.send_signal(signal.SIGCONT)
+        child.process.wait(30)
 
 
 def test_a_server_that_stays_without_fsync_ends_the_step(

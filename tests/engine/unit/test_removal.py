@@ -11,11 +11,13 @@ import msgspec
 import pytest
 from fix_journals import created
 
+from console.engine.closing import _holds_secrets, _is_no_secret
 from console.engine.recorder import MARK_NOTE, Recorder
-from console.engine.removal import remove_part
+from console.engine.removal import _in_order, remove_part
 from console.environments.cluster import folder_identity
 from console.errors import StepFailed
 from console.model.event import EngineLost
+from console.model.run_state import Receipt
 from console.secrets import SecretRegistry
 
 
@@ -265,3 +267,20 @@ def test_a_dumps_folder_is_overwritten_before_it_is_removed(recorder: Recorder, 
     remove_part(recorder, "rehearsal")
     assert not dump.exists()
     assert (place / "another name").read_bytes() == bytes(len("rows of production"))
+
+
+def test_a_dumps_folder_counts_among_what_holds_secrets() -> None:
+    """N-4 says that the dump is destroyed while its folder stands, or two gates say so, or none."""
+    receipts = [
+        Receipt(kind=kind, name=f"/w/{name}", identity="1:2")
+        for kind in ("file", "folder", "socket", "cluster", "process")
+        for name in ("source.dump", "copy", "passwords.json")
+    ]
+    secrets = [(one.kind, one.name) for one in receipts if _holds_secrets(one)]
+    others = [(one.kind, one.name) for one in receipts if _is_no_secret(one)]
+    assert ("folder", "/w/source.dump") in secrets
+    assert [kind for kind, _name in secrets] == ["file"] * 3 + ["folder"]
+    assert sorted(secrets + others) == sorted((one.kind, one.name) for one in receipts)
+    assert [one.name for one in _in_order([receipts[4], receipts[3], receipts[2]])] == [
+        "/w/passwords.json", "/w/source.dump", "/w/copy",
+    ]  # fmt: skip
