@@ -6,6 +6,7 @@ that it lists; each `find` must occur exactly once. Copies files; never imports 
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from console.errors import PackError, SubjectError
-from console.packs import copy_tree
+from console.packs import copy_tree, tree_sha256
 
 PATCH_FILE = "subject.toml"
 
@@ -68,6 +69,22 @@ def materialise(folder: Path, into: Path) -> None:
     _copy(base, into)
     for change in patch.change:
         _apply(folder, into, change)
+
+
+def subject_sha256(folder: Path, scratch: Path) -> str:
+    """Return `tree_sha256` of what `materialise` lays out, and raise as it does.
+
+    Only a subject with changes is laid out for it, in a folder of its own below `scratch`, which is removed again.
+    """
+    if folder.is_dir() and read_patch(folder) is None:
+        try:
+            return tree_sha256(folder)
+        except PackError as wrong:
+            raise SubjectError(wrong.what, remedy=wrong.remedy) from wrong
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="digest-") as made:
+        copy = Path(made) / "subject"
+        materialise(folder, copy)
+        return tree_sha256(copy)
 
 
 def _pack_of(folder: Path) -> Path | None:

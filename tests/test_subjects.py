@@ -13,7 +13,7 @@ from console.errors import SubjectError
 from console.packs import tree_files, tree_sha256
 from console.repository import Repository, index_listing, read_repository
 from console.settings import data_folder
-from console.subjects import materialise, read_patch
+from console.subjects import materialise, read_patch, subject_sha256
 
 CUTTER = data_folder("scenarios") / "cutter_dry_run"
 PATCHES = sorted(
@@ -58,6 +58,29 @@ def test_an_ordinary_subject_is_copied_whole(pack: Path, tmp_path: Path) -> None
     ]
     assert tree_sha256(into) == tree_sha256(subject)
     assert not list(into.rglob("*.pyc"))
+
+
+def test_the_digest_is_that_of_what_would_be_laid_out(pack: Path, tmp_path: Path) -> None:
+    """A cache, a change or a byte counts in a subject's digest exactly where it counts in its copy; nothing stays."""
+    scratch, subject = tmp_path / "scratch", pack / "subject"
+    scratch.mkdir()
+    (subject / "agent" / "__pycache__").mkdir()
+    (subject / "agent" / "__pycache__" / "ledger.cpython-311.pyc").write_bytes(b"compiled")
+    digests = set()
+    for number, replace in enumerate(("", "one = 11", "one = 12")):
+        folder = patch(pack, replace=replace) if replace else subject
+        materialise(folder, tmp_path / f"into-{number}")
+        assert tree_sha256(tmp_path / f"into-{number}") == subject_sha256(folder, scratch)
+        digests.add(subject_sha256(folder, scratch))
+    (subject / "agent" / "__init__.py").write_bytes(b"more = 1")
+    digests.add(subject_sha256(subject, scratch))
+    (subject / "agent" / "link.py").symlink_to("ledger.py")
+    with pytest.raises(SubjectError, match="link"):
+        subject_sha256(subject, scratch)
+    with pytest.raises(SubjectError, match="no subject folder"):
+        subject_sha256(pack / "none_such", scratch)
+    assert len(digests) == 4
+    assert not list(scratch.iterdir())
 
 
 def test_a_patch_changes_exactly_its_place(pack: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 from console.settings import PACKAGE_FOLDER
@@ -18,6 +19,18 @@ _UNIX = 3
 
 def build_harness(into: Path) -> str:
     """Write the archive to `into` (replaced when it exists) and return its sha256 as hex."""
+    packed = _packed()
+    into.write_bytes(packed)
+    return hashlib.sha256(packed).hexdigest()
+
+
+def harness_sha256() -> str:
+    """Return the sha256 (hex) of the archive that `build_harness` would write now."""
+    return hashlib.sha256(_packed()).hexdigest()
+
+
+def _packed() -> bytes:
+    into = BytesIO()
     sources = {
         f"console/harness/{path.name}": path.read_bytes()
         for path in (PACKAGE_FOLDER / "harness").glob("*.py")
@@ -30,4 +43,4 @@ def build_harness(into: Path) -> str:
             entry.create_system = _UNIX
             entry.external_attr = _MODE
             archive.writestr(entry, sources[name])
-    return hashlib.sha256(into.read_bytes()).hexdigest()
+    return into.getvalue()

@@ -8,38 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 
 import msgspec
 
-from console.engine.archive import build_harness
+from console.engine.archive import harness_sha256
 from console.environments.interpreter import driver_sha256
 from console.environments.programs import Programs
 from console.model.config import RunConfig
 from console.packs import tree_sha256
 from console.sql import tree_sha256 as sql_sha256
-from console.subjects import materialise
+from console.subjects import subject_sha256
 
 
 def digest_parts(
     *, plan_words: bytes, config: RunConfig, pack: Path, subject: Path, programs: Programs, scratch: Path
 ) -> dict[str, str]:
-    """Return the sha256 of each part by name; `scratch` is a folder for copies that are removed again."""
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="digest-") as made:
-        copy = Path(made) / "subject"
-        materialise(subject, copy)
-        harness = build_harness(Path(made) / "harness.pyz")
-        return {
-            "plan": hashlib.sha256(plan_words).hexdigest(),
-            "config": hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest(),
-            "pack": tree_sha256(pack),
-            "subject": tree_sha256(copy),
-            "sql": sql_sha256(),
-            "harness": harness,
-            "driver": driver_sha256(),
-            "programs": hashlib.sha256(_program_bytes(programs)).hexdigest(),
-        }
+    """Return the sha256 of each part by name; `scratch` is a folder for a copy that is removed again."""
+    return {
+        "plan": hashlib.sha256(plan_words).hexdigest(),
+        "config": hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest(),
+        "pack": tree_sha256(pack),
+        "subject": subject_sha256(subject, scratch),
+        "sql": sql_sha256(),
+        "harness": harness_sha256(),
+        "driver": driver_sha256(),
+        "programs": hashlib.sha256(_program_bytes(programs)).hexdigest(),
+    }
 
 
 def _program_bytes(programs: Programs) -> bytes:

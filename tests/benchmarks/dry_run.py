@@ -21,9 +21,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from processor_time import measured, seconds_by_owner
+
 from console.journal import read_journal
 from console.model.run_state import RunState, fold
-from tests.benchmarks.processor_time import measured, seconds_by_owner
 
 
 @dataclass(frozen=True, kw_only=True)
