@@ -248,12 +248,11 @@ def table(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    drawn: Path | None = None
     if "--svg" in sys.argv:
-        place = sys.argv.index("--svg")
-        drawn = Path(sys.argv[place + 1])
-        del sys.argv[place : place + 2]
-    else:
-        drawn = None
+        here = sys.argv.index("--svg")
+        drawn = Path(sys.argv[here + 1])
+        del sys.argv[here : here + 2]
     given = options(repeat=3, rows=0)
     result = measure(given.repeat, [kind for kind in KINDS if kind != "rows" or given.rows])
     print(table(result))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _STEP = 900, 560, 70, 30, 22
+_WIDTH, _HEIGHT, _LEFT, _TOP, _STEP = 920, 560, 85, 30, 22
 _PLOT_WIDTH, _PLOT_HEIGHT = 420, 480
 _COLOURS = (
     "#0b6e99",
@@ -50,13 +50,16 @@ def picture(growth: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     parts.append(
         f'<polyline points="{both}" fill="none" stroke="#999999" stroke-dasharray="1 4" stroke-width="2"/>'
     )
+    beside = _LEFT + _PLOT_WIDTH + 30
     for number, (name, kept) in enumerate(lines):
         look = f'stroke="{_COLOURS[number % len(_COLOURS)]}" stroke-dasharray="{_DASHES[number // len(_COLOURS) % 3]}"'
         points = " ".join(at(times, kept[f"{times}x"]) for times in (1, 10, 100))
         parts.append(f'<polyline points="{points}" fill="none" stroke-width="2" {look}/>')
-        x, y = _LEFT + _PLOT_WIDTH + 30, _TOP + 10 + number * _STEP
-        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 24}" y2="{y}" stroke-width="2" {look}/>')
-        parts.append(f'<text x="{x + 30}" y="{y + 4}">{escape(name)} ({kept["order"]:g})</text>')
-    x, y = _LEFT + _PLOT_WIDTH + 30, _TOP + 10 + len(lines) * _STEP
-    parts.append(f'<text x="{x}" y="{y + 4}">dotted: as its work grows (1)</text></svg>')
+        row = _TOP + 10 + number * _STEP
+        parts.append(
+            f'<line x1="{beside}" y1="{row}" x2="{beside + 24}" y2="{row}" stroke-width="2" {look}/>'
+        )
+        parts.append(f'<text x="{beside + 30}" y="{row + 4}">{escape(name)} ({kept["order"]:g})</text>')
+    last = _TOP + 14 + len(lines) * _STEP
+    parts.append(f'<text x="{beside}" y="{last}">dotted: as its work grows (1)</text></svg>')
     return "\n".join(parts) + "\n"

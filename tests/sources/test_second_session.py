@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from console.environments.cluster import PORT
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.sources.connection import ConnectionSource, Target
-from console.sql import Ran, load, shipped_sha256
+from console.sql import Ran, load, run, shipped_sha256
 from console.witness import counting
 from console.witness.catalogue import read_manifest, read_rows
 from console.witness.reads import is_pure_read
@@ -67,12 +68,12 @@ def test_a_second_session_that_could_write_counts_nothing(
     production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session whose transaction may write is used on the source."""
-    source = source_of(production, tmp_path, told := [])
-    begin = counting.run
+    told: list[Ran] = []
+    source = source_of(production, tmp_path, told)
 
-    def writing(conn: psycopg.Connection[tuple[object, ...]], name: str, **words: object) -> object:
+    def writing(conn: psycopg.Connection[Any], name: str, **words: Any) -> object:
         if name != "source/begin_snapshot":
-            return begin(conn, name, **words)  # type: ignore[arg-type]
+            return run(conn, name, **words)
         return conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE").statusmessage
 
     monkeypatch.setattr(counting, "run", writing)
