@@ -17,6 +17,7 @@ from console.sources.connection import ConnectionSource, Target
 from console.sql import Ran, load, run, shipped_sha256
 from console.witness import counting
 from console.witness.catalogue import read_manifest, read_rows
+from console.witness.counting import SecondSession
 from console.witness.reads import is_pure_read
 
 
@@ -61,6 +62,19 @@ def test_two_sessions_count_in_one_read_only_snapshot(production: Production, tm
     assert sum(ran.name == "catalogue/count_many" for ran in told) == len(expected)
     assert [ran.name for ran in told if not is_pure_read(load(ran.name).text)] == []
     assert [ran.name for ran in told if ran.sha256 != shipped_sha256(ran.name)] == []
+
+
+@pytest.mark.usefixtures("always")
+def test_the_first_session_exports_what_nobody_exported_yet(production: Production, tmp_path: Path) -> None:
+    """The copy, whose manifest is read in a transaction of its own, is counted by one session, or in two snapshots."""
+    told: list[Ran] = []
+    source = source_of(production, tmp_path, told)
+    with source.connect() as connection:
+        expected = read_manifest(connection)
+        told.clear()
+        assert read_manifest(connection, SecondSession(open=source.connect)) == expected
+    assert [ran.name for ran in told].count("source/export_snapshot") == 1
+    assert len({ran.pid for ran in told}) == 2
 
 
 @pytest.mark.usefixtures("always")
