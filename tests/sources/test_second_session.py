@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,9 +14,10 @@ from console.environments.cluster import PORT
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.sources.connection import ConnectionSource, Target
-from console.sql import Ran, load, shipped_sha256
+from console.sql import Ran, load, run, shipped_sha256
 from console.witness import counting
 from console.witness.catalogue import read_manifest, read_rows
+from console.witness.counting import SecondSession
 from console.witness.reads import is_pure_read
 
 
@@ -63,16 +65,29 @@ def test_two_sessions_count_in_one_read_only_snapshot(production: Production, tm
 
 
 @pytest.mark.usefixtures("always")
+def test_the_first_session_exports_what_nobody_exported_yet(production: Production, tmp_path: Path) -> None:
+    """The copy, whose manifest is read in a transaction of its own, is counted by one session, or in two snapshots."""
+    told: list[Ran] = []
+    source = source_of(production, tmp_path, told)
+    with source.connect() as connection:
+        expected = read_manifest(connection)
+        told.clear()
+        assert read_manifest(connection, SecondSession(open=source.connect)) == expected
+    assert [ran.name for ran in told].count("source/export_snapshot") == 1
+    assert len({ran.pid for ran in told}) == 2
+
+
+@pytest.mark.usefixtures("always")
 def test_a_second_session_that_could_write_counts_nothing(
     production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session whose transaction may write is used on the source."""
-    source = source_of(production, tmp_path, told := [])
-    begin = counting.run
+    told: list[Ran] = []
+    source = source_of(production, tmp_path, told)
 
-    def writing(conn: psycopg.Connection[tuple[object, ...]], name: str, **words: object) -> object:
+    def writing(conn: psycopg.Connection[Any], name: str, **words: Any) -> object:
         if name != "source/begin_snapshot":
-            return begin(conn, name, **words)  # type: ignore[arg-type]
+            return run(conn, name, **words)
         return conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE").statusmessage
 
     monkeypatch.setattr(counting, "run", writing)
