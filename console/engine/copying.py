@@ -215,7 +215,7 @@ def provision(run: Rehearsal) -> None:
     environment = run.the_environment()
     known = run.recorder.state.notes.get(UIDS_NOTE, {})
     run.recorder.note(UIDS_NOTE, {**known, **environment.made_up_users()})
-    environment.provision(much=is_large(run))
+    environment.provision(much=is_large(run), dump=run.places.dump)
     run.server = environment.server_log()
     created = environment.system_identifier
     run.recorder.fact("copy.created", Identifier(system_identifier=created), source="pg_control")

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -127,7 +127,7 @@ class DockerEnvironment:
         """Return nobody: the containers' users are the engine's."""
         return {}
 
-    def provision(self, *, much: bool = False) -> None:
+    def provision(self, *, much: bool = False, dump: Path | None = None) -> None:
         """Make network, volumes and containers, start the server, and try from inside what can be reached."""
         del much
         local = self._make_local_folders()
@@ -138,6 +138,8 @@ class DockerEnvironment:
         self._closing.callback(self._relay.close)
         self._python = self._relay.hello()
         containers.start_database()
+        if dump is not None:  # while the server starts
+            self._client.place(dump)
         self._start_harness_container()
         self._wait_until_ready(local)
         control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
@@ -171,11 +173,8 @@ class DockerEnvironment:
             lost=self._stands_still,
         )  # fmt: skip
         asked = targets(
-            self.objects,
-            own=self.containers.ids.values(),
-            probe=self._config.probe,
-            names=[self.names.database],
-        )
+            self.objects, own=self.containers.ids.values(), probe=self._config.probe, names=[self.names.database]
+        )  # fmt: skip
         told = self.harness.probe(asked)
         self._reached = reached(asked, told, database=self.names.database)
 
@@ -303,22 +302,20 @@ class DockerEnvironment:
         """Let a container of its own list a foreign archive and write it out as SQL; both are gone afterwards."""
         text = self._folder / "copy" / "archive.sql"
         self._receipts.opening("file", str(text))
-        with self._client() as client:
-            yield client.listed(dump, text, abort=abort, timeout_s=timeout_s), text
+        yield self._client.listed(dump, text, abort=abort, timeout_s=timeout_s), text
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
         timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in a container without network; return how the client ended."""
-        with self._client() as client:
-            return client.restore(
-                dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts
-            )
+        return self._client.restore(
+            dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts
+        )
 
-    @contextmanager
-    def _client(self) -> Iterator[DockerClient]:
-        yield DockerClient(self.containers, self._registry, self._receipts)
+    @cached_property
+    def _client(self) -> DockerClient:
+        return DockerClient(self.containers, self._registry, self._receipts)
 
     def make_harness_place(self, *, archive: Path, pack: Path, subject: Path) -> HarnessPlace:
         """Put interpreter, harness, pack and subject into the volume that the harness only reads, and look again."""

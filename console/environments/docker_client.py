@@ -6,7 +6,7 @@ Owns the dump in its volume and the owner's passfile there; the dump is hostile 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Literal
@@ -25,7 +25,6 @@ from console.environments.restoring import (
     RESTORE_ARGUMENTS,
     RESTORE_OPTIONS,
     Parts,
-    restored_in_parts,
 )
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
@@ -34,9 +33,18 @@ from console.sources.archive import NAME, dump_files
 
 _DUMP = f"{TOP}/dump/given/{NAME}"
 _PASSFILE = f"{TOP}/dump/given/owner.pass"
-_LIST = f"{TOP}/dump/given/part.list"
+_LIST = f"{TOP}/dump/given/part"
+_IN_PARTS = (
+    'count=$1 list=$2 program=$3; shift 3; code=0 n=1; while [ "$n" -le "$count" ]; do '
+    '[ "$n" -eq 1 ] || read -r _; '
+    '"$program" "--use-list=$list-$n" "$@" || { ended=$?; [ "$code" -ne 0 ] || code=$ended; }; '
+    'echo ended; n=$((n + 1)); done; exit "$code"'
+)
+"""One client for all parts: a container for each would cost half a second. It waits for a line before each but the
+first; the first exit code that is not 0 counts."""
 _TAIL_BYTES = 8192
 _POLL_S = 0.2
+_PART_POLL_S = 0.02
 
 
 class DockerClient:
@@ -46,13 +54,15 @@ class DockerClient:
         self._containers = containers
         self._registry = registry
         self._receipts = receipts
+        self._placed: Path | None = None
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
         timeout_s: float, parts: Parts | None = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner; its password is gone from the volume afterwards."""
-        self._put(dump, password=self._registry.value(OWNER_SECRET))
+        password = self._registry.value(OWNER_SECRET)
+        self._put(dump, password=password, lists=parts.lists if parts is not None else ())
         target = conninfo.make_conninfo(
             "", host=SOCKET_FOLDER, port=PORT, dbname=database, user=owner, passfile=_PASSFILE, sslmode="disable",
             application_name="drydock-restore", options=RESTORE_OPTIONS,
@@ -62,14 +72,10 @@ class DockerClient:
             restrict = f"--command=\\restrict {token_hex(16)}"
             words = [*PSQL_ARGUMENTS, f"--dbname={target}", restrict, f"--file={_DUMP}"]
         client = "pg_restore" if kind == "archive" else "psql"
-
-        def one_part(listing: str) -> Finished:
-            self._put(None, password=self._registry.value(OWNER_SECRET), listing=listing)
-            return self._run(client, [f"--use-list={_LIST}", *words], abort=abort, timeout_s=timeout_s)
-
         try:
             if parts is not None:
-                return restored_in_parts(one_part, parts)
+                words = ["-c", _IN_PARTS, "drydock", str(len(parts.lists)), _LIST, client, *words]
+                return self._run("sh", words, abort=abort, timeout_s=timeout_s, parts=parts)
             return self._run(client, words, abort=abort, timeout_s=timeout_s)
         finally:
             self._put(None, password="")
@@ -87,29 +93,40 @@ class DockerClient:
             return done
         return self._run("pg_restore", ["--list", _DUMP], abort=abort, timeout_s=timeout_s)
 
-    def _put(self, dump: Path | None, *, password: str, listing: str = "") -> None:
-        """Put dump, passfile and a part's list into their volume, readable by the client alone."""
+    def place(self, dump: Path) -> None:
+        """Put the dump into its volume before anybody restores it: while a server starts, nobody waits for it."""
+        self._put(dump, password="")
+        self._placed = dump
+
+    def _put(self, dump: Path | None, *, password: str, lists: Sequence[str] = ()) -> None:
+        """Put dump, passfile and the parts' lists into their volume, readable by the client alone."""
         entries = [Placed(name="given", mode=0o700, uid=CLIENT_UID)]
-        if dump is not None:
+        if dump is not None and dump != self._placed:
             entries += _placed(dump)
         line = f"*:*:*:*:{password}\n".encode() if password else b""
         entries.append(Placed(name="given/owner.pass", mode=0o600, uid=CLIENT_UID, content=line))
-        if listing:
-            content = listing.encode()
-            entries.append(Placed(name="given/part.list", mode=0o400, uid=CLIENT_UID, content=content))
+        entries += [
+            Placed(name=f"given/part-{number}", mode=0o400, uid=CLIENT_UID, content=listing.encode())
+            for number, listing in enumerate(lists, 1)
+        ]
         self._containers.put(f"{TOP}/dump", packed(entries))
 
     def _run(
-        self, program: str, words: list[str], *, abort: Abort, timeout_s: float, into: BinaryIO | None = None
-    ) -> Finished:
+        self, program: str, words: list[str], *, abort: Abort, timeout_s: float, into: BinaryIO | None = None,
+        parts: Parts | None = None,
+    ) -> Finished:  # fmt: skip
         out, err = bytearray(), bytearray()
         keep: Callable[[bytes], object] = into.write if into is not None else out.extend
         given, _identity = self._containers.start_client(program, words)
         stream = AttachedStream(given, stdout=lambda data: _done(keep(data)), stderr=err.extend)
-        deadline = time.monotonic() + timeout_s
+        deadline, begun = time.monotonic() + timeout_s, 1
         try:
-            while not stream.wait_for_end(_POLL_S):
+            while not stream.wait_for_end(_POLL_S if parts is None else _PART_POLL_S):
                 abort.raise_if_requested()
+                if parts is not None and begun < len(parts.lists) and out.count(b"ended\n") == begun:
+                    parts.between()
+                    stream.write(b"go\n")
+                    deadline, begun = time.monotonic() + timeout_s, begun + 1
                 if time.monotonic() > deadline:
                     raise StepFailed(f"{program} took longer than {timeout_s:.0f} s", cause="environment")
         finally:

@@ -150,8 +150,9 @@ class EmbeddedEnvironment:
             )
         )
 
-    def provision(self, *, much: bool = False) -> None:
+    def provision(self, *, much: bool = False, dump: Path | None = None) -> None:
         """Make and start the copy's empty cluster, with the settings for loading much where that is to come."""
+        del dump  # it lies where the client reads it
         self._started_for_much = much
         self.cluster.create(self._registry.value(SUPERUSER_SECRET))
         self.system_identifier = read_system_identifier(self.cluster.data_folder)

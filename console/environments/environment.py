@@ -53,9 +53,10 @@ class Environment(Protocol):
     def made_up_users(self) -> dict[str, int | None]:
         """Return the users of this machine that were made up for the run, by what they are for."""
 
-    def provision(self, *, much: bool = False) -> None:
+    def provision(self, *, much: bool = False, dump: Path | None = None) -> None:
         """Make and start the copy's empty server, and record who it is by its own files; `much` is to be loaded.
 
+        The dump that will be restored may be brought to its place meanwhile.
         Its durability is off (cluster.DURABILITY) until that is reset in it.
         """
 

@@ -98,7 +98,7 @@ class FakeEnvironment:
         """Return nobody."""
         return {}
 
-    def provision(self, *, much: bool = False) -> None:
+    def provision(self, *, much: bool = False, dump: Path | None = None) -> None:
         """Make the folder of the copy and give it an identity."""
         folder = self._folder / "copy"
         self._receipts.opening("folder", str(folder))
