@@ -46,6 +46,11 @@ def outcome(recorder: Recorder, kind: str, name: object) -> tuple[str, str]:
 SLEEP = "import time; time.sleep(60)"
 
 
+def _listens() -> None:
+    """Take SIGQUIT as usual: a shell's background job is started with it ignored."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Yield a way to start processes that are ended after the test."""
@@ -53,8 +58,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
     def run(code: str = SLEEP, *, session: bool = True) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-c", code], start_new_session=session, stdout=subprocess.PIPE
-        )
+            [sys.executable, "-c", code], start_new_session=session, stdout=subprocess.PIPE, preexec_fn=_listens,
+        )  # fmt: skip
         started.append(process)
         return process
 
