@@ -76,6 +76,20 @@ def _names() -> dict[str, Any]:
     return {"database": sql.Identifier("evil"), "owner": sql.Identifier("directus")}
 
 
+def _shown(pid: str) -> bytes:
+    """Return what /proc shows of a process that waits for its receipt.
+
+    Popen returns as soon as the child has left its parent's memory; the kernel fills in words and environment of the
+    new program only after that, and shows nothing of them until then.
+    """
+    deadline = time.monotonic() + 10
+    while not (words := Path(f"/proc/{pid}/cmdline").read_bytes()):
+        assert time.monotonic() < deadline, f"process {pid} runs no program"
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert environment, "a process without an environment was looked at"
+    return words + environment
+
+
 def test_the_password_reaches_pg_dump_through_a_file_only(production: Production, tmp_path: Path) -> None:
     """The password stands in pg_dump's arguments or environment, or its file stays."""
     seen: list[bytes] = []
@@ -83,10 +97,7 @@ def test_the_password_reaches_pg_dump_through_a_file_only(production: Production
     class Watching(NoReceipts):
         def identified(self, kind: str, name: str, identity: str) -> None:
             if kind == "process":
-                pid = identity.split(":")[0]
-                seen.append(
-                    Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
-                )
+                seen.append(_shown(identity.split(":")[0]))
 
     source = source_of(production, tmp_path)
     with source.snapshot() as (_connection, snapshot):
