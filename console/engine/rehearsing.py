@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import msgspec
 
+from console.engine.glancing import Glances
 from console.engine.isolating import keep_isolation, require_isolated
 from console.engine.nested_witness import watch_nested_statements
 from console.engine.own_line import own_line
@@ -26,6 +27,7 @@ from console.model.trace import ClientStatement, ServerLine
 from console.sql import run as run_sql
 from console.witness.catalogue import count_rows, feeding_sequences, leaf_tables
 from console.witness.effects import catalogue_digest, read_sequences, read_tuple_effects
+from console.witness.live_rows import LiveRows
 from console.witness.outside import belied_by_the_server, outside_every_scenario
 from console.witness.reconcile import Reconciliation, reconcile, shortened
 from console.witness.scenario import ScenarioJudgement, judge_scenario
@@ -54,6 +56,7 @@ def prepare_scenarios(run: Rehearsal) -> None:
     connection = closing.enter_context(run.the_environment().connect(run.database, options=WITNESS_OPTIONS))
     connection.observer = lambda ran: run.observe("copy", ran)
     run.witnessing = Witnessing(connection=connection, closing=closing)
+    run.witnessing.live = LiveRows(connection, run.loaded.pack.schema, run.loaded.pack.tables)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
     require_isolated(run)
     run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
@@ -65,7 +68,7 @@ def run_scenario(run: Rehearsal, scenario_id: str) -> None:
     began = time.monotonic()
     scenario = next(one for one in run.loaded.pack.scenario if one.id == scenario_id)
     before = _count(run)
-    reports, failed = _perform(run, scenario)
+    reports, failed = _perform(run, scenario, before)
     drain(run)
     after = _count(run)
     read_log(run, scenario_id)
@@ -101,16 +104,24 @@ def _own_line_of(run: Rehearsal, judged: ScenarioJudgement, reports: tuple[Repor
     return own_line([*frames, judged.culprit, judged.reason], (run.subject_in_place(), run.loaded.folder))
 
 
-def _perform(run: Rehearsal, scenario: Scenario) -> tuple[tuple[Report, ...], StepFailed | None]:
-    harness = run.the_environment().harness
-    assert harness is not None
+def _perform(
+    run: Rehearsal, scenario: Scenario, before: Mapping[str, int]
+) -> tuple[tuple[Report, ...], StepFailed | None]:
+    harness, live = run.the_environment().harness, run.the_witnessing().live
+    assert harness is not None and live is not None
+    glances = Glances(run, scenario.id, live=live, first=run.recorder.state.rows[""], before=before)
+
+    def meanwhile() -> None:
+        drain(run, everything=False)
+        glances.glance()
+
     try:
         timeout_s = float(run.loaded.pack.scenario_timeout_s)
         return harness.run(
             scenario.id,
             timeout_s=timeout_s,
             abort=run.recorder,
-            meanwhile=lambda: drain(run, everything=False),
+            meanwhile=meanwhile,
             faults=[
                 {"attempt": one.name, "at": one.fails_at, "kind": one.fault}
                 for one in scenario.attempt

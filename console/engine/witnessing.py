@@ -12,6 +12,7 @@ from psycopg import sql
 from console.model.trace import ClientStatement, ServerLine
 from console.sql import EngineConnection
 from console.sql import run as run_sql
+from console.witness.live_rows import LiveRows
 from console.witness.surface import SurfaceVerdict
 
 
@@ -46,3 +47,5 @@ class Witnessing:
     raised: dict[str, tuple[str, ...]] = field(default_factory=dict)
     by_catalogue: dict[str, SurfaceVerdict] = field(default_factory=dict)
     redactions_told: int = 0
+    live: LiveRows | None = None
+    """What the row-count matrix shows meanwhile, from when the scenarios' first counts were taken."""

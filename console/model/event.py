@@ -197,6 +197,16 @@ class RowsCounted(_Event, frozen=True, kw_only=True):
     rows: dict[str, int]
 
 
+class RowsEstimated(_Event, frozen=True, kw_only=True):
+    """Rows that tables gained or lost while a scenario runs, by the server's statistics; others are left out.
+
+    No gate rests on it: RowsCounted follows, with the scenario's exact counts.
+    """
+
+    scenario: str
+    changes: dict[str, int]
+
+
 class ReceiptOpened(_Event, frozen=True, kw_only=True):
     """An object is about to be created under exactly this name; `part` is rehearsal or demo."""
 
@@ -305,6 +315,7 @@ Event = (
     | ScenarioStarted
     | ScenarioFinished
     | RowsCounted
+    | RowsEstimated
     | ReceiptOpened
     | ReceiptIdentified
     | ReceiptClosed

@@ -26,6 +26,7 @@ from console.model.event import (
     ReceiptOpened,
     RemovalFailed,
     RowsCounted,
+    RowsEstimated,
     RunCreated,
     RunEnded,
     RunReopened,
@@ -80,6 +81,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     scenarios_started: dict[str, str] = {}
     scenarios: dict[str, ScenarioFinished] = {}
     rows: dict[str, dict[str, int]] = {}
+    estimated: RowsEstimated | None = None
     receipts: dict[str, Receipt] = {}
     progress: ProgressReported | None = None
     abort: AbortAsked | None = None
@@ -251,7 +253,9 @@ def _judged_or_owned(state: RunState, entry: Entry, put: Put) -> dict[str, Any]:
             kept = before if before is not None and before.verdict == "FAIL" else event
             return {"scenarios": put(state.scenarios, event.scenario, kept)}
         case RowsCounted():
-            return {"rows": put(state.rows, event.scenario, event.rows)}
+            return {"rows": put(state.rows, event.scenario, event.rows), "estimated": None}
+        case RowsEstimated():
+            return {"estimated": event}
         case ReceiptOpened() | ReceiptIdentified() | ReceiptClosed() | RemovalFailed():
             return {"receipts": _receipts_after(state.receipts, event, put)}
         case _:

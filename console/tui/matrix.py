@@ -10,11 +10,15 @@ from console.tui.spans import Spans, cell_right
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One table after one scenario. `before` and `after` are None until both were counted."""
+    """One table after one scenario. `before` and `after` are None until both were counted.
+
+    `so_far` is what the server's statistics say of the scenario that runs; it has no verdict.
+    """
 
     expected: int
     before: int | None = None
     after: int | None = None
+    so_far: int | None = None
 
     @property
     def delta(self) -> int | None:
@@ -30,6 +34,8 @@ class Cell:
 
     def spans(self, width: int) -> Spans:
         """Return the cell: the change, and beside a wrong one the change that was expected."""
+        if self.delta is None and self.so_far is not None:
+            return ((cell_right(f"≈{_short(self.so_far)}", width), "plain"),)
         if self.delta is None:
             waiting = f"({self.expected:+d})" if self.expected else "·"
             return ((cell_right(waiting, width), "dim"),)
@@ -44,11 +50,23 @@ class Cell:
 
     def words(self) -> str:
         """Return the cell in one sentence."""
+        if self.delta is None and self.so_far is not None:
+            return (
+                f"about {self.so_far:+,d} so far by statistics, expected {self.expected:+d}; exact at the end"
+            )
         if self.delta is None:
             return f"not counted yet, expected {self.expected:+d}"
         verdict = "as expected" if self.verdict == "PASS" else "NOT as expected"
         counted = f"before {self.before}, delta {self.delta:+d}, after {self.after}"
         return f"{counted}, expected {self.expected:+d}: {verdict}"
+
+
+def _short(rows: int) -> str:
+    """Return a change in a few columns: from a thousand on in thousands, millions or thousands of millions."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if abs(rows) >= size:
+            return f"{int(rows / size)}{unit}"
+    return f"{rows:+d}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +91,15 @@ def matrix(state: RunState) -> Matrix:
     words = state.created.scenarios
     counted = [state.rows.get(one.id) for one in words]
     befores = [state.rows.get(""), *counted][: len(words)]
+    estimated = state.estimated if state.ended is None else None
+    running, meanwhile = (estimated.scenario, estimated.changes) if estimated else ("", {})
     cells = tuple(
         tuple(
             Cell(
                 expected=one.rows.get(table, 0),
                 before=(before or {}).get(table),
                 after=(after or {}).get(table),
+                so_far=meanwhile.get(table) if one.id == running else None,
             )
             for one, before, after in zip(words, befores, counted, strict=True)
         )

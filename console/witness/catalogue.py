@@ -59,7 +59,7 @@ def read_identity(conn: Connection) -> Identity:
 def read_inventory(conn: Connection, schema: str, tables: Sequence[str]) -> Inventory:
     """Return the inventory of the named tables (`split_name`); a table that does not exist is absent."""
     found: dict[str, Table] = {}
-    for own, named in _by_schema(schema, tables).items():
+    for own, named in by_schema(schema, tables).items():
         wanted = {"schema": own, "tables": named}
         with pinned(conn):
             names = [name for (name,) in run(conn, "catalogue/table_names", wanted)]
@@ -69,7 +69,8 @@ def read_inventory(conn: Connection, schema: str, tables: Sequence[str]) -> Inve
     return Inventory(tables=found)
 
 
-def _by_schema(schema: str, tables: Sequence[str]) -> dict[str, list[str]]:
+def by_schema(schema: str, tables: Sequence[str]) -> dict[str, list[str]]:
+    """Return tables as a pack names them (`split_name`) by the schema in which they lie, `schema` first."""
     found: dict[str, list[str]] = {schema: []}
     for name in tables:
         own, table = split_name(schema, name)
@@ -80,7 +81,7 @@ def _by_schema(schema: str, tables: Sequence[str]) -> dict[str, list[str]]:
 def leaf_tables(conn: Connection, schema: str, tables: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return, by the pack's names, the "schema.table" that hold the rows: the table itself, or its partitions."""
     found: dict[str, list[str]] = {name: [] for name in tables}
-    for own, named in _by_schema(schema, tables).items():
+    for own, named in by_schema(schema, tables).items():
         with pinned(conn):
             rows = run(conn, "catalogue/leaf_tables", {"schema": own, "tables": named})
         for table, leaf_schema, leaf in rows:
@@ -91,7 +92,7 @@ def leaf_tables(conn: Connection, schema: str, tables: Sequence[str]) -> dict[st
 def feeding_sequences(conn: Connection, schema: str, tables: Sequence[str]) -> frozenset[str]:
     """Return the sequences, as schema.name, from which columns of the named tables take their values."""
     found: set[str] = set()
-    for own, named in _by_schema(schema, tables).items():
+    for own, named in by_schema(schema, tables).items():
         with pinned(conn):
             rows = run(conn, "catalogue/feeding_sequences", {"schema": own, "tables": named})
         found |= {full_name(where, name) for where, name in rows}

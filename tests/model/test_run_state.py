@@ -30,6 +30,7 @@ from console.model.event import (
     ReceiptOpened,
     RemovalFailed,
     RowsCounted,
+    RowsEstimated,
     RunEnded,
     ScenarioFinished,
     ScenarioStarted,
@@ -58,6 +59,7 @@ EVENTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(ScenarioStarted, scenario=names),
     st.builds(ScenarioFinished, scenario=names, verdict=st.sampled_from(["PASS", "FAIL"]), duration_ms=st.just(1)),
     st.builds(RowsCounted, scenario=names, rows=st.just({"t": 1})),
+    st.builds(RowsEstimated, scenario=names, changes=st.just({"t": 1})),
     st.builds(ReceiptOpened, object=names, name=names),
     st.builds(ReceiptIdentified, object=names, name=names, identity=names),
     st.builds(ReceiptClosed, object=names, name=names, identity=names, how=names),
@@ -199,6 +201,14 @@ def test_progress_belongs_to_the_step_that_runs() -> None:
     assert state_of(told).progress == told
     assert state_of(told, StepFinished(step="C-03", duration_ms=1)).progress is None
     assert state_of(told, StepStarted(step="C-04")).progress is None
+
+
+def test_an_estimate_ends_with_the_exact_count() -> None:
+    """An estimate stays, or takes a count's place."""
+    about = RowsEstimated(scenario="S5", changes={"t": 3})
+    assert state_of(about).estimated == about
+    assert state_of(about).rows == {}
+    assert state_of(about, RowsCounted(scenario="S5", rows={"t": 2})).estimated is None
 
 
 def test_the_trace_s_head_is_the_one_sealed_at_the_step_s_end() -> None:

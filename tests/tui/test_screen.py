@@ -6,17 +6,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fix_journals import Story, armed, begun, decide, fail_at_s4, passed, step, waiting_at_b2
+from fix_journals import (
+    TABLES,
+    Story,
+    armed,
+    begun,
+    decide,
+    ended,
+    fail_at_s4,
+    passed,
+    scenario,
+    step,
+    until_scenarios,
+    waiting_at_b2,
+)
 from fix_screens import HOSTILE, Engine, statement, write_large_trace, write_run
 from textual import events
 from textual.pilot import Pilot
 
 from console.journal import JournalWriter
-from console.model.event import BoundaryArmed, DecisionMade, RunCreated
+from console.model.event import BoundaryArmed, DecisionMade, RowsEstimated, RunCreated, ScenarioStarted
 from console.secrets import SecretRegistry
 from console.tui.app import LiveApp
 from console.tui.challenge import Pace, Phase
 from console.tui.keys import FOOTER, KEYS, help_lines
+from console.tui.matrix import matrix
 from console.tui.screens.boundary import BoundaryScreen
 from console.tui.screens.leave import LeaveScreen
 from console.tui.screens.live import LiveScreen
@@ -134,6 +148,26 @@ async def test_the_matrix_tells_the_selected_cell(tmp_path: Path) -> None:
         shown = text_of(app)
         assert "+0≠+1" in shown
         assert "S4: before 0, delta +0, after 0, expected +1: NOT as expected" in shown
+
+
+async def test_the_matrix_tells_what_is_not_counted_yet_as_that(tmp_path: Path) -> None:
+    """What statistics say of the scenario that runs looks like a count, has a verdict, or outlives the run."""
+    story = until_scenarios()
+    scenario(story, "S1", dict.fromkeys(TABLES, 0), verbs={})
+    about = {TABLES[0]: -4, TABLES[1]: 12_345_678}
+    story.add(ScenarioStarted(scenario="S2"), RowsEstimated(scenario="S2", changes=about))
+    app = app_on(write_run(tmp_path / "one", story, RECORDS))
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("3", "right", "down")
+        await pilot.pause(0.2)
+        shown = text_of(app)
+        assert "≈-4" in shown
+        assert "≈12M" in shown
+        assert shown.count("≈") == 2
+        assert "S2: about +12,345,678 so far by statistics, expected +0; exact at the end" in shown
+        assert matrix(story.state).wrong == 0
+    story.add(ended("ABORTED", reason="the end was asked for", exit_code=4))
+    assert all(cell.so_far is None for row in matrix(story.state).cells for cell in row)
 
 
 async def test_e_leads_to_the_failing_statement(tmp_path: Path) -> None:

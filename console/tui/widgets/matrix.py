@@ -28,7 +28,8 @@ class MatrixPane(Lines):
 
     def show(self, state: RunState) -> None:
         """Draw another state."""
-        if state.rows is self._state.rows and state.created is self._state.created:
+        was = self._state
+        if state.rows is was.rows and state.estimated is was.estimated and state.created is was.created:
             return
         before, self._state = self.matrix, state
         self.matrix = matrix(state)
