@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from fix_places import place_for_clusters
 
-from console.environments import owner
+from console.environments import belongings, owner
 from console.environments.belongings import FIRST_UID, LAST_UID
 from console.environments.owner import (
     Lease,
@@ -51,21 +52,25 @@ sys.stdin.read()
 
 
 def _are_free(*uids: int) -> bool:
-    """Tell whether nobody uses any of some numbers; other tests of this process hold some."""
-    others = frozenset(range(FIRST_UID, LAST_UID + 1)).difference
+    """Tell whether nobody uses any of some numbers."""
     try:
-        return all(choose_uid(others({uid})) == uid and is_free(uid) for uid in uids)
+        return all(choose_uid(frozenset(uids) - {uid}) == uid for uid in uids)
     except StepFailed:
         return False
 
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """A range of two numbers that nobody uses."""
-    first = next(uid for uid in range(FIRST_UID, LAST_UID) if _are_free(uid, uid + 1))
-    monkeypatch.setattr(owner, "FIRST_UID", first)
-    monkeypatch.setattr(owner, "LAST_UID", first + 1)
-    return first, first + 1
+    """A range of two numbers that nobody uses, above those that other runs of this machine take meanwhile."""
+    above = list(range(LAST_UID + 1, LAST_UID + 800, 2))
+    random.shuffle(above)
+    for first in above:
+        for module in (owner, belongings):
+            monkeypatch.setattr(module, "FIRST_UID", first)
+            monkeypatch.setattr(module, "LAST_UID", first + 1)
+        if _are_free(first, first + 1):
+            return first, first + 1
+    pytest.fail("this machine has no two numbers free above those of made-up users")
 
 
 def eventually(ask: Callable[[], int | None]) -> int | None:
@@ -78,14 +83,6 @@ def eventually(ask: Callable[[], int | None]) -> int | None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-def is_free(uid: int) -> bool:
-    """Tell whether `choose_uid` would take a number."""
-    try:
-        return choose_uid(frozenset(range(FIRST_UID, LAST_UID + 1)) - {uid}) == uid
-    except StepFailed:
-        return False
 
 
 @pytest.fixture
