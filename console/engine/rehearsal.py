@@ -153,6 +153,8 @@ class Rehearsal:
         """Return the source, made at the first call (a demo makes nothing before `prepare`)."""
         if self.source is None:
             self.source = _source_of(self)
+            if isinstance(self.source, ConnectionSource):
+                self.source.dump_travels = self.config.environment.kind != "embedded"
         return self.source
 
     def living_source(self) -> ConnectionSource | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from console.model.protocols import Abort
 from console.secrets import destroy_file
 
 _PIECE_BYTES = 4 << 20
+_AT_ONCE = 2
 NAME = "source.dump"
 """Under this name it lies in every place; a folder of this name is overwritten before it is removed."""
 
@@ -29,7 +32,10 @@ def dump_sha256(path: Path, abort: Abort) -> str:
     """Return the sha256 of a file; of a folder that of what ``sha256sum *`` says in it (names in the C locale)."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         return _sha256(path, abort)
-    lines = "".join(f"{_sha256(one, abort)}  {one.name}\n" for one in dump_files(path))
+    files = dump_files(path)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        hashes = list(pool.map(partial(_sha256, abort=abort), files))
+    lines = "".join(f"{found}  {one.name}\n" for found, one in zip(hashes, files, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -32,9 +33,9 @@ _ALWAYS = ("--verbose", "--no-password", "--no-publications", "--no-subscription
 DUMP_ARGUMENTS = ("--format=custom", "--compress=1", *_ALWAYS)
 """One file, which comes as a stream."""
 
-FOLDER_ARGUMENTS = ("--format=directory", "--compress=1", "--no-sync", *_ALWAYS)
-"""A folder, by several sessions in the one snapshot. Compressed: what the server keeps compressed (TOAST) could fill
-the disk that G-01 looked at. Not synced: it is thrown away, and hashed again before it is restored."""
+FOLDER_ARGUMENTS = ("--format=directory", "--no-sync", *_ALWAYS)
+"""A folder, by several sessions in the one snapshot. Not synced: it is thrown away, and hashed again before it is
+restored."""
 
 _TAKES_ONE = re.compile(r"could not obtain lock on relation|connection to server .* failed")
 """Words of pg_dump and libpq where a second session is refused: by a lock that somebody waits for (pg_dump asks for
@@ -46,10 +47,15 @@ _WITH_US = (
 )
 """PR_SET_PDEATHSIG: a stream ends with whoever reads it, a folder would be written on (prctl(2))."""
 
+_COMPRESSED = "--compress=1"
 _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.2
 _TOLD_EVERY_S = 1.0
 _END_PATIENCE_S = 5.0
+
+
+class _OutgrownError(Exception):
+    """A dump that was not to be compressed takes more room than it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +79,23 @@ class Dumping:
         """Stream the archive into a new file; the hash is of what was written."""
         return self._run([], (*DUMP_ARGUMENTS, *self.more), into, self._stream)
 
-    def into_folder(self, into: Path, *, jobs: int) -> Dumped:
-        """Let so many sessions write an archive into an empty folder; where they are refused, one alone."""
-        arguments = (*FOLDER_ARGUMENTS, f"--jobs={jobs}", *self.more)
-        dumped = self._run([f"--file={into}"], arguments, into, self._watch)
+    def into_folder(self, into: Path, *, jobs: int, plain_bytes: int = 0) -> Dumped:
+        """Let so many sessions write an archive into an empty folder; where they are refused, one alone.
+
+        Compressing and unpacking takes longer than reading: it is left out where the dump does not outgrow
+        `plain_bytes`. One that does (what the server keeps compressed comes as text) is begun anew, compressed.
+        """
+        how = "--compress=0" if plain_bytes else _COMPRESSED
+        arguments = (*FOLDER_ARGUMENTS, how, f"--jobs={jobs}", *self.more)
+        watch = partial(self._watch, most_bytes=plain_bytes)
+        try:
+            dumped = self._run([f"--file={into}"], arguments, into, watch)
+        except _OutgrownError:
+            destroy_dump(into)
+            return self.into_folder(into, jobs=jobs)
         if dumped.returncode and jobs > 1 and _TAKES_ONE.search(dumped.words):
             destroy_dump(into)
-            return self.into_folder(into, jobs=1)
+            return self.into_folder(into, jobs=1, plain_bytes=plain_bytes)
         return dumped
 
     def _run(
@@ -114,13 +130,20 @@ class Dumping:
             words=said.complaints().decode("utf-8", "replace"), arguments=arguments,
         )  # fmt: skip
 
-    def _watch(self, process: subprocess.Popen[bytes], into: Path, heard: IO[bytes]) -> tuple[str, int]:
-        """Wait until pg_dump has written its folder; return hash and bytes of what lies there."""
+    def _watch(
+        self, process: subprocess.Popen[bytes], into: Path, heard: IO[bytes], *, most_bytes: int
+    ) -> tuple[str, int]:
+        """Wait until pg_dump has written its folder; return hash and bytes of what lies there.
+
+        Raises _OutgrownError once there is more than `most_bytes` (0: any number is taken).
+        """
         told_at, said = time.monotonic(), Narration()
         while process.poll() is None:
             self.abort.raise_if_requested()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=_POLL_S)
+            if most_bytes and dump_bytes(into) > most_bytes:
+                raise _OutgrownError
             if time.monotonic() - told_at >= _TOLD_EVERY_S:
                 said.hear(heard.read())
                 self.progress(dump_bytes(into), said.begun)

@@ -26,11 +26,15 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One exported snapshot of the source: its name for pg_dump, the server's version and size."""
+    """One exported snapshot of the source: its name for pg_dump, the server's version and size.
+
+    `packed_bytes` of a large one are what the server may keep compressed.
+    """
 
     name: str
     server_version_num: int
     database_bytes: int
+    packed_bytes: int = 0
 
 
 class Dumped(msgspec.Struct, frozen=True, kw_only=True):

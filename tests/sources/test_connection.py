@@ -132,14 +132,14 @@ def test_a_large_database_is_read_by_two_sessions(
         rows = connection.execute("SELECT count(*) FROM directus_activity").fetchall()[0][0]
     assert dumped.returncode == 0, dumped.words
     assert told
-    assert "--jobs=2" in dumped.arguments
+    assert {"--jobs=2", "--compress=0"} <= set(dumped.arguments)
     listed = subprocess.run(
         "sha256sum * | sha256sum; cat * | wc -c", shell=True, cwd=tmp_path / "copy.dump", check=True,
         capture_output=True, text=True, env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
     ).stdout.split()  # fmt: skip
     assert (dumped.sha256, str(dumped.size_bytes)) == (listed[0], listed[2])
-    files = (tmp_path / "copy.dump").glob("*.dat.gz")
-    lines = sum(gzip.decompress(file.read_bytes()).count(b"\n") for file in files)
+    files = (tmp_path / "copy.dump").glob("*.dat")
+    lines = sum(file.read_bytes().count(b"\n") for file in files)
     assert lines > rows > 0
 
 
@@ -252,7 +252,53 @@ def test_where_two_sessions_are_refused_one_reads_alone(production: Production, 
     assert len(leaders.seen) == 2
     assert (dumped.returncode, "--jobs=1" in dumped.arguments) == (0, True), dumped.words
     assert dumped.sha256 == dump_sha256(tmp_path / "copy.dump", NeverAborted())
-    assert len(list((tmp_path / "copy.dump").glob("*.gz"))) >= 2
+    assert len(list((tmp_path / "copy.dump").glob("*.dat"))) >= 2
+
+
+TALL = "repeat('a long line that says the same again and again; ', {times})"
+
+
+@pytest.mark.parametrize(("times", "begun"), [(48, 2), (20_000, 1)], ids=["within its row", "out of line"])
+def test_a_dump_that_unpacks_to_many_times_its_size_is_compressed(
+    production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, begun: int
+) -> None:
+    """The text of what the server keeps compressed fills the disk; what was begun without is read as well."""
+    monkeypatch.setattr(connection_module, "PARALLEL_FROM_BYTES", 1)
+    rows = 400_000_000 // (times * 52)
+    production.execute(
+        f"CREATE TABLE tall AS SELECT n, {TALL.format(times=times)} AS text FROM generate_series(1, {rows}) AS n",
+        f"GRANT SELECT ON tall TO {ROLE}",
+    )
+    leaders = Leaders()
+    (tmp_path / "copy.dump").mkdir()
+    source = source_of(production, tmp_path)
+    with source.snapshot() as (_connection, snapshot):
+        assert snapshot.database_bytes < 100_000_000
+        dumped = source.dump(
+            snapshot, tmp_path / "copy.dump", receipts=leaders, abort=NeverAborted(),
+            progress=lambda _bytes, _begun: None,
+        )  # fmt: skip
+    assert (dumped.returncode, "--compress=1" in dumped.arguments) == (0, True), dumped.words
+    assert len(leaders.seen) == begun
+    assert dumped.size_bytes < snapshot.database_bytes
+    assert dumped.sha256 == dump_sha256(tmp_path / "copy.dump", NeverAborted())
+    assert not list((tmp_path / "copy.dump").glob("[0-9]*.dat")), "what was not compressed is still there"
+    text = b"".join(gzip.decompress(one.read_bytes()) for one in (tmp_path / "copy.dump").glob("*.dat.gz"))
+    assert text.count(b"a long line") >= rows * times
+
+
+@pytest.mark.usefixtures("much")
+def test_a_dump_that_goes_on_to_an_engine_is_compressed(production: Production, tmp_path: Path) -> None:
+    """A remote engine gets two and a half times the bytes."""
+    source = source_of(production, tmp_path)
+    source.dump_travels = True
+    (tmp_path / "copy.dump").mkdir()
+    with source.snapshot() as (_connection, snapshot):
+        dumped = source.dump(
+            snapshot, tmp_path / "copy.dump", receipts=NoReceipts(), abort=NeverAborted(),
+            progress=lambda _bytes, _begun: None,
+        )  # fmt: skip
+    assert (dumped.returncode, "--compress=1" in dumped.arguments) == (0, True), dumped.words
 
 
 def test_the_snapshots_session_is_never_taken_for_forgotten(production: Production, tmp_path: Path) -> None:
