@@ -16,19 +16,19 @@ GLANCE_EVERY_S = 1.0
 
 
 class Glances:
-    """Estimates of one scenario's changes; `first` are the exact counts from when `live` began, `before` its own.
+    """Estimates of one scenario's changes; `before` are the exact counts of its begin.
 
     A session that rests tells the statistics up to ten seconds late: what earlier scenarios did and has not been heard
     of when this one begins is still to come, and is not this one's.
     """
 
     def __init__(
-        self, run: Rehearsal, scenario: str, *, live: LiveRows, first: Mapping[str, int], before: Mapping[str, int]
+        self, run: Rehearsal, scenario: str, *, live: LiveRows, before: Mapping[str, int]
     ) -> None:  # fmt: skip
         self._run = run
         self._scenario = scenario
         self._live = live
-        self._earlier = {name: rows - first[name] for name, rows in before.items()}
+        self._earlier = {name: rows - live.counted[name] for name, rows in before.items()}
         self._late = {name: self._earlier[name] - heard for name, heard in live.gained().items()}
         self._next_s = time.monotonic() + GLANCE_EVERY_S
         self._told: dict[str, int] = {}

@@ -56,7 +56,6 @@ def prepare_scenarios(run: Rehearsal) -> None:
     connection = closing.enter_context(run.the_environment().connect(run.database, options=WITNESS_OPTIONS))
     connection.observer = lambda ran: run.observe("copy", ran)
     run.witnessing = Witnessing(connection=connection, closing=closing)
-    run.witnessing.live = LiveRows(connection, run.loaded.pack.schema, run.loaded.pack.tables)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
     require_isolated(run)
     run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
@@ -107,9 +106,11 @@ def _own_line_of(run: Rehearsal, judged: ScenarioJudgement, reports: tuple[Repor
 def _perform(
     run: Rehearsal, scenario: Scenario, before: Mapping[str, int]
 ) -> tuple[tuple[Report, ...], StepFailed | None]:
-    harness, live = run.the_environment().harness, run.the_witnessing().live
-    assert harness is not None and live is not None
-    glances = Glances(run, scenario.id, live=live, first=run.recorder.state.rows[""], before=before)
+    harness, witnessing = run.the_environment().harness, run.the_witnessing()
+    assert harness is not None
+    if witnessing.live is None:
+        witnessing.live = LiveRows(witnessing.connection, run.loaded.pack.schema, before)
+    glances = Glances(run, scenario.id, live=witnessing.live, before=before)
 
     def meanwhile() -> None:
         drain(run, everything=False)

@@ -48,4 +48,4 @@ class Witnessing:
     by_catalogue: dict[str, SurfaceVerdict] = field(default_factory=dict)
     redactions_told: int = 0
     live: LiveRows | None = None
-    """What the row-count matrix shows meanwhile, from when the scenarios' first counts were taken."""
+    """What the row-count matrix shows meanwhile; None before the connection's first scenario."""

@@ -20,13 +20,15 @@ from console.witness.catalogue import by_schema
 class LiveRows:
     """How many rows each of a schema's named tables (`split_name`) has gained since this was made.
 
-    Raises psycopg.Error as a statement of `connection` does, which must be in autocommit to see anything new.
+    `counted` has the exact count of each at that moment. Raises psycopg.Error as a statement of `connection` does,
+    which must be in autocommit to see anything new.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str, tables: tuple[str, ...]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], schema: str, counted: Mapping[str, int]) -> None:
+        self.counted = counted
         self._connection = connection
         leaves: list[tuple[str, int]] = []
-        for own, named in by_schema(schema, tables).items():
+        for own, named in by_schema(schema, tuple(counted)).items():
             for table, leaf in run(connection, "catalogue/leaf_relations", {"schema": own, "tables": named}):
                 leaves.append((pack_name(schema, own, table), leaf))
         self._names = [name for name, _leaf in leaves]

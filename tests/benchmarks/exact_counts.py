@@ -68,7 +68,7 @@ class Glance:
 
     def __init__(self, connection: psycopg.Connection[Any], tables: list[Table]) -> None:
         self._tables = tables
-        self._live = LiveRows(connection, "public", tuple(name for _schema, name, _size in tables))
+        self._live = LiveRows(connection, "public", {name: 0 for _schema, name, _size in tables})
 
     def took_ms(
         self, connect: Callable[[], AbstractContextManager[psycopg.Connection[Any]]], turn: int

@@ -14,9 +14,10 @@ from console.model.event import RowsEstimated
 
 
 class Heard:
-    """Statistics that have heard so much; the tables of the engine's first count have 5 rows."""
+    """Statistics that have heard so much; the tables of the engine's first count had 5 rows."""
 
     def __init__(self, **gained: int) -> None:
+        self.counted = dict.fromkeys(gained, 5)
         self.now: Mapping[str, int] = gained
 
     def gained(self) -> Mapping[str, int]:
@@ -33,7 +34,7 @@ def told_by(
     live = Heard(**at_its_begin)
     glances = Glances(
         cast(Any, SimpleNamespace(recorder=recorder)), "S5", live=cast(Any, live),
-        first=dict.fromkeys(before, 5), before=before,
+        before=before,
     )  # fmt: skip
     for now in later:
         live.now = now
