@@ -8,7 +8,8 @@ dropped, and what it finds afterwards is measured, never taken over from the tem
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +23,7 @@ from console.engine.isolating import require_gate
 from console.engine.rehearsal import Rehearsal
 from console.engine.rehearsing import WITNESS_OPTIONS, effects_of, open_session, read_log, run_scenario
 from console.environments.cloning import shares_blocks
-from console.errors import Cause, StepFailed
+from console.errors import AbortRequested, Cause, StepFailed
 from console.gates.checks_rewind import without_those_per_database
 from console.gates.checks_witnesses import effects_on_one_copy
 from console.gates.sentences import first_few, unequal
@@ -45,6 +46,7 @@ LEAVE_PATIENCE_S = 5.0
 """For backends to end whose clients have closed: as long as DROP DATABASE itself waits (CountOtherDBBackends)."""
 QUIET_PATIENCE_S = 10.0
 _POLL_S = 0.01
+_ABORT_POLL_S = 0.1
 _LOOKED_AT = "pg_database, pg_stat_database, pg_stat_file"
 _KEYWORDS = {"CONNECT", "CREATE", "TEMPORARY"}
 """Every privilege that there is on a database."""
@@ -92,7 +94,7 @@ def _keep_template(run: Rehearsal) -> None:
         words, oid = _database_words(run, connection), _oid(run, connection)
         way = _choose_way(run, connection)
         parts = {"template": sql.Identifier(name), "database": sql.Identifier(run.database)}
-        run_sql(connection, "rewind/create_template", parts=parts)
+        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_template", parts=parts))
         run_sql(connection, "privileges/revoke_public_database", parts={"object": sql.Identifier(name)})
         template = _look(connection, name)
     prepared = Prepared(
@@ -130,8 +132,8 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     read_log(run, "")
     seen = len(witnessing.lines)
     ended, before = effects_of(run), _look(witnessing.connection, template_name(run))
-    _require_no_effects(run, scenario, ended)
     _require_same_template(run, scenario, before)
+    _require_no_effects(run, scenario, ended)
     copying_began = time.monotonic()
     way, dropped = _make_anew(run, scenario)
     copied_ms = int((time.monotonic() - copying_began) * 1000)
@@ -259,7 +261,7 @@ def _make_anew(run: Rehearsal, scenario: str) -> tuple[str, str]:
             "database": database, "template": sql.Identifier(template_name(run)),
             "owner": sql.Identifier(words["owner"]), "limit": sql.Literal(int(words["datconnlimit"])),
         }  # fmt: skip
-        run_sql(connection, "rewind/create_copy", parts=made)
+        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_copy", parts=made))
         if words["privileges"]:
             _grant(run, connection, grants)
         _set(run, connection, settings)
@@ -310,6 +312,23 @@ def _answered(what: str, *, in_use: Cause) -> Iterator[None]:
     except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled) as failed:
         reason = f"{what}: {one_line(str(failed), limit_chars=300)}"
         raise StepFailed(reason, cause="environment", gate=FRESH) from failed
+
+
+def _unless_aborted(run: Rehearsal, connection: EngineConnection, work: Callable[[], object]) -> None:
+    """Let the server work as long as it needs, and cancel it when the end of the run is asked for.
+
+    Raises AbortRequested then, and whatever `work` raises otherwise.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not wait([working], timeout=_ABORT_POLL_S).done:
+            try:
+                run.recorder.raise_if_requested()
+            except AbortRequested:
+                while not wait([working], timeout=_ABORT_POLL_S).done:
+                    connection.cancel_safe()  # again and again: it does nothing to what has not begun
+                raise
+        working.result()
 
 
 def _choose_way(run: Rehearsal, connection: EngineConnection) -> str:

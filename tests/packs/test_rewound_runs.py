@@ -206,6 +206,7 @@ def test_what_somebody_does_between_scenarios_is_not_rewound(drydock: Drydock, n
     assert_fails(ended, "G-20", "on the copy of S2: ")
     assert says in ended.summary["reason"]
     assert "rewound.S4" not in ended.state.facts
+    assert drydock.command("verify", str(ended.folder)).exit_code == 0
 
 
 @pytest.mark.matrix
