@@ -172,6 +172,11 @@ def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects) -> None:
 
     What reaches beyond that copy, such as a role's own attributes, would else look like the new copy's fault.
     """
+    if ended.harness_backends:
+        reason = (
+            f"{ended.harness_backends} sessions of the subject's roles came when the copy was to be rewound"
+        )
+        raise StepFailed(f"{reason} before {scenario}", cause="subject", gate=FRESH)
     facts, order = run.recorder.state.facts, list(run.plan.scenarios)
     earlier = [one for one in run.plan.rewound if order.index(one) < order.index(scenario)]
     since, began = order[0], msgspec.convert(facts["effects.before"], Effects)
