@@ -10,6 +10,8 @@ from typing import Any
 
 from console.model.pack import Pack
 
+_NAMED = 4
+
 REWIND_NOTE = "rewind."
 """Begins the name of the note that says how the copy was rewound before a scenario, and how long that took."""
 
@@ -28,6 +30,18 @@ def scenarios_since_rewind(scenarios: Sequence[str], rewound: Sequence[str]) -> 
     """Return the scenarios that the copy has seen at the end: those from the last rewind on, else all."""
     last = max((place for place, one in enumerate(scenarios) if one in rewound), default=0)
     return list(scenarios[last:])
+
+
+def named(rewound: Sequence[str]) -> str:
+    """Return the scenarios' names; of many the first ones, and how many more there are."""
+    if len(rewound) <= _NAMED:
+        return ", ".join(rewound)
+    return f"{', '.join(rewound[: _NAMED - 1])} and {len(rewound) - _NAMED + 1} more"
+
+
+def rewound_words(rewound: Sequence[str]) -> str:
+    """Return in one sentence what a reader of the final counts must know, "" where the copy was not to be rewound."""
+    return f"made anew before {named(rewound)}: the rows at the end are the last copy's" if rewound else ""
 
 
 def rewind_words(value: Any) -> str:

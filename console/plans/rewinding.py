@@ -10,14 +10,12 @@ from dataclasses import replace
 
 from console.gates.rewind_table import REWIND_GATES
 from console.model.plan import Step
-
-_NAMED = 4
-"""How many scenarios are named before the rest is counted."""
+from console.model.rewinds import named
 
 
 def rewinding_words(rewound: Sequence[str]) -> str:
     """Return what a title adds for a copy that is rewound, "" for one that is not."""
-    return f", REWOUND before {_some(rewound)}" if rewound else ""
+    return f", REWOUND before {named(rewound)}" if rewound else ""
 
 
 def with_rewinds(steps: Sequence[Step], rewound: Sequence[str]) -> tuple[Step, ...]:
@@ -29,7 +27,7 @@ def _with_rewind(step: Step, rewound: Sequence[str]) -> Step:
     if step.id == "C-08":
         return replace(step, does=f"a template of the prepared copy; {step.does}")
     if step.id == "C-10":
-        return replace(step, does=f"{step.does}, with a fresh copy before {_some(rewound)}")
+        return replace(step, does=f"{step.does}, with a fresh copy before {named(rewound)}")
     if step.id == "C-11":
         place = step.gates.index("G-15")
         own = tuple(gate.id for gate in REWIND_GATES)
@@ -37,18 +35,12 @@ def _with_rewind(step: Step, rewound: Sequence[str]) -> Step:
     return step
 
 
-def _some(rewound: Sequence[str]) -> str:
-    if len(rewound) <= _NAMED:
-        return ", ".join(rewound)
-    return f"{', '.join(rewound[: _NAMED - 1])} and {len(rewound) - _NAMED + 1} more"
-
-
 def rewinding_claims(rewound: Sequence[str]) -> tuple[str, ...]:
     """Return what the evidence of a run that rewinds its copy does not show."""
     if not rewound:
         return ()
     return (
-        f"before {_some(rewound)} the copy was made anew as it was prepared: nothing is said about what such a "
+        f"before {named(rewound)} the copy was made anew as it was prepared: nothing is said about what such a "
         "scenario would have met in what those before it left; G-14, G-16 and G-18 look at the last copy",
         "the template is compared by names, sizes and times of its files and by its row in the catalogue, not by the "
         "content of its files; memory and files of the subject's process are not rewound",

@@ -11,12 +11,20 @@ from rewind_pack import ADDS_TWICE, write_rewind_pack
 
 from console.engine.runner import describe
 from console.evidence.gates_again import end_that_does_not_follow
+from console.evidence.html import html
+from console.evidence.report import markdown
 from console.gates.table import GATES
 from console.model.config import PackConfig, RunConfig, RunOrder
 from console.model.event import Entry, FactRecorded, NoteRecorded, RowsCounted
 from console.model.pack import Pack
 from console.model.plan import Plan
-from console.model.rewinds import REWIND_NOTE, rewind_words, rewound_scenarios, scenarios_since_rewind
+from console.model.rewinds import (
+    REWIND_NOTE,
+    rewind_words,
+    rewound_scenarios,
+    rewound_words,
+    scenarios_since_rewind,
+)
 from console.model.run_state import RunState, fold
 from console.packs import load_pack, read_pack
 from console.plans.order import plan_of
@@ -117,6 +125,19 @@ def test_a_rewind_has_a_line_and_hostile_notes_have_none() -> None:
     assert rewind_words(["x"]) == rewind_words({"took_ms": "1"}) == rewind_words(None) == ""
     entries, state = state_of(NoteRecorded(name=f"{REWIND_NOTE}S2\x1b[2J", value=SAID | {"way": "\x1b[2J"}))
     assert "\x1b" not in lines_of(entries[0], state)[0]
+
+
+def test_reports_say_whose_rows_the_last_ones_are(tmp_path: Path) -> None:
+    """Both reports tell that the final counts are the last copy's, and neither of a run that rewinds nothing."""
+    says = "made anew before S2, S4: the rows at the end are the last copy"
+    for rewound in (("S2", "S4"), ()):
+        begun = msgspec.structs.replace(created(), rewound=rewound)
+        _entries, state = state_of(begun, ended("PASS"))
+        for text in (markdown(state), html(state, tmp_path)):
+            assert (says in text) == bool(rewound)
+    assert rewound_words([f"S{number}" for number in range(9)]).startswith(
+        "made anew before S0, S1, S2 and 6 more: "
+    )
 
 
 def test_the_matrix_counts_from_the_prepared_copy() -> None:
