@@ -16,6 +16,7 @@ import pytest
 from fix_ordinary import ordinary
 from fix_runs import PATIENCE_S, Drydock, Ended, Living
 from rewind_pack import ADDS_TWICE, KEPT, TAMPERS, write_rewind_pack
+from small_pack import PACK
 
 from console.engine.rehearsal import read_order, work_folder_of
 from console.engine.rewinding import TEMPLATE_NAME
@@ -31,6 +32,14 @@ UP_TO_S4 = ",".join(
 """Every boundary that --supervise scenario knows, but the one before S4."""
 STEP_S = 0.004
 STRAY_ROW = "INSERT INTO public.cut_policy VALUES (gen_random_uuid(), 'stray', '{}', true, now())"
+
+
+AFTER_THE_LOST_ONE = """
+
+@scenario("S6", title="a look behind it", kind="negative", principal="cutter_exec")
+def look_again(ctx: Context) -> None:
+    agent(ctx).look("unit-2")
+"""
 
 
 def words_for(folder: Path) -> tuple[str, ...]:
@@ -88,6 +97,15 @@ def test_scenarios_that_disturb_one_another_pass_on_fresh_copies(drydock: Drydoc
     assert all((one["fsync"], one["full_page_writes"]) == ("on", "on") for one in durable)
     verified = drydock.command("verify", str(ended.folder))
     assert verified.exit_code == 0, verified.stdout
+
+
+@pytest.mark.matrix
+def test_refusals_faults_and_lost_connections_are_rewound(drydock: Drydock) -> None:
+    """A pack that rewinds before each scenario passes, also behind one whose connection was cut off."""
+    folder = write_rewind_pack(drydock.place("each"), pack=PACK + AFTER_THE_LOST_ONE, rewind="each")
+    ended = drydock.run(*words_for(folder))
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr[-3000:]
+    assert ended.state.facts["prepared"]["rewound"] == ["S2", "S3", "S4", "S5", "S6"]
 
 
 @pytest.mark.matrix
