@@ -17,6 +17,7 @@ import pytest
 from fix_places import place_for_clusters
 
 from console.engine import rewinding
+from console.engine.rehearsing import open_session
 from console.engine.witnessing import Witnessing
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
@@ -109,7 +110,7 @@ def look(run: Any) -> dict[str, Any]:
 
 def opened(run: Any) -> None:
     """Open the engine's own session, as C-10 does."""
-    session, closing = rewinding.open_session(run)
+    session, closing = open_session(run)
     run.closing.push(closing)
     run.witnessing = Witnessing(connection=session, closing=closing)
 
