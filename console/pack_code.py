@@ -116,5 +116,5 @@ def _again(one: Scenario) -> Scenario:
     )
     return msgspec.structs.replace(
         one, id=f"{one.id}{AGAIN}", title=f"again: {one.title}", kind="replay", rows={}, attempt=attempts,
-        repeatable=False,
+        repeatable=False, rewind=False,
     )  # fmt: skip

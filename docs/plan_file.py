@@ -106,11 +106,14 @@ KEYS = {
     "subject.commit": "the commit that the folder's repository must be at; empty: it is recorded",
     "subject.tree": "the sha256 that the folder's tree must have; empty: it is recorded",
     "pack.name": "a shipped pack (`drydock packs`) or a folder",
+    "pack.rewind": "a fresh copy before each scenario, where the pack allows it (docs/pack.md); as `--rewind`",
     "boundaries.timeout_s": "seconds before an unanswered boundary ends the run as ABORTED",
     "boundaries.destroy_timeout_s": "seconds before B-5 destroys the copy without an answer",
     "boundaries.require_two": "two different users must approve each boundary but B-5 (docs/operator.md)",
     "boundaries.approvers": "the group of this machine whose members can be the second; required by require_two",
-    "limits.free_bytes": "least free disk (G-01 asks for three times the source's size where that is more)",
+    "limits.free_bytes": (
+        "least free disk (G-01 asks for three times the source's size where that is more; four with rewinds)"
+    ),
     "limits.step_timeout_s": "seconds that the restore may take",
     "limits.engine_patience_s": "seconds that a teardown waits for a docker engine that is away",
     "search.security_definer": "SECURITY DEFINER functions, as the search names them",

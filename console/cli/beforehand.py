@@ -191,8 +191,9 @@ def _look_at_subject(look: _Looking, config: RunConfig, loaded: LoadedPack) -> N
 
 def with_default_pack(config: RunConfig) -> RunConfig:
     """Return the configuration with the pack of its kind of plan, where that has one of its own and names none."""
-    if config.plan in DEFAULT_PACKS and config.pack == PackConfig():
-        return msgspec.structs.replace(config, pack=PackConfig(name=DEFAULT_PACKS[config.plan]))
+    if config.plan in DEFAULT_PACKS and config.pack.name == PackConfig().name:
+        pack = msgspec.structs.replace(config.pack, name=DEFAULT_PACKS[config.plan])
+        return msgspec.structs.replace(config, pack=pack)
     return config
 
 
@@ -253,6 +254,8 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
     if config.plan == "migration" and loaded.pack.migration is None:
         what = f"the pack {name} has no [migration]"
         raise PlanError(what, remedy="name a pack that has one with --pack")
+    if config.pack.rewind:
+        _require_rewindable(config, loaded)
     if config.plan == "dry-run" and not loaded.pack.scenario:
         raise PlanError(
             f"the pack {name} has no scenario", remedy="run it with --plan proof or --plan migration"
@@ -268,6 +271,19 @@ def _require_fitting(config: RunConfig, loaded: LoadedPack) -> None:
         raise PlanError(
             "a proof runs its harness on this machine against a database that it reaches by connection",
             remedy="leave [environment] kind away, and use a source of kind connection",
+        )
+
+
+def _require_rewindable(config: RunConfig, loaded: LoadedPack) -> None:
+    """Refuse to rewind what does not run scenarios on a copy, and a pack whose scenarios build on one another."""
+    if config.plan != "dry-run":
+        what = f"a {config.plan} has no scenarios between which a copy could be rewound"
+        raise PlanError(what, remedy="leave --rewind and [pack] rewind away")
+    if loaded.pack.rewind == "no":
+        raise PlanError(
+            f"the pack {loaded.pack.id} does not say that its scenarios can each begin on a fresh copy",
+            remedy='leave --rewind away, or write rewind = "allowed" in its pack.toml once what each scenario must do '
+            "counts from the prepared copy",
         )
 
 

@@ -8,12 +8,13 @@ from console.cli.listing import print_json, print_table
 from console.cli.options import add_json
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
+from console.gates.rewind_table import with_rewind_rows
 from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
 from console.model.gate import Gate
 
 TABLES: dict[str, tuple[Gate, ...]] = {
-    "dry-run": with_sample_gates(GATES),
+    "dry-run": with_rewind_rows(with_sample_gates(GATES)),
     "proof": PROOF_GATES,
     "migration": with_sample_gates(MIGRATION_GATES),
 }

@@ -61,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--require-two", action="store_true", default=None, help=two)
     parser.add_argument("--subject", metavar="DIR", help="the code under rehearsal")
     parser.add_argument("--pack", metavar="NAME|DIR", help="the scenario pack")
+    anew = "make the copy anew before each scenario, where the pack allows it (docs/pack.md)"
+    parser.add_argument("--rewind", action="store_true", default=None, help=anew)
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
     engine = "the docker engine (unix://, ssh://, tcp:// with TLS)"
     parser.add_argument("--endpoint", metavar="URL", help=engine)
@@ -129,7 +131,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
             work_folder=options.work_dir, endpoint=options.endpoint,
         ),
         "subject": _given(path=options.subject),
-        "pack": _given(name=options.pack),
+        "pack": _given(name=options.pack, rewind=options.rewind),
         "boundaries": _given(timeout_s=options.boundary_timeout, require_two=options.require_two),
     }  # fmt: skip
     found = with_options(config, changes)

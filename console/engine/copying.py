@@ -21,6 +21,7 @@ from console.engine.dump_copying import (
 from console.engine.durability import make_durable
 from console.engine.isolating import keep_isolation
 from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
+from console.engine.preflight import times_source
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.sampling import (
     give_mask_keys,
@@ -161,11 +162,12 @@ def _open_dump(run: Rehearsal, kind: Literal["file", "folder"]) -> str:
 
 def _require_room(run: Rehearsal, snapshot: Snapshot) -> None:
     """The size is known only now that the operator let us look: G-01's second half."""
-    needed = 3 * snapshot.database_bytes
+    times = times_source(run.plan)
+    needed = times * snapshot.database_bytes
     free = shutil.disk_usage(run.places.work).free
     if free < needed:
         raise StepFailed(
-            f"{run.places.work} has {free} bytes free and the copy needs {needed} (3 times the source)",
+            f"{run.places.work} has {free} bytes free and the copy needs {needed} ({times} times the source)",
             cause="environment", gate="G-01",
         )  # fmt: skip
     major = snapshot.server_version_num // 10_000

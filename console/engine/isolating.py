@@ -23,7 +23,12 @@ def keep_isolation(run: Rehearsal, name: str) -> None:
 def require_isolated(run: Rehearsal) -> None:
     """Look once more before the subject's first scenario. Raises StepFailed when G-07 does not hold any more."""
     keep_isolation(run, "isolation.before")
-    gate = run.plan.gate(GATE)
+    require_gate(run, GATE)
+
+
+def require_gate(run: Rehearsal, gate_id: str) -> None:
+    """Ask a gate before its step ends; raises StepFailed when it does not hold, or not yet."""
+    gate = run.plan.gate(gate_id)
     found = judge(gate, Facts(run.recorder.state.facts))
     if found.verdict == GateVerdict.FAIL:
         raise StepFailed(found.reason, cause=gate.cause, gate=gate.id)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from console.engine.closing import tear_down
 from console.engine.copying import copy_source, provision, restore
-from console.engine.grounding import identify_copy, make_context, make_roles, place_harness
+from console.engine.grounding import identify_copy, make_roles, place_harness
 from console.engine.migrating import prepare_migrations, run_migration, verify_migrations
 from console.engine.preflight import check_beforehand, stage_secrets
 from console.engine.proving import check_before_proof, connect_and_reach, find_hazards, place_and_refuse
 from console.engine.proving_transaction import certify, run_and_roll_back, verify_proof
 from console.engine.rehearsal import Rehearsal
-from console.engine.rehearsing import prepare_scenarios, run_scenario
+from console.engine.rehearsing import prepare_scenarios
+from console.engine.rewinding import make_rewindable_context, run_scenario_on_its_copy
 from console.engine.verifying import gather, verify
 from console.plans import dry_run, migration, proof
 
@@ -26,7 +27,7 @@ DRY_RUN: dict[str, Work] = {
     "C-05": restore,
     "C-06": make_roles,
     "C-07": identify_copy,
-    "C-08": make_context,
+    "C-08": make_rewindable_context,
     "C-09": place_harness,
     "C-10": prepare_scenarios,
     "C-11": verify,
@@ -47,5 +48,8 @@ PROOF: dict[str, Work] = {
 MIGRATION: dict[str, Work] = {**DRY_RUN, "C-10": prepare_migrations, "C-11": verify_migrations}
 
 STEPS = {"dry-run": DRY_RUN, "proof": PROOF, "migration": MIGRATION}
-SCENARIOS: dict[str, Callable[[Rehearsal, str], None]] = {"dry-run": run_scenario, "migration": run_migration}
+SCENARIOS: dict[str, Callable[[Rehearsal, str], None]] = {
+    "dry-run": run_scenario_on_its_copy,
+    "migration": run_migration,
+}
 CLAIMS = {"dry-run": dry_run.cannot_claim, "proof": proof.cannot_claim, "migration": migration.cannot_claim}

@@ -32,6 +32,7 @@ from console.model.facts import (
     SecretPlaces,
 )
 from console.model.gate import Facts, GateVerdict, judge
+from console.model.plan import Plan
 from console.repository import index_listing
 from console.secrets import make_password, write_secret_file
 from console.sources.demo import DemoSource
@@ -95,10 +96,16 @@ def _free_bytes(run: Rehearsal) -> dict[str, int]:
     return {str(folder): shutil.disk_usage(folder).free for folder in (run.places.run, run.places.work)}
 
 
+def times_source(plan: Plan) -> int:
+    """Return how many times the source's size must be free: dump, copy and room, and a template where there is one."""
+    return 4 if plan.rewound else 3
+
+
 def _record_disk(run: Rehearsal, *, source_bytes: int) -> None:
     fact = Disk(
-        free_bytes=_free_bytes(run), floor_bytes=run.config.limits.free_bytes, source_bytes=source_bytes
-    )
+        free_bytes=_free_bytes(run), floor_bytes=run.config.limits.free_bytes, source_bytes=source_bytes,
+        times_source=times_source(run.plan),
+    )  # fmt: skip
     run.recorder.fact("disk", fact, source="statvfs; pg_database_size")
 
 

@@ -56,6 +56,7 @@ from console.model.event import (
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
 from console.model.text import one_line
+from console.plans.rewinding import rewinding_claims
 from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
 from console.settings import default_runs_folder, default_state_folder
@@ -190,7 +191,8 @@ def _words(run: Rehearsal, parts: dict[str, str]) -> RunCreated:
         ),
         tables=pack.tables,
         not_applicable=dict(plan.not_applicable),
-        cannot_claim=CLAIMS[plan.kind](order.config),
+        cannot_claim=(*CLAIMS[plan.kind](order.config), *rewinding_claims(plan.rewound)),
+        rewound=plan.rewound,
     )
 
 

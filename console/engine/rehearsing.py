@@ -24,6 +24,7 @@ from console.model.event import RowsCounted, ScenarioFinished, SecretRedacted
 from console.model.facts import Effects, ScenarioRows, Witnesses
 from console.model.pack import Scenario
 from console.model.trace import ClientStatement, ServerLine
+from console.sql import EngineConnection
 from console.sql import run as run_sql
 from console.witness.catalogue import count_rows, feeding_sequences, leaf_tables
 from console.witness.effects import catalogue_digest, read_sequences, read_tuple_effects
@@ -52,14 +53,20 @@ SURVIVOR_GRACE_S, SURVIVOR_PATIENCE_S = 2.0, 10.0
 def prepare_scenarios(run: Rehearsal) -> None:
     """Open the engine's own session, count once, and keep what must not change."""
     watch_nested_statements(run)
-    closing = ExitStack()
-    connection = closing.enter_context(run.the_environment().connect(run.database, options=WITNESS_OPTIONS))
-    connection.observer = lambda ran: run.observe("copy", ran)
+    connection, closing = open_session(run)
     run.witnessing = Witnessing(connection=connection, closing=closing)
     run.recorder.record(RowsCounted(scenario="", rows=_count(run)))
     require_isolated(run)
-    run.recorder.fact("effects.before", _effects(run), source="pg_stat_user_tables; the catalogue")
+    run.recorder.fact("effects.before", effects_of(run), source="pg_stat_user_tables; the catalogue")
     read_log(run, "")
+
+
+def open_session(run: Rehearsal) -> tuple[EngineConnection, ExitStack]:
+    """Return the session on the copy that counts for the scenarios, and what closes it."""
+    closing = ExitStack()
+    connection = closing.enter_context(run.the_environment().connect(run.database, options=WITNESS_OPTIONS))
+    connection.observer = lambda ran: run.observe("copy", ran)
+    return connection, closing
 
 
 def run_scenario(run: Rehearsal, scenario_id: str) -> None:
@@ -151,7 +158,8 @@ def _count(run: Rehearsal) -> dict[str, int]:
     return count_rows(run.the_witnessing().connection, pack.schema, pack.tables)
 
 
-def _effects(run: Rehearsal) -> Effects:
+def effects_of(run: Rehearsal) -> Effects:
+    """Return what was done to the copy so far, by its counters, sequences and catalogue."""
     connection = run.the_witnessing().connection
     roles = sorted(run.loaded.privileges.roles)
     [(backends,)] = run_sql(connection, "effects/backends_of_roles", {"roles": roles})
@@ -298,7 +306,9 @@ def end_scenarios(run: Rehearsal) -> None:
     found, done = reconciled(run)
     witnesses = _witnesses(run, found, done, survivors)
     run.recorder.fact("witnesses", witnesses, source="the client's trace; the server's jsonlog; /proc")
-    run.recorder.fact("effects.after", _effects(run), source="pg_stat_user_tables; sequences; the catalogue")
+    run.recorder.fact(
+        "effects.after", effects_of(run), source="pg_stat_user_tables; sequences; the catalogue"
+    )
 
 
 def _end_survivors(run: Rehearsal) -> list[str]:

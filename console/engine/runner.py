@@ -231,5 +231,6 @@ def describe(plan: Plan) -> bytes:
         "scenarios": plan.scenarios,
         "not_applicable": dict(plan.not_applicable),
         "supervise": plan.supervise,
+        **({"rewound": plan.rewound} if plan.rewound else {}),
     }
     return msgspec.json.encode(rows, order="sorted")

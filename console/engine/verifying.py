@@ -14,6 +14,7 @@ from console.evidence.scan import scan_files
 from console.model.event import GateJudged, SecretRedacted
 from console.model.facts import Baseline, Redactions, Scan, ScenarioRows, SourceIdentity
 from console.model.gate import Facts, GateVerdict, judge
+from console.model.rewinds import scenarios_since_rewind
 from console.packs import tree_files
 from console.sql import EngineConnection
 from console.witness.catalogue import count_rows, leaf_tables, read_inventory
@@ -52,15 +53,18 @@ def _expected_rows(run: Rehearsal, connection: EngineConnection) -> tuple[dict[s
     without a manifest is all that is known of its source, so that the restored copy's first count stands in.
     """
     pack = run.loaded.pack
+    since = scenarios_since_rewind(run.plan.scenarios, run.plan.rewound)
     if not pack.as_the_source:
         return pack.expected_rows({}), "the pack's baseline"
     manifest = run.recorder.state.facts.get("manifest.source")
     if manifest is None:
         first = ScenarioRows(**run.recorder.state.facts[f"rows.{pack.scenario[0].id}"])
-        return pack.expected_rows(first.before), "the copy before the first scenario, and the scenarios"
+        return pack.expected_rows(
+            first.before, since=since
+        ), "the copy before the first scenario, and the scenarios"
     leaves = leaf_tables(connection, pack.schema, pack.as_the_source)
     source = {name: sum(manifest["rows"].get(one, 0) for one in below) for name, below in leaves.items()}
-    return pack.expected_rows(source), "the source in the dump's snapshot, and the scenarios"
+    return pack.expected_rows(source, since=since), "the source in the dump's snapshot, and the scenarios"
 
 
 def scan_records(run: Rehearsal) -> None:

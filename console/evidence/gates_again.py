@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from console import __version__
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
+from console.gates.rewind_table import REWIND_GATES, with_rewind_gates
 from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
-from console.model.event import EngineFailed, Entry, GateJudged, RunEnded, StepFinished
+from console.model.event import EngineFailed, Entry, GateJudged, RunCreated, RunEnded, StepFinished
 from console.model.gate import Decoded, Facts, Gate, GateVerdict, judge
 from console.model.run_state import RunState, apply
 from console.model.sample_words import sample_words
@@ -23,6 +24,13 @@ PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
     "migration": with_sample_gates(MIGRATION_GATES),
 }
 """The gates of each kind of plan."""
+
+
+def _gates_of(created: RunCreated) -> tuple[Gate, ...]:
+    """Return the gates of a run's kind of plan; where its copy is rewound, some ask more."""
+    gates = PLAN_GATES.get(created.plan, ())
+    return with_rewind_gates(gates) if created.rewound else gates
+
 
 Place = tuple[int, str]
 """The journal's line, and what is wrong there."""
@@ -46,7 +54,7 @@ def judgements_that_differ(entries: Sequence[Entry]) -> tuple[int, list[Place]]:
                 )
         state = apply(state, entry)
         if state.created is not None and not gates:
-            gates = {gate.id: gate for gate in PLAN_GATES.get(state.created.plan, ())}
+            gates = {gate.id: gate for gate in _gates_of(state.created)}
             if not gates:
                 return 0, [(entry.n, f"no gates are known of a plan of kind {state.created.plan!r}")]
     return asked, found
@@ -125,6 +133,7 @@ def _against_pass(state: RunState) -> list[str]:
         found.append(
             f"the end is PASS and the copy was not the whole source, which {', '.join(own)} was not asked of"
         )
+    found += _against_rewinds(state, state.created)
     found += [
         f"the end is PASS and {gate.id} was not asked again in {gate.again}"
         for gate in PLAN_GATES.get(state.created.plan, ())
@@ -143,6 +152,21 @@ def _against_pass(state: RunState) -> list[str]:
         found.append("the end is PASS and the engine failed, was lost, or the end was asked for")
     found += [f"the end is PASS and {name} was answered with abort"
               for name, made in state.decisions.items() if made.answer == "abort"]  # fmt: skip
+    return found
+
+
+def _against_rewinds(state: RunState, created: RunCreated) -> list[str]:
+    """Return what speaks against a PASS where the copy was rewound, or was to be."""
+    prepared = state.facts.get("prepared")
+    recorded = prepared.get("rewound") if isinstance(prepared, dict) else []
+    found = []
+    if recorded != list(created.rewound):
+        found.append("the end is PASS and the copy was not rewound before the scenarios that the plan names")
+    own = {gate.id for gate in REWIND_GATES} - {gate.id for gate in created.gates}
+    if created.rewound and own:
+        found.append(
+            f"the end is PASS and the copy was rewound, which {', '.join(sorted(own))} was not asked of"
+        )
     return found
 
 

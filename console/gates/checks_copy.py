@@ -188,15 +188,19 @@ def copy_is_another_server(facts: Facts) -> str | None:
 def inventory_is_frozen(facts: Facts) -> str | None:
     """The pack's tables have exactly the frozen columns, types and keys, and nothing undeclared."""
     frozen = facts.need("inventory.frozen", Inventory)
-    found = facts.need("inventory.copy", Inventory)
+    return said(inventory_differences(frozen, facts.need("inventory.copy", Inventory)))
+
+
+def inventory_differences(frozen: Inventory, found: Inventory) -> list[str]:
+    """Return what differs between the frozen inventory and a copy's."""
     if not frozen.tables:
-        return "the frozen inventory names no table"
+        return ["the frozen inventory names no table"]
     phrases = unlisted("table", frozen.tables, found.tables)
     for name in sorted(frozen.tables.keys() & found.tables.keys()):
         phrases += [
             f"table {name}: {it}" for it in _table_differences(frozen.tables[name], found.tables[name])
         ]
-    return said(phrases)
+    return phrases
 
 
 def _table_differences(frozen: Table, found: Table) -> list[str]:

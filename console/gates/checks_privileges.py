@@ -36,7 +36,11 @@ def _matrix_differences(facts: Facts, found_name: str, probes_name: str) -> list
     frozen = facts.need("privileges.frozen", Privileges)
     found = facts.need(found_name, Privileges)
     inventory = facts.need("inventory.frozen", Inventory)
-    probes = facts.need(probes_name, Probes)
+    return matrix_faults(frozen, found, inventory, facts.need(probes_name, Probes))
+
+
+def matrix_faults(frozen: Privileges, found: Privileges, inventory: Inventory, probes: Probes) -> list[str]:
+    """Return what differs between a frozen matrix and what a copy grants and refuses."""
     if not frozen.roles or not frozen.grants:
         return ["the frozen matrix names no role or no grant"]
     phrases = _differences(frozen, found)

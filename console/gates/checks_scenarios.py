@@ -12,17 +12,32 @@ from console.errors import FactMissing
 from console.gates.sentences import said, unequal, unlisted
 from console.model.facts import Baseline, ScenarioRows, ScenariosPlanned, ScenarioSurface
 from console.model.gate import Facts
+from console.model.rewind_facts import Prepared
 
 ROWS, SURFACE = "rows.", "surface."
 
 
 def row_changes_are_the_expected_ones(facts: Facts) -> str | None:
     """Each scenario that ran changed each table's row count as the pack's matrix has it."""
+    return _row_changes(facts, {})
+
+
+def row_changes_are_the_expected_ones_on_each_copy(facts: Facts) -> str | None:
+    """The same where the copy is rewound: a rewound scenario, and the first, began with the prepared copy's rows."""
+    prepared = facts.need("prepared", Prepared)
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    fresh = (*list(planned.scenarios)[:1], *prepared.rewound)
+    return _row_changes(facts, dict.fromkeys(fresh, prepared.rows))
+
+
+def _row_changes(facts: Facts, fresh: Mapping[str, Mapping[str, int]]) -> str | None:
+    """Say what is unexpected; `fresh` has the rows with which a scenario must begin that follows on no other."""
     planned = facts.need("scenarios.planned", ScenariosPlanned)
     phrases = _undeclared(planned)
     previous: Mapping[str, int] | None = None
     for scenario, (rows, _surface) in _ran(facts, planned).items():
         phrases += [f"{scenario}: {phrase}" for phrase in _row_faults(planned, scenario, rows)]
+        previous = fresh.get(scenario, previous)
         if previous is not None and previous != rows.before:
             phrases += [f"before {scenario}: {phrase}" for phrase in unequal(previous, rows.before)]
         previous = rows.after

@@ -6,12 +6,39 @@ Pure functions over recorded facts: None when the truth holds, otherwise the sen
 from __future__ import annotations
 
 from console.gates.sentences import said, unequal
-from console.model.facts import Effects, Redactions, Scan, Witnesses
+from console.model.facts import Effects, Redactions, Scan, ScenariosPlanned, Witnesses
 from console.model.gate import Facts
+from console.model.rewind_facts import Prepared, Rewound
 
 
 def witnesses_agree(facts: Facts) -> str | None:
     """Client and server saw the same statements and errors, nothing was deleted, no catalogue row changed."""
+    phrases = _disagreements(facts)
+    before = facts.need("effects.before", Effects)
+    after = facts.need("effects.after", Effects)
+    return said(phrases + _effect_faults(before, after))
+
+
+def witnesses_agree_on_each_copy(facts: Facts) -> str | None:
+    """The same where the copy is rewound: of every copy that scenarios ran in, also of those that were dropped."""
+    prepared = facts.need("prepared", Prepared)
+    planned = facts.need("scenarios.planned", ScenariosPlanned)
+    before = facts.need("effects.before", Effects)
+    after = facts.need("effects.after", Effects)
+    phrases, began, since = _disagreements(facts), before, next(iter(planned.scenarios), "")
+    for scenario in prepared.rewound:
+        rewound = facts.need(f"rewound.{scenario}", Rewound)
+        phrases += effects_on_one_copy(since, began, rewound.ended)
+        began, since = rewound.began, scenario
+    return said(phrases + effects_on_one_copy(since, began, after))
+
+
+def effects_on_one_copy(since: str, began: Effects, ended: Effects) -> list[str]:
+    """Return what was done that may not be to the copy that scenarios from `since` on ran in."""
+    return [f"on the copy of {since}: {it}" for it in _effect_faults(began, ended)]
+
+
+def _disagreements(facts: Facts) -> list[str]:
     seen = facts.need("witnesses", Witnesses)
     phrases = [f"only the server saw: {it}" for it in seen.only_server]
     phrases += [f"only the client claims: {it}" for it in seen.only_client]
@@ -22,12 +49,10 @@ def witnesses_agree(facts: Facts) -> str | None:
             f"{seen.server_statements} and {seen.explained} are explained"
         )
     phrases += [f"the server's error in {it}" for it in unequal(seen.errors_expected, seen.errors_raised)]
-    return said(phrases + _effect_faults(facts))
+    return phrases
 
 
-def _effect_faults(facts: Facts) -> list[str]:
-    before = facts.need("effects.before", Effects)
-    after = facts.need("effects.after", Effects)
+def _effect_faults(before: Effects, after: Effects) -> list[str]:
     phrases: list[str] = []
     for when, effects in (("before", before), ("after", after)):
         if effects.harness_backends:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from console.gates.migration_table import MIGRATIONS
 from console.gates.proof_table import PROOF_GATES
+from console.gates.rewind_table import with_rewind_rows
 from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
 from console.model.gate import Gate
 
 _HEAD = """# Gates
 
-Written from `console/gates/table.py` and `console/gates/sample_table.py` by
+Written from `console/gates/table.py`, `sample_table.py` and `rewind_table.py` beside it by
 `python -m console.gates.document > docs/gates.md`; do not edit.
 
 A gate is one row and one pure function over recorded facts (`console/model/facts.py`). Its verdict is PASS
@@ -26,6 +27,8 @@ when the function finds nothing to say, FAIL with the sentence that it says, and
 missing or cannot be read. UNKNOWN is never a pass.
 
 G-26 belongs to plans that do not take the whole source as it is (docs/sampling.md); others do not have it.
+G-27 and G-28 belong to plans that rewind the copy between scenarios (docs/pack.md); there G-15 lets a rewound scenario
+begin with the prepared copy's rows, and G-20 looks at every copy that scenarios ran in.
 """
 
 
@@ -68,8 +71,8 @@ def _asked(gate: Gate) -> str:
 
 
 def gates_page() -> str:
-    """Return the page of the plan `dry-run`, the gate of a copy that is not the whole source among them."""
-    return markdown(with_sample_gates(GATES))
+    """Return the page of the plan `dry-run`, the gates of a sampled and of a rewound copy among them."""
+    return markdown(with_rewind_rows(with_sample_gates(GATES)))
 
 
 _MIGRATION_HEAD = """# Gates of migrations

@@ -93,9 +93,10 @@ class SubjectConfig(_Section, frozen=True, kw_only=True):
 
 
 class PackConfig(_Section, frozen=True, kw_only=True):
-    """Which scenario pack: a shipped name or a folder."""
+    """Which scenario pack: a shipped name or a folder; `rewind` asks for a fresh copy before each of its scenarios."""
 
     name: str = "cutter_dry_run"
+    rewind: bool = False
 
 
 class BoundariesConfig(_Section, frozen=True, kw_only=True):

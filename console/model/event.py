@@ -58,7 +58,10 @@ class ScenarioWords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunCreated(_Event, frozen=True, kw_only=True):
-    """A run exists: its plan, its digest and everything that a reader needs to name things by."""
+    """A run exists: its plan, its digest and everything that a reader needs to name things by.
+
+    Before each of `rewound` the copy is made anew as it was prepared.
+    """
 
     run: str
     plan: str
@@ -74,6 +77,7 @@ class RunCreated(_Event, frozen=True, kw_only=True):
     tables: tuple[str, ...]
     not_applicable: dict[str, str] = {}
     cannot_claim: tuple[str, ...] = ()
+    rewound: tuple[str, ...] = ()
 
 
 class EngineStarted(_Event, frozen=True, kw_only=True):

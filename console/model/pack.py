@@ -16,7 +16,7 @@ does things, and what it reports is a claim.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import msgspec
@@ -71,7 +71,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One scenario: its attempts in order, and the row-count change of each table (absent: 0).
 
     `kind` happy scenarios write; negative and replay ones must change nothing (G-17). A `repeatable` one is run
-    twice, and the second time is a replay: no row more, and `repeat_commits` transactions with writes.
+    twice, and the second time is a replay: no row more, and `repeat_commits` transactions with writes. Before one with
+    `rewind` the copy is made anew as it was prepared: nothing is left of the scenarios before it.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rows: dict[str, int] = {}
     repeatable: bool = False
     repeat_commits: int = 0
+    rewind: bool = False
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +160,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A whole pack. `tables` and `baseline` name tables of `schema` without the schema, others as schema.table.
 
     `baseline` gives each table's rows at the end: a number, or "source" for the source's rows and what the
-    scenarios add; "source" alone means that for every table.
+    scenarios add; "source" alone means that for every table. `rewind` "each" makes the copy anew before every scenario,
+    "allowed" only in a run that asks for it; what scenarios add then counts from the last time on.
     """
 
     id: str
@@ -174,6 +177,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     roles_absent_in_copy: tuple[str, ...] = ()
     functions_allowed: tuple[str, ...] = ()
     scenario_timeout_s: int = 120
+    rewind: Literal["no", "allowed", "each"] = "no"
     proof: ProofWords | None = None
     migration: MigrationWords | None = None
 
@@ -189,12 +193,18 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return tuple(table for table, rows in self.baseline.items() if rows == AS_SOURCE)
         return self.tables
 
-    def expected_rows(self, source: Mapping[str, int]) -> dict[str, int]:
-        """Return the rows that each table must have in the end; `source` holds those of the dump's snapshot."""
+    def expected_rows(
+        self, source: Mapping[str, int], *, since: Collection[str] | None = None
+    ) -> dict[str, int]:
+        """Return the rows that each table must have in the end; `source` holds those of the dump's snapshot.
+
+        `since` names the scenarios that the copy has seen, where it was rewound; None: all.
+        """
+        seen = [one for one in self.scenario if since is None or one.id in since]
         given = self.baseline if isinstance(self.baseline, dict) else dict.fromkeys(self.tables, AS_SOURCE)
         return {
             table: rows
             if isinstance(rows, int)
-            else source[table] + sum(scenario.rows.get(table, 0) for scenario in self.scenario)
+            else source[table] + sum(scenario.rows.get(table, 0) for scenario in seen)
             for table, rows in given.items()
         }

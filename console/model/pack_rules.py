@@ -35,6 +35,21 @@ def faults(pack: Pack, privileges: Privileges) -> Iterator[str]:
     yield from _faults_of_names(pack, privileges)
     yield from _faults_of_subject(pack)
     yield from _faults_of_migration(pack)
+    yield from _faults_of_rewind(pack)
+
+
+def _faults_of_rewind(pack: Pack) -> Iterator[str]:
+    asking = [one.id for one in pack.scenario if one.rewind]
+    if pack.migration is not None and (asking or pack.rewind != "no"):
+        yield "the pack has [migration] and rewind: a migration's way back must find what its way up left"
+    for one in pack.scenario:
+        if one.rewind and one.kind == "replay":
+            yield f"scenario {one.id} is a replay and has rewind: on a fresh copy there is nothing that it repeats"
+    if pack.rewind == "allowed" and len(pack.as_the_source) != len(pack.tables):
+        yield (
+            'rewind = "allowed" and a baseline in numbers: with and without --rewind the rows at the end differ; '
+            'write baseline = "source", or rewind = "each"'
+        )
 
 
 def _faults_of_names(pack: Pack, privileges: Privileges) -> Iterator[str]:

@@ -39,7 +39,8 @@ class Plan:
     """Steps in order, the last of which is the teardown, and the gates as rows.
 
     `scenarios` are the ids in order, run by `scenario_step`; `not_applicable` maps a gate to the
-    reason why it does not apply to this kind of plan, declared before the run begins.
+    reason why it does not apply to this kind of plan, declared before the run begins. Before each of `rewound` the
+    copy is made anew as it was prepared.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Plan:
     scenarios: tuple[str, ...]
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     supervise: Literal["boundary", "step", "scenario"] = "boundary"
+    rewound: tuple[str, ...] = ()
 
     @property
     def teardown(self) -> Step:

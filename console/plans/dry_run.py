@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from console.gates.rewind_table import with_rewind_gates
 from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.config import RunConfig
 from console.model.plan import Boundary, Plan, Step
+from console.plans.rewinding import rewinding_words, with_rewinds
 from console.plans.sampling import sampling_claims, sampling_words
 
 _B1 = Boundary(
@@ -141,15 +143,18 @@ def dry_run(
     *,
     scenarios: Sequence[str],
     supervise: Literal["boundary", "step", "scenario"] = "boundary",
+    rewound: Sequence[str] = (),
 ) -> Plan:
-    """Return the plan for one configuration and the scenarios of its pack."""
+    """Return the plan for one configuration and the scenarios of its pack, before some of which the copy is rewound."""
+    gates = GATES if config.takes_all else with_sample_gates(GATES)
     return Plan(
         kind="dry-run",
-        title=f"rehearsal on an isolated copy{sampling_words(config)}",
-        steps=steps(config),
-        gates=GATES if config.takes_all else with_sample_gates(GATES),
+        title=f"rehearsal on an isolated copy{sampling_words(config)}{rewinding_words(rewound)}",
+        steps=with_rewinds(steps(config), rewound),
+        gates=with_rewind_gates(gates) if rewound else gates,
         scenario_step="C-10",
         scenarios=tuple(scenarios),
         not_applicable=not_applicable(config),
         supervise=supervise,
+        rewound=tuple(rewound),
     )

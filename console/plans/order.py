@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console.model.config import RunConfig, RunOrder
 from console.model.plan import Plan
+from console.model.rewinds import rewound_scenarios
 from console.packs import LoadedPack
 from console.plans.dry_run import dry_run
 from console.plans.migration import migration
@@ -21,7 +22,8 @@ def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
     scenarios = [scenario.id for scenario in loaded.pack.scenario]
     if config.plan == "migration":
         return migration(config, scenarios=scenarios, supervise=order.supervise)
-    return dry_run(config, scenarios=scenarios, supervise=order.supervise)
+    rewound = rewound_scenarios(loaded.pack, asked=config.pack.rewind)
+    return dry_run(config, scenarios=scenarios, supervise=order.supervise, rewound=rewound)
 
 
 def subject_folder(loaded: LoadedPack, config: RunConfig) -> Path:

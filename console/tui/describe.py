@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from console.model.event import BoundaryArmed, StepWords
+from console.model.rewinds import REWIND_NOTE, rewind_words
 from console.model.run_state import RunState, needed_words
 from console.model.trace import ClientStatement, EngineStatement, ServerLine
 from console.tui.matrix import Matrix
@@ -153,6 +154,8 @@ def scenario(state: RunState, name: str) -> list[Told]:
     if words:
         expected = ", ".join(f"{table} {delta:+d}" for table, delta in words.rows.items()) or "no row changes"
         told.append(Told("expected", expected))
+    if fresh := rewind_words(state.notes.get(f"{REWIND_NOTE}{name}")):
+        told.append(Told("rewound", fresh))
     if done is None:
         return [
             *told,

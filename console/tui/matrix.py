@@ -90,7 +90,11 @@ def matrix(state: RunState) -> Matrix:
         return Matrix()
     words = state.created.scenarios
     counted = [state.rows.get(one.id) for one in words]
-    befores = [state.rows.get(""), *counted][: len(words)]
+    first = state.rows.get("")
+    befores = [
+        first if one.id in state.created.rewound else before
+        for one, before in zip(words, [first, *counted], strict=False)
+    ]
     estimated = state.estimated if state.ended is None else None
     running, meanwhile = (estimated.scenario, estimated.changes) if estimated else ("", {})
     cells = tuple(

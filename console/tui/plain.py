@@ -29,6 +29,7 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
+from console.model.rewinds import REWIND_NOTE, rewind_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
 from console.model.text import one_line
@@ -85,6 +86,9 @@ def _trouble_lines(entry: Entry) -> list[str]:
             return [f"✗ a secret was taken out of {one_line(event.origin)}"]
         case NoteRecorded(name=name) if name.startswith(f"{NOTIFIED_NOTE}."):
             return [f"  notification about {one_line(str(event.value), limit_chars=_REASON_CHARS)}"]
+        case NoteRecorded(name=name) if name.startswith(REWIND_NOTE):
+            scenario = one_line(name.removeprefix(REWIND_NOTE))
+            return [f"  {scenario} {one_line(rewind_words(event.value), limit_chars=_REASON_CHARS)}"]
         case ProgressReported():
             total = f" of {event.total}" if event.total else ""
             return [f"  {event.step} {event.done}{total} {event.unit}"]

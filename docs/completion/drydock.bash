@@ -8,7 +8,7 @@
 _shtab_drydock_secret_subparsers=(set delete list)
 _shtab_drydock_subparsers=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
 
-_shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --environment --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
+_shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --rewind --environment --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
 _shtab_drydock_init_option_strings=(-h --help --source --host --port --database --role --secret --sslmode --container --endpoint --context --tls --dump --environment --subject --package --writer --schema --tables --yes)
 _shtab_drydock_check_option_strings=(-h --help --schema --json)
 _shtab_drydock_doctor_option_strings=(-h --help --json)
@@ -92,6 +92,7 @@ _shtab_drydock_run___help_nargs=0
 _shtab_drydock_run___headless_nargs=0
 _shtab_drydock_run___plain_nargs=0
 _shtab_drydock_run___require_two_nargs=0
+_shtab_drydock_run___rewind_nargs=0
 _shtab_drydock_run___json_nargs=0
 _shtab_drydock_run___no_mouse_nargs=0
 _shtab_drydock_init__h_nargs=0

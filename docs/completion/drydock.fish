@@ -68,6 +68,7 @@ complete -c drydock -n '_shtab_drydock_using run' -l supervise -xka "boundary st
 complete -c drydock -n '_shtab_drydock_using run' -l require-two -d 'a second, different user must approve as well (the plan'"'"'s [boundaries] approvers)'
 complete -c drydock -n '_shtab_drydock_using run' -l subject -xka "(__fish_complete_directories)" -d 'the code under rehearsal'
 complete -c drydock -n '_shtab_drydock_using run' -l pack -xka "(printf '%s\n' cutter_dry_run migrations_alembic migrations_django migrations_sql rollback_proof)" -d 'the scenario pack'
+complete -c drydock -n '_shtab_drydock_using run' -l rewind -d 'make the copy anew before each scenario, where the pack allows it (docs/pack.md)'
 complete -c drydock -n '_shtab_drydock_using run' -l environment -xka "embedded docker" -d 'where the copy lives'
 complete -c drydock -n '_shtab_drydock_using run' -l endpoint -x -d 'the docker engine (unix://, ssh://, tcp:// with TLS)'
 complete -c drydock -n '_shtab_drydock_using run' -l pg-major -x -d 'PostgreSQL'"'"'s major version (the wheel has 16 and 18)'

@@ -220,6 +220,7 @@ _shtab_drydock_run_options=(
   "--require-two[a second, different user must approve as well (the plan\'s \[boundaries\] approvers)]"
   "--subject[the code under rehearsal]:DIR:_files -/"
   "--pack[the scenario pack]:NAME|DIR:_drydock_packs"
+  "--rewind[make the copy anew before each scenario, where the pack allows it (docs\/pack.md)]"
   "--environment[where the copy lives]:environment:(embedded docker)"
   "--endpoint[the docker engine (unix\:\/\/, ssh\:\/\/, tcp\:\/\/ with TLS)]:URL:"
   "--pg-major[PostgreSQL\'s major version (the wheel has 16 and 18)]:N:"

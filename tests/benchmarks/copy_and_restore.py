@@ -68,10 +68,10 @@ class Source:
 
 
 @contextmanager
-def source(place: Path, megabytes: int) -> Iterator[Source]:
+def source(place: Path, megabytes: int, *, major: int = MAJOR) -> Iterator[Source]:
     """Yield a filled source; it is gone afterwards."""
     folder = place / "s"
-    cluster = Cluster(folder=folder, programs=find_programs(MAJOR), uid=own_uid(), label="the source")
+    cluster = Cluster(folder=folder, programs=find_programs(major), uid=own_uid(), label="the source")
     password = make_password()
     each = megabytes * ROWS_FOR_A_MEGABYTE // TABLES
     cluster.create(password)
@@ -104,14 +104,15 @@ def drafted(place: Path, source: Source) -> Path:
     secret = place / "source.secret"
     secret.write_text(source.password + "\n", "utf-8")
     secret.chmod(0o600)
-    _drydock(
+    drydock(
         place, "init", str(place / "plan"), "--yes", "--host", str(source.cluster.socket_folder), "--database", "shop",
         "--role", "postgres", "--secret", f"file:{secret}", "--writer", "app", "--sslmode", "disable",
     )  # fmt: skip
     return place / "plan" / "plan.toml"
 
 
-def _drydock(place: Path, *words: str) -> str:
+def drydock(place: Path, *words: str) -> str:
+    """Run one command in the benchmark's own place and return what it said."""
     done = subprocess.run(
         [sys.executable, "-m", "console", *words], capture_output=True, text=True, check=False, cwd=place,
         stdin=subprocess.DEVNULL, env={**os.environ, "XDG_STATE_HOME": str(place / "state"),
@@ -124,7 +125,7 @@ def _drydock(place: Path, *words: str) -> str:
 
 def drydock_s(place: Path, plan: Path, rows: int, steps: dict[str, list[int]]) -> float:
     """Rehearse, and return the seconds of dump, new server and restore."""
-    said = _drydock(
+    said = drydock(
         place, "run", str(plan), "--headless", "--approve", "all", "--json", "--runs-dir", str(place / "runs")
     )
     told = json.loads(said)

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.gates.rewind_table import with_rewind_rows
 from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
 from console.model.config import RunConfig
@@ -90,6 +91,14 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
         "../sampling/test_sampled_copies.py::test_what_was_not_made_by_the_source_fails",
         "../sampling/test_sampled_copies.py::test_a_dump_that_leaves_nothing_out_fails",
     ),
+    "G-27": (
+        "../packs/test_rewound_runs.py::test_a_connection_that_is_kept_open_fails",
+        "../packs/test_rewound_runs.py::test_whoever_comes_while_the_copy_is_rewound_fails",
+    ),
+    "G-28": (
+        "../packs/test_rewound_runs.py::test_a_subject_that_changes_the_template_fails",
+        "../packs/test_rewound_runs.py::test_somebody_who_opens_the_template_fails",
+    ),
     "N-4": ("test_closing.py::test_secrets_file_is_not_destroyed",),
     "N-5": ("test_closing.py::test_subject_changes_during_the_run",),
     "N-6": ("test_closing.py::test_neighbour_restarts_before_the_teardown",),
@@ -151,6 +160,10 @@ DOCKER: dict[str, tuple[str, ...]] = {
 ELSEWHERE_ON_DOCKER = {
     "G-26": "the rows are taken, loaded and looked at by the same functions, which know no environment; "
     "`tests/docker/test_sampled.py` sees them pass there",
+    "G-27": "the copy is made anew and looked at by the server's own statements, which know no environment; "
+    "`tests/docker/test_rewound.py` sees it pass there",
+    "G-28": "the server itself looks at the template's row and files, which knows no environment; "
+    "`tests/docker/test_rewound.py` sees it pass there",
 }
 
 
@@ -168,7 +181,7 @@ def cells() -> list[Cell]:
     """Return one cell for every gate of the plan and every environment, in the plan's order."""
     never = not_applicable(RunConfig())
     found = []
-    for gate in with_sample_gates(GATES):
+    for gate in with_rewind_rows(with_sample_gates(GATES)):
         reason = f"NOT_APPLICABLE by declaration: {never[gate.id]}" if gate.id in never else ""
         tests = EMBEDDED.get(gate.id, ())
         found.append(Cell(gate=gate.id, environment="embedded", tests=tests, reason=reason))
@@ -181,7 +194,11 @@ def cells() -> list[Cell]:
 def functions() -> dict[str, ast.FunctionDef]:
     """Return every test of this folder and of the others that break gates, by "file::name" as seen from here."""
     found: dict[str, ast.FunctionDef] = {}
-    others = [path for name in ("docker", "sampling") for path in sorted(FOLDER.glob(f"../{name}/test_*.py"))]
+    others = [
+        path
+        for name in ("docker", "sampling", "packs")
+        for path in sorted(FOLDER.glob(f"../{name}/test_*.py"))
+    ]
     for path in (*sorted(FOLDER.glob("test_*.py")), *others):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -88,6 +88,7 @@ ELSEWHERE: Mapping[str, str] = {
         "terminal/test_live.py::test_the_failing_statement_is_shown_live",
     "drydock run PLAN.toml": "sources/test_connection_run.py",
     "drydock run PLAN.toml --plan migration --pack MYPACK --subject /srv/project": "migrations/test_migration_runs.py",
+    "drydock run PLAN.toml --rewind": "packs/test_rewound_runs.py::test_a_run_asks_for_what_its_pack_allows",
     "drydock run PLAN.toml --require-two": "terminal/test_second_user.py::test_a_second_user_must_approve",
     "drydock run first/plan.toml --headless --approve all":
         "docs/test_tutorial.py::test_the_tutorial_is_what_happens",

@@ -31,7 +31,7 @@ def test_the_examples_hold(tmp_path: Path) -> None:
     """Both examples are test files, and pass as they stand."""
     for number, text in enumerate(blocks(PAGE, "python")):
         (tmp_path / f"test_page_{number}.py").write_text(text, encoding="utf-8")
-    folder = str(CHECKOUT / "tests" / "packs")
+    folder = str(CHECKOUT / "tests")
     (tmp_path / "conftest.py").write_text(FIXTURE.format(folder=folder), encoding="utf-8")
     command = [
         sys.executable,
