@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -205,11 +206,22 @@ def files() -> tuple[Path, ...]:
 
 def tree_sha256() -> str:
     """Return one sha256 (hex) over the names and bytes of all SQL files."""
-    folder = data_folder("sql")
+    folder = str(data_folder("sql"))
     tree = hashlib.sha256()
-    for path in files():
-        tree.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path.read_bytes())}\n".encode())
+    for path in sorted(_paths_below(folder)):
+        tree.update(f"{path[len(folder) + 1 :]}\0{_sha256(_bytes_of(path))}\n".encode())
     return tree.hexdigest()
+
+
+def _paths_below(folder: str) -> Iterator[str]:
+    """Yield the SQL files below a folder; texts, because each boundary asks for them and paths cost more."""
+    for root, _folders, names in os.walk(folder):
+        yield from (f"{root}/{name}" for name in names if name.endswith(".sql"))
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def _best_file(folder: Path, name: str, server_major: int | None) -> Path:

@@ -27,7 +27,7 @@ from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, find_template, keep_template
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts, Receipts
-from console.secrets import scram_verifier, write_secret_file
+from console.secrets import FEW_ITERATIONS, scram_verifier, write_secret_file
 from console.settings import SOCKET_PATH_LIMIT_BYTES
 from console.sql import EngineConnection, prepare
 
@@ -157,7 +157,7 @@ class Cluster:
         self.receipts.identified("folder", str(self.folder), folder_identity(self.folder))
         installed = self.programs
         self.programs = reachable_programs(installed, uid=self.uid, folder=self.folder)
-        verifier = scram_verifier(superuser_password)
+        verifier = scram_verifier(superuser_password, iterations=FEW_ITERATIONS)
         if self.templates is None or not self._made_from_template(self.templates, installed, verifier):
             self._initdb([*_SCRAM, f"--pwfile={self.folder / 'verifier'}"], verifier)
             self._configure()
