@@ -302,7 +302,9 @@ class EmbeddedEnvironment:
         self._receipts.identified("folder", str(home), folder_identity(home))
         lock = lock_of(pack)
         packages = package_files(lock) if lock is not None else ()
-        interpreter = make_interpreter(home / "interpreter", uid=self.harness_uid, packages=packages)
+        interpreter = make_interpreter(
+            home / "interpreter", uid=self.harness_uid, packages=packages, cache=default_cache_folder()
+        )
         place = EmbeddedPlace(
             home=home, interpreter=interpreter, archive=home / "harness.pyz", pack=home / "pack",
             subject=home / "subject", socket=home / "socket", scratch=home / "scratch",
