@@ -175,8 +175,6 @@ class Cluster:
         if template is not None:
             make_scattered_folder(self.data_folder)
             template.lay_out(self.data_folder, uid=self.uid)
-            if self.uid is not None:
-                os.chown(self.data_folder, self.uid, self.uid)
         elif self._initdb(list(ARGUMENTS), ""):
             keep_template(templates, installed, self.data_folder, without=frozenset(_CONFIGURATION))
         give_identity(self.data_folder)

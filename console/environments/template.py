@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from console.environments.owner import making_files_of
 from console.environments.programs import Programs
 
 ARGUMENTS = ("--auth=reject", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
@@ -52,25 +53,31 @@ class Template:
         self._content = content
 
     def lay_out(self, data_folder: Path, *, uid: int | None) -> None:
-        """Write the files into an empty folder that nobody else can enter, as `uid`'s where one is given."""
-        for name in self._content.folders:
-            path = data_folder / name
-            path.mkdir(mode=0o700)
+        """Write the files into an empty folder that nobody else can reach; it and they are `uid`'s where one is given."""
+        top = os.open(data_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
             if uid is not None:
-                os.chown(path, uid, uid)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        for file in self._content.files:
-            descriptor = os.open(f"{data_folder}/{file.path}", flags, 0o600)
-            try:
-                if uid is not None:
-                    os.fchown(descriptor, uid, uid)
-                written = os.write(descriptor, file.content) if file.content else 0
-                while written < len(file.content):
-                    written += os.write(descriptor, file.content[written:])
-                if file.size != written:
-                    os.ftruncate(descriptor, file.size)
-            finally:
-                os.close(descriptor)
+                os.fchown(top, uid, uid)
+            with making_files_of(uid):
+                for name in self._content.folders:
+                    os.mkdir(name, 0o700, dir_fd=top)
+                for file in self._content.files:
+                    _write(file, top)
+        finally:
+            os.close(top)
+
+
+def _write(file: _File, top: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(file.path, flags, 0o600, dir_fd=top)
+    try:
+        written = os.write(descriptor, file.content) if file.content else 0
+        while written < len(file.content):
+            written += os.write(descriptor, file.content[written:])
+        if file.size != written:
+            os.ftruncate(descriptor, file.size)
+    finally:
+        os.close(descriptor)
 
 
 def key_of(programs: Programs) -> str:
