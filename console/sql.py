@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,13 +228,17 @@ def _best_file(folder: Path, name: str, server_major: int | None) -> Path:
     plain = folder / f"{name}.sql"
     if server_major is None:
         return plain
-    versions: Sequence[tuple[int, Path]] = sorted(
-        (int(found[1]), path)
-        for path in plain.parent.glob(f"{plain.stem}.*.sql")
-        if (found := _VERSIONED.search(path.name)) is not None
-    )
-    fitting = [path for major, path in versions if major <= server_major]
-    return fitting[-1] if fitting else plain
+    try:
+        beside = [one for one in os.listdir(plain.parent) if one.startswith(f"{plain.stem}.")]
+    except OSError:
+        return plain
+    versions = [
+        (int(found[1]), one)
+        for one in beside
+        if (found := _VERSIONED.fullmatch(one.removeprefix(plain.stem))) is not None
+    ]
+    fitting = [version for version in versions if version[0] <= server_major]
+    return plain.with_name(max(fitting)[1]) if fitting else plain
 
 
 def _without_header(text: str) -> str:

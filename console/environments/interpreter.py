@@ -17,7 +17,7 @@ import stat
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,8 @@ def make_interpreter(
     for name in DRIVER_DISTRIBUTIONS:
         sources |= _copy_driver(name, site)
     if cache is not None and uid is not None and uid != os.geteuid():
-        _write_files(compiled(sources, cache=cache), site)
-    for relative, content in packages:
-        target = site / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        _write_files(compiled(sources, cache=cache).items(), site)
+    _write_files(packages, site)
     if uid is not None:
         lend(folder, uid)
     return Interpreter(python=home / "bin" / "python", environment=environment)
@@ -186,11 +183,11 @@ def _make_venv(home: Path, base: Path) -> None:
     (home / "pyvenv.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _write_files(files: Mapping[str, bytes], site: Path) -> None:
-    for folder in {str(site / name).rpartition("/")[0] for name in files}:
-        os.makedirs(folder, exist_ok=True)
-    for name, content in files.items():
-        (site / name).write_bytes(content)
+def _write_files(files: Iterable[tuple[str, bytes]], site: Path) -> None:
+    for name, content in files:
+        target = site / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
 
 
 def _copy_driver(name: str, site: Path) -> dict[str, bytes]:

@@ -53,7 +53,7 @@ class Template:
         self._content = content
 
     def lay_out(self, data_folder: Path, *, uid: int | None) -> None:
-        """Write the files into an empty folder that nobody else can reach; it and they are `uid`'s where one is given."""
+        """Write the files into an empty folder that nobody else can reach; all is `uid`'s where one is given."""
         top = os.open(data_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if uid is not None:

@@ -19,6 +19,7 @@ from console.environments.process import (
     end_process,
     is_alive,
     is_of_this_boot,
+    members_of_session,
     process_identity,
     run_program,
     spawn,
@@ -178,6 +179,38 @@ def test_no_file_of_ours_is_inherited(scratch: Path) -> None:
     finally:
         os.close(secret)
     assert gate.startswith("pipe:")
+
+
+@pytest.mark.parametrize("kernel", ["says", "does not say"])
+def test_a_session_has_exactly_its_living_members(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, kernel: str
+) -> None:
+    """A child and what it started are named, a zombie and this process are not, also where getsid is refused."""
+    child = spawn(
+        ["/bin/sh", "-c", 'sleep 60 & sh -c "exit 0" & echo $! $! ; exec sleep 60'],
+        name="a session", stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert child.process.stdout is not None
+        with child.process.stdout as told:
+            zombie = int(told.readline().split()[0])
+        while Path(f"/proc/{zombie}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
+        if kernel == "does not say":
+            monkeypatch.setattr(os, "getsid", _refuse)
+        members = members_of_session(child.process.pid)
+        assert (child.identity in members, len(members)) == (True, 2)
+        assert {command_of(one) for one in members} == {"sleep"}
+    finally:
+        monkeypatch.undo()
+        for one in members_of_session(child.process.pid):
+            end_process(one, ask=signal.SIGKILL, patience_s=DEADLINE_S)
+        child.process.wait()
+    assert members_of_session(child.process.pid) == []
+
+
+def _refuse(_pid: int) -> int:
+    raise PermissionError(1, "refused")
 
 
 def test_a_child_has_a_session_and_files_of_its_own(scratch: Path) -> None:
