@@ -23,6 +23,7 @@ from console.environments.owner import (
     Lease,
     choose_uid,
     hold_uid,
+    lease_two_uids,
     lease_uid,
     lend,
     making_files_of,
@@ -123,6 +124,31 @@ def test_a_leased_uid_is_never_chosen(two: tuple[int, int]) -> None:
     first.release()
     assert choose_uid() == first.uid
     second.release()
+
+
+def test_two_uids_are_leased_with_one_look(two: tuple[int, int]) -> None:
+    """Both are leased and differ; where a second one is lacking, or leased meanwhile, the first is given back."""
+    leases = lease_two_uids()
+    assert sorted(one.uid for one in leases if one is not None) == list(two)
+    with pytest.raises(StepFailed, match="no free uid"):
+        choose_uid()
+    for one in leases:
+        assert one is not None
+        one.release()
+    with holder(ANOTHER_DRYDOCK, two[0]), pytest.raises(StepFailed, match="no free uid"):
+        lease_two_uids()
+    assert eventually(lambda: {choose_uid() for _time in range(16)} == set(two))
+
+
+def test_a_uid_that_was_taken_after_the_look_is_not_leased(
+    two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process binds between look and lease is passed over."""
+    with holder(ANOTHER_DRYDOCK, two[0]), monkeypatch.context() as looking:
+        looking.setattr(owner, "_leases", dict)
+        with pytest.raises(StepFailed, match="no free uid"):
+            lease_two_uids()
+    assert eventually(lambda: {choose_uid() for _time in range(16)} == set(two))
 
 
 def test_a_lease_ends_with_its_process(two: tuple[int, int]) -> None:
