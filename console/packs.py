@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -61,8 +60,12 @@ def installed_packs() -> dict[str, Path]:
 
     Raises PackError for an entry point that names no folder with a pack.toml, and for a name that occurs twice.
     """
+    from importlib.metadata import (
+        entry_points,
+    )  # and with it all of `email`: only for a pack that is not shipped
+
     found: dict[str, Path] = {}
-    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+    for point in entry_points(group=ENTRY_POINTS):
         folder = _folder_of(point.value)
         if folder is None:
             raise PackError(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,24 +206,39 @@ def files() -> tuple[Path, ...]:
 
 def tree_sha256() -> str:
     """Return one sha256 (hex) over the names and bytes of all SQL files."""
-    folder = data_folder("sql")
+    folder = str(data_folder("sql"))
     tree = hashlib.sha256()
-    for path in files():
-        tree.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path.read_bytes())}\n".encode())
+    for path in sorted(_paths_below(folder)):
+        tree.update(f"{path[len(folder) + 1 :]}\0{_sha256(_bytes_of(path))}\n".encode())
     return tree.hexdigest()
+
+
+def _paths_below(folder: str) -> Iterator[str]:
+    """Yield the SQL files below a folder; texts, because each boundary asks for them and paths cost more."""
+    for root, _folders, names in os.walk(folder):
+        yield from (f"{root}/{name}" for name in names if name.endswith(".sql"))
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def _best_file(folder: Path, name: str, server_major: int | None) -> Path:
     plain = folder / f"{name}.sql"
     if server_major is None:
         return plain
-    versions: Sequence[tuple[int, Path]] = sorted(
-        (int(found[1]), path)
-        for path in plain.parent.glob(f"{plain.stem}.*.sql")
-        if (found := _VERSIONED.search(path.name)) is not None
-    )
-    fitting = [path for major, path in versions if major <= server_major]
-    return fitting[-1] if fitting else plain
+    try:
+        beside = [one for one in os.listdir(plain.parent) if one.startswith(f"{plain.stem}.")]
+    except OSError:
+        return plain
+    versions = [
+        (int(found[1]), one)
+        for one in beside
+        if (found := _VERSIONED.fullmatch(one.removeprefix(plain.stem))) is not None
+    ]
+    fitting = [version for version in versions if version[0] <= server_major]
+    return plain.with_name(max(fitting)[1]) if fitting else plain
 
 
 def _without_header(text: str) -> str:

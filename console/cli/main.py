@@ -6,6 +6,7 @@ stdout is data, stderr is narration. A bad input is one sentence and exit code 2
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -15,6 +16,9 @@ from typing import NoReturn
 
 from console import __version__
 from console.errors import ControlRefused, JournalBroken, UsageError
+
+YOUNG_OBJECTS = 20_000
+"""How many objects are made before Python looks for garbage among them: modules are many, and none is garbage."""
 
 EXIT_USAGE = 2
 EXIT_NOT_VERIFIED = 5
@@ -115,4 +119,5 @@ def _say(sentence: str, code: int) -> int:
 
 def entry() -> NoReturn:
     """End the process with the command's exit code."""
+    gc.set_threshold(YOUNG_OBJECTS)
     sys.exit(main(sys.argv[1:]))

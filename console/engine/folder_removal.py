@@ -7,7 +7,6 @@ meanwhile. Holds three descriptors at a time at most; never calls itself.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,14 +87,15 @@ class _Removal:
     def _clear(self, here: int, level: _Level) -> list[str]:
         """Unlink everything that is no folder; return the folders of the same file system."""
         folders = []
-        for name in os.listdir(here):
-            found = os.stat(name, dir_fd=here, follow_symlinks=False)
-            if not stat.S_ISDIR(found.st_mode):
-                self._try(os.unlink, name, here)
-            elif found.st_dev != level.identity[0]:
-                self._note(OSError(0, "another file system"), name)
+        with os.scandir(here) as inside:
+            entries = list(inside)
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                self._try(os.unlink, entry.name, here)
+            elif entry.stat(follow_symlinks=False).st_dev != level.identity[0]:
+                self._note(OSError(0, "another file system"), entry.name)
             else:
-                folders.append(name)
+                folders.append(entry.name)
         return folders
 
     def _try(self, act: Callable[..., None], name: str, here: int) -> None:

@@ -163,7 +163,11 @@ def _end_process(receipt: Receipt, state: RunState) -> str:
 
 def is_of_the_run(identity: str, state: RunState) -> bool:
     """Tell whether a process runs as a user made up for this run, or was started with the run's mark."""
-    uid = process_uid(int(identity.split(":", 1)[0]))
+    return is_of_the_run_as(process_uid(int(identity.split(":", 1)[0])), identity, state)
+
+
+def is_of_the_run_as(uid: int | None, identity: str, state: RunState) -> bool:
+    """Tell the same of a process whose user has just been read; None where it was gone by then."""
     made_up = uid is not None and uid in state.notes.get(UIDS_NOTE, {}).values()
     return made_up or carries_mark(identity, str(state.notes.get(MARK_NOTE, "")))
 

@@ -8,7 +8,7 @@ import ctypes
 import os
 
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
-from console.engine.removal import is_of_the_run
+from console.engine.removal import is_of_the_run_as
 from console.environments.process import look_at_processes, process_uid
 from console.model.run_state import RunState
 
@@ -37,9 +37,10 @@ def strays_of(state: RunState, *, demo: bool = True) -> list[str]:
     for seen in look_at_processes():
         if seen.pid == os.getpid() or seen.identity in known or seen.parent in servers:
             continue
-        if spared and process_uid(seen.pid) in spared:
+        uid = process_uid(seen.pid)
+        if uid in spared:
             continue
-        if seen.parent == adopted or is_of_the_run(seen.identity, state):
+        if seen.parent == adopted or is_of_the_run_as(uid, seen.identity, state):
             found.append(seen.identity)
     return found
 

@@ -32,6 +32,9 @@ from console.errors import JournalBroken, RunsFolderError
 from console.secrets import SecretRegistry, learn_all
 
 LOG_FILE = "engine.log"
+_YOUNG_OBJECTS = 20_000
+"""How many objects are made before Python looks for garbage among them: a fact alone is thousands."""
+
 _TYPED = "--typed-on-stdin"
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _KEPT_VARIABLES = (
@@ -113,6 +116,7 @@ def main(arguments: list[str]) -> int:
     gc.disable()
     importlib.import_module("console.engine.rehearse")
     gc.freeze()  # code is never garbage: neither process looks through it again
+    gc.set_threshold(_YOUNG_OBJECTS)
     gc.enable()
     child = os.fork()
     if child == 0:

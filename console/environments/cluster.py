@@ -24,10 +24,10 @@ from console.environments.named_user import CANNOT, named_command, passwd_line
 from console.environments.owner import initdb_uid, lend, make_folder, make_scattered_folder, take_folder
 from console.environments.process import Child, Finished, close_ended, end_process, run_program, spawn
 from console.environments.programs import Programs, reachable_programs
-from console.environments.template import ARGUMENTS, find_template, keep_template
+from console.environments.template import ARGUMENTS, Template, find_template, keep_template
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts, Receipts
-from console.secrets import scram_verifier, write_secret_file
+from console.secrets import FEW_ITERATIONS, scram_verifier, write_secret_file
 from console.settings import SOCKET_PATH_LIMIT_BYTES
 from console.sql import EngineConnection, prepare
 
@@ -37,6 +37,7 @@ _READY_POLL_S = 0.005
 _START_PATIENCE_S = 60.0
 _STOP_PATIENCE_S = 20.0
 _RESTART_PATIENCE_S = 600.0
+_PLACES = 4
 
 WITNESS_SETTINGS: Mapping[str, str] = {
     "logging_collector": "on",
@@ -157,7 +158,7 @@ class Cluster:
         self.receipts.identified("folder", str(self.folder), folder_identity(self.folder))
         installed = self.programs
         self.programs = reachable_programs(installed, uid=self.uid, folder=self.folder)
-        verifier = scram_verifier(superuser_password)
+        verifier = scram_verifier(superuser_password, iterations=FEW_ITERATIONS)
         if self.templates is None or not self._made_from_template(self.templates, installed, verifier):
             self._initdb([*_SCRAM, f"--pwfile={self.folder / 'verifier'}"], verifier)
             self._configure()
@@ -173,10 +174,7 @@ class Cluster:
         """Copy the template, or make it, and give the copy an identity and a password; False where that cannot be."""
         template = find_template(templates, installed)
         if template is not None:
-            make_scattered_folder(self.data_folder)
-            template.lay_out(self.data_folder, uid=self.uid)
-            if self.uid is not None:
-                os.chown(self.data_folder, self.uid, self.uid)
+            self._lay_out(template)
         elif self._initdb(list(ARGUMENTS), ""):
             keep_template(templates, installed, self.data_folder, without=frozenset(_CONFIGURATION))
         give_identity(self.data_folder)
@@ -185,6 +183,14 @@ class Cluster:
             return True
         shutil.rmtree(self.data_folder)
         return False
+
+    def _lay_out(self, template: Template) -> None:
+        """Lay the template out where files are quickly made, anywhere after a few tries."""
+        for tries_left in reversed(range(_PLACES)):
+            make_scattered_folder(self.data_folder)
+            if template.lay_out(self.data_folder, uid=self.uid, anywhere=tries_left == 0):
+                return
+            shutil.rmtree(self.data_folder)
 
     def _initdb(self, words: list[str], verifier: str) -> bool:
         """Make the data folder as the cluster's own user; where that cannot be, as `nobody` (then False).

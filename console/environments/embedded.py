@@ -32,7 +32,7 @@ from console.environments.cluster import (
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
 from console.environments.harness_process import HarnessProcess
 from console.environments.interpreter import Interpreter, make_interpreter
-from console.environments.owner import lease_uid, lend, make_folder
+from console.environments.owner import lease_two_uids, lend, make_folder
 from console.environments.packages import lock_of, package_files
 from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
@@ -78,7 +78,7 @@ class EmbeddedEnvironment:
         self._folder = folder
         self._registry = registry
         self._receipts = receipts
-        self._leases = (lease_uid(below=folder.parent), lease_uid(below=folder.parent))
+        self._leases = lease_two_uids(below=folder.parent)
         self.uid, self.harness_uid = (lease.uid if lease is not None else None for lease in self._leases)
         self.cluster = Cluster(
             folder=folder / "copy", programs=programs, uid=self.uid, label="the copy",
@@ -302,7 +302,9 @@ class EmbeddedEnvironment:
         self._receipts.identified("folder", str(home), folder_identity(home))
         lock = lock_of(pack)
         packages = package_files(lock) if lock is not None else ()
-        interpreter = make_interpreter(home / "interpreter", uid=self.harness_uid, packages=packages)
+        interpreter = make_interpreter(
+            home / "interpreter", uid=self.harness_uid, packages=packages, cache=default_cache_folder()
+        )
         place = EmbeddedPlace(
             home=home, interpreter=interpreter, archive=home / "harness.pyz", pack=home / "pack",
             subject=home / "subject", socket=home / "socket", scratch=home / "scratch",

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from console.environments.bytecode import compiled
 from console.environments.owner import lend, make_scattered_folder
 from console.errors import StepFailed
 
@@ -76,11 +77,12 @@ def _driver_files(name: str) -> list[tuple[str, Path]]:
 
 
 def make_interpreter(
-    folder: Path, *, uid: int | None, packages: Iterable[tuple[str, bytes]] = ()
+    folder: Path, *, uid: int | None, packages: Iterable[tuple[str, bytes]] = (), cache: Path | None = None
 ) -> Interpreter:
     """Make a virtual environment with the driver in the new folder `folder`, which `uid` can run and not change.
 
-    `packages` are the files of what a pack needs besides, by their names in site-packages. Raises StepFailed when a
+    `packages` are the files of what a pack needs besides, by their names in site-packages. With `cache`, and where
+    `uid` is another user than this process's, the driver is compiled once and kept there. Raises StepFailed when a
     driver file is not what its distribution recorded.
     """
     make_scattered_folder(folder)
@@ -91,12 +93,12 @@ def make_interpreter(
     home = folder / "venv"
     _make_venv(home, base)
     site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    sources: dict[str, bytes] = {}
     for name in DRIVER_DISTRIBUTIONS:
-        _copy_driver(name, site)
-    for relative, content in packages:
-        target = site / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        sources |= _copy_driver(name, site)
+    if cache is not None and uid is not None and uid != os.geteuid():
+        _write_files(compiled(sources, cache=cache).items(), site)
+    _write_files(packages, site)
     if uid is not None:
         lend(folder, uid)
     return Interpreter(python=home / "bin" / "python", environment=environment)
@@ -181,13 +183,25 @@ def _make_venv(home: Path, base: Path) -> None:
     (home / "pyvenv.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _copy_driver(name: str, site: Path) -> None:
+def _write_files(files: Iterable[tuple[str, bytes]], site: Path) -> None:
+    for name, content in files:
+        target = site / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _copy_driver(name: str, site: Path) -> dict[str, bytes]:
+    """Lay one distribution out, checked, and return the modules among its files by their names."""
+    sources = {}
     modes = {relative: stat.S_IMODE(os.stat(path).st_mode) for relative, path in _driver_files(name)}
     for relative, content in checked_driver_files(name):
         target = site / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         target.chmod(modes[relative] & 0o755)
+        if relative.endswith(".py"):
+            sources[relative] = content
+    return sources
 
 
 @functools.cache

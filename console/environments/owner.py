@@ -8,6 +8,7 @@ never follows a link in what another user could write.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -17,6 +18,7 @@ import socket
 import stat
 import weakref
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 from console.environments.belongings import FIRST_UID, LAST_UID, owners_of_things, remove_things, things_of
@@ -25,13 +27,15 @@ from console.errors import StepFailed
 from console.settings import default_work_folder
 
 __all__ = [
-    "FIRST_UID", "LAST_UID", "Lease", "choose_uid", "hand_over", "hold_uid", "initdb_uid", "lease_uid", "lend",
-    "make_folder", "make_scattered_folder", "others_can_reach", "remove_things", "take_folder", "things_of",
+    "FIRST_UID", "LAST_UID", "Lease", "choose_uid", "hand_over", "hold_uid", "initdb_uid", "lease_two_uids",
+    "lease_uid", "lend", "make_folder", "make_scattered_folder", "making_files_of", "others_can_reach",
+    "remove_things", "take_folder", "things_of",
 ]  # fmt: skip
 
 _LEASE_NAME = "drydock-uid-{uid}"
 """A name in the kernel's abstract socket namespace (unix(7)): no file, and gone with its last holder."""
 
+_PAIR = 2
 _DEPTH_OF_OWNERS = 3
 """A run's folders, those of its cluster and harness, and what lies in them (drydock-RUN/copy/data)."""
 
@@ -62,6 +66,21 @@ def lease_uid(taken: frozenset[int] = frozenset(), *, below: Path | None = None)
             return Lease(uid, held)
         refused |= {uid}
     return None
+
+
+def lease_two_uids(*, below: Path | None = None) -> tuple[Lease, Lease] | tuple[None, None]:
+    """Return two unused uids with one look at who uses which, leased like `lease_uid`'s."""
+    if os.geteuid() != 0:
+        return None, None
+    free = _free_uids(frozenset(), below)
+    leases: list[Lease] = []
+    while len(leases) < _PAIR:
+        uid = secrets.choice(_some(free))
+        free.remove(uid)
+        held = _bound(uid)
+        if held is not None:
+            leases.append(Lease(uid, held))
+    return leases[0], leases[1]
 
 
 def hold_uid(uid: int) -> Lease | None:
@@ -130,16 +149,21 @@ def choose_uid(taken: frozenset[int] = frozenset(), *, below: Path | None = None
     Unused: no account has it, no process runs as it, nobody leases it, it is not in `taken`, nothing of it
     lies where things are shared, and no run's folder below `below` (the work folder's parent) is of it.
     """
-    if os.geteuid() != 0:
-        return None
+    return secrets.choice(_some(_free_uids(taken, below))) if os.geteuid() == 0 else None
+
+
+def _free_uids(taken: frozenset[int], below: Path | None) -> list[int]:
     used = taken | {account.pw_uid for account in pwd.getpwall()} | _uids_of_processes() | _leases().keys()
     used |= owners_of_things() | _owners_of_runs(below or default_work_folder())
-    free = [uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in used]
+    return [uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in used]
+
+
+def _some(free: list[int]) -> list[int]:
+    """Return the same. Raises StepFailed (environment) where there are none."""
     if not free:
-        raise StepFailed(
-            f"no free uid between {FIRST_UID} and {LAST_UID} to run PostgreSQL as", cause="environment"
-        )
-    return secrets.choice(free)
+        reason = f"no free uid between {FIRST_UID} and {LAST_UID} to run PostgreSQL as"
+        raise StepFailed(reason, cause="environment")
+    return free
 
 
 def _uids_of_processes() -> frozenset[int]:
@@ -243,6 +267,27 @@ def make_folder(path: Path, *, uid: int | None = None, mode: int = 0o700) -> Non
     if uid is not None:
         os.chown(path, uid, uid)
     path.chmod(mode)
+
+
+@contextlib.contextmanager
+def making_files_of(uid: int | None) -> Iterator[None]:
+    """What this thread makes in the block is `uid`'s from its first moment, which also is all that it may reach.
+
+    None, for an ordinary user, changes nothing. Where another thread opens a file meanwhile, it does so as before
+    (setfsuid(2)). One call for a cluster's thousand files, each of which would else be given away by itself.
+    """
+    if uid is None:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    group, user = libc.setfsgid(uid), libc.setfsuid(uid)
+    try:
+        if libc.setfsuid(-1) != uid or libc.setfsgid(-1) != uid:
+            raise StepFailed(f"no file can be made as uid {uid}", cause="environment")
+        yield
+    finally:
+        libc.setfsuid(user)
+        libc.setfsgid(group)
 
 
 def make_scattered_folder(path: Path, *, uid: int | None = None) -> None:

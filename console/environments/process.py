@@ -31,6 +31,7 @@ MARK_VARIABLE = "DRYDOCK_RUN"
 _GATE = 'read -r _ <"/proc/self/fd/$1" || exit 125; shift; exec "$@"'
 """Opened by its path: sh accepts only one digit in a redirection from a descriptor."""
 
+_PART_BYTES = 8192
 _ABORT_POLL_S = 0.2
 _KILL_WAIT_S = 10.0
 _LEFT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP)
@@ -89,9 +90,13 @@ def look_at_process(pid: int) -> Seen | None:
 
 def look_at_processes() -> Iterator[Seen]:
     """Yield every living process of this machine that this process can see."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and (seen := look_at_process(int(entry.name))) is not None:
+    for pid in _pids():
+        if (seen := look_at_process(pid)) is not None:
             yield seen
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def process_identity(pid: int) -> str | None:
@@ -112,13 +117,22 @@ def process_uid(pid: int) -> int | None:
 def _of_process(pid: int, name: str) -> bytes | None:
     """Return a whole file of a process in /proc, None where the process is gone.
 
-    All processes are looked at again and again: no buffer, no decoding.
+    All processes are looked at again and again: four calls of the kernel, where a file object makes eight.
     """
     try:
-        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
-            return file.read()
+        descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         return None
+    try:
+        whole = part = os.read(descriptor, _PART_BYTES)
+        while part:
+            part = os.read(descriptor, _PART_BYTES)
+            whole += part
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
+    return whole
 
 
 @functools.cache
@@ -174,8 +188,22 @@ class Child:
 
 
 def members_of_session(leader: int) -> list[str]:
-    """Return the identities of living processes whose session is `leader` (proc(5), field 6)."""
-    return [seen.identity for seen in look_at_processes() if seen.session == leader]
+    """Return the identities of living processes whose session is `leader` (proc(5), field 6).
+
+    The kernel is asked for the session first (getsid(2)): the line of /proc costs twenty times as much.
+    """
+    within = (look_at_process(pid) for pid in _pids() if _may_be_in_session(pid, leader))
+    return [seen.identity for seen in within if seen is not None and seen.session == leader]
+
+
+def _may_be_in_session(pid: int, leader: int) -> bool:
+    """Tell whether a process is in a session, or does not say."""
+    try:
+        return os.getsid(pid) == leader
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
 
 
 def carries_mark(identity: str, mark: str) -> bool:

@@ -22,7 +22,7 @@ from console.environments.cluster import (
     read_postmaster_file,
     read_system_identifier,
 )
-from console.environments.owner import lease_uid, make_folder
+from console.environments.owner import lease_two_uids, make_folder
 from console.environments.process import process_identity
 from console.environments.programs import Programs
 from console.errors import PackError, StepFailed
@@ -70,7 +70,7 @@ class DemoSource(ConnectionSource):
         self._rows = rows
         self._folder = folder
         self._receipts = receipts
-        self._leases = (lease_uid(below=folder.parent), lease_uid(below=folder.parent))
+        self._leases = lease_two_uids(below=folder.parent)
         uid, neighbour_uid = (lease.uid if lease is not None else None for lease in self._leases)
         self.production = Cluster(
             folder=folder / "production",

@@ -24,8 +24,10 @@ from console.environments.owner import (
     Lease,
     choose_uid,
     hold_uid,
+    lease_two_uids,
     lease_uid,
     lend,
+    making_files_of,
     remove_things,
     take_folder,
     things_of,
@@ -119,6 +121,31 @@ def test_a_leased_uid_is_never_chosen(two: tuple[int, int]) -> None:
     first.release()
     assert choose_uid() == first.uid
     second.release()
+
+
+def test_two_uids_are_leased_with_one_look(two: tuple[int, int]) -> None:
+    """Both are leased and differ; where a second one is lacking, or leased meanwhile, the first is given back."""
+    leases = lease_two_uids()
+    assert sorted(one.uid for one in leases if one is not None) == list(two)
+    with pytest.raises(StepFailed, match="no free uid"):
+        choose_uid()
+    for one in leases:
+        assert one is not None
+        one.release()
+    with holder(ANOTHER_DRYDOCK, two[0]), pytest.raises(StepFailed, match="no free uid"):
+        lease_two_uids()
+    assert eventually(lambda: {choose_uid() for _time in range(16)} == set(two))
+
+
+def test_a_uid_that_was_taken_after_the_look_is_not_leased(
+    two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process binds between look and lease is passed over."""
+    with holder(ANOTHER_DRYDOCK, two[0]), monkeypatch.context() as looking:
+        looking.setattr(owner, "_leases", dict)
+        with pytest.raises(StepFailed, match="no free uid"):
+            lease_two_uids()
+    assert eventually(lambda: {choose_uid() for _time in range(16)} == set(two))
 
 
 def test_a_lease_ends_with_its_process(two: tuple[int, int]) -> None:
@@ -299,3 +326,33 @@ def test_a_folder_is_taken_with_all_in_it(place: Path, two: tuple[int, int]) -> 
         take_folder(folder, giver=two[1], uid=two[0])
     with pytest.raises(StepFailed, match="given is not what was made there: it is another user's"):
         take_folder(folder, giver=two[1], uid=two[0])
+
+
+def test_files_are_made_as_their_owner_s_and_within_its_reach(tmp_path: Path) -> None:
+    """In the block a file is the user's and root's folders are closed; after it, also after an error, all is root's."""
+    theirs, closed = tmp_path / "theirs", tmp_path / "closed"
+    for folder in (theirs, closed):
+        folder.mkdir(mode=0o700)
+    os.chown(theirs, FIRST_UID, FIRST_UID)
+    within = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in (theirs, closed)]
+    made = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with making_files_of(FIRST_UID):
+            os.close(os.open("file", made, 0o600, dir_fd=within[0]))
+        with pytest.raises(PermissionError), making_files_of(FIRST_UID):
+            os.open("file", made, 0o600, dir_fd=within[1])
+        with making_files_of(None):
+            os.close(os.open("mine", made, 0o600, dir_fd=within[1]))
+    finally:
+        for descriptor in within:
+            os.close(descriptor)
+    found = (theirs / "file").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (FIRST_UID, FIRST_UID, 0o600)
+    assert [one.stat().st_uid for one in closed.iterdir()] == [os.geteuid()]
+
+
+def test_nobody_s_files_are_not_made_as_root_s(tmp_path: Path) -> None:
+    """A user that the kernel does not take is refused before anything is made."""
+    with pytest.raises(StepFailed, match="no file can be made as uid 4294967295"), making_files_of(2**32 - 1):
+        (tmp_path / "file").touch()
+    assert list(tmp_path.iterdir()) == []

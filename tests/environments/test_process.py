@@ -19,6 +19,7 @@ from console.environments.process import (
     end_process,
     is_alive,
     is_of_this_boot,
+    members_of_session,
     process_identity,
     run_program,
     spawn,
@@ -28,6 +29,14 @@ from console.errors import AbortRequested, StepFailed
 from console.model.protocols import NeverAborted
 
 DEADLINE_S = 10.0
+A_SESSION = """
+import os, subprocess, time
+zombie = os.fork()
+if not zombie:
+    os._exit(0)
+print(zombie, subprocess.Popen(["sleep", "60"]).pid, flush=True)
+time.sleep(60)
+"""
 
 
 class Ledger:
@@ -178,6 +187,34 @@ def test_no_file_of_ours_is_inherited(scratch: Path) -> None:
     finally:
         os.close(secret)
     assert gate.startswith("pipe:")
+
+
+@pytest.mark.parametrize("kernel", ["says", "does not say"])
+def test_a_session_has_exactly_its_living_members(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, kernel: str
+) -> None:
+    """A child and what it started are named, a zombie and this process are not, also where getsid is refused."""
+    child = spawn([sys.executable, "-I", "-c", A_SESSION], name="a session", stdout=subprocess.PIPE)
+    try:
+        assert child.process.stdout is not None
+        with child.process.stdout as told:
+            zombie, sleeping = map(int, told.readline().split())
+        while Path(f"/proc/{zombie}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
+        if kernel == "does not say":
+            monkeypatch.setattr(os, "getsid", _refuse)
+        members = members_of_session(child.process.pid)
+        assert set(members) == {child.identity, process_identity(sleeping)}
+    finally:
+        monkeypatch.undo()
+        for one in members_of_session(child.process.pid):
+            end_process(one, ask=signal.SIGKILL, patience_s=DEADLINE_S)
+        child.process.wait()
+    assert members_of_session(child.process.pid) == []
+
+
+def _refuse(_pid: int) -> int:
+    raise PermissionError(1, "refused")
 
 
 def test_a_child_has_a_session_and_files_of_its_own(scratch: Path) -> None:

@@ -17,9 +17,11 @@ from fix_places import place_for_clusters
 from fix_uids import own_uid
 
 from console.environments import cluster as module
+from console.environments import template as template_module
 from console.environments.cluster import Cluster, read_system_identifier
 from console.environments.identity import crc32c, crc32c_offset, give_identity, new_identifier
 from console.environments.named_user import CANNOT
+from console.environments.owner import make_scattered_folder
 from console.environments.process import CLEAN_ENVIRONMENT
 from console.environments.programs import Programs, find_programs
 from console.environments.template import find_template
@@ -114,6 +116,33 @@ def test_a_copy_takes_its_own_password_alone(folder: Path) -> None:
         cluster.stop()
     assert str(found) == read_system_identifier(cluster.data_folder)
     assert str(found) != read_system_identifier(other.data_folder)
+
+
+def test_a_place_where_files_are_slow_is_left_for_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four places the last is taken however slow, whole, and nothing of the others is left."""
+    usual = made_cluster(folder, "usual", find_programs(16))
+    tried: list[Path] = []
+
+    def trying(place: Path) -> None:
+        make_scattered_folder(place)
+        tried.append(place)
+
+    monkeypatch.setattr(template_module, "_LONGEST_NS", -1)
+    monkeypatch.setattr(module, "make_scattered_folder", trying)
+    cluster = made_cluster(folder, "slow", find_programs(16))
+    assert tried == [cluster.data_folder] * 4
+    assert sorted(one.name for one in cluster.folder.iterdir()) == sorted(
+        one.name for one in usual.folder.iterdir()
+    )
+    names, usual_names = (
+        {str(one.relative_to(it.data_folder)) for one in (it.data_folder / "base").rglob("*")}
+        for it in (cluster, usual)
+    )
+    assert (len(names) > 800, names) == (True, usual_names)
+    monkeypatch.undo()
+    assert find_template(folder / "cache", find_programs(16)) is not None
 
 
 def test_the_template_holds_no_password(template: Path) -> None:
