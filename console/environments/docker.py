@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -133,14 +133,15 @@ class DockerEnvironment:
         local = self._make_local_folders()
         containers = self.containers
         containers.make_ground(self._registry.value(SUPERUSER_SECRET))
+        containers.start_database()
         given = containers.start_relay()
         self._relay = Relay(given, listen_at=local / f".s.PGSQL.{PORT}")
         self._closing.callback(self._relay.close)
         self._python = self._relay.hello()
-        containers.start_database()
-        if dump is not None:  # while the server starts
+        answer = self._start_harness_container()
+        if dump is not None:  # while the server starts, and the probe waits for whoever does not answer
             self._client.place(dump)
-        self._start_harness_container()
+        self._reached = answer()
         self._wait_until_ready(local)
         control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
         self.system_identifier = str(int.from_bytes(control[:8], "little"))
@@ -166,17 +167,17 @@ class DockerEnvironment:
         (home / "harness.log").touch(mode=0o600)
         return socket
 
-    def _start_harness_container(self) -> None:
+    def _start_harness_container(self) -> Callable[[], dict[str, bool]]:
         given, identity = self.containers.start_harness(self._python["executable"])
-        self.harness = HarnessContainer(
+        harness = self.harness = HarnessContainer(
             given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log",
             lost=self._stands_still,
         )  # fmt: skip
         asked = targets(
             self.objects, own=self.containers.ids.values(), probe=self._config.probe, names=[self.names.database]
         )  # fmt: skip
-        told = self.harness.probe(asked)
-        self._reached = reached(asked, told, database=self.names.database)
+        harness.ask(asked)
+        return lambda: reached(asked, harness.answer(), database=self.names.database)
 
     def _wait_until_ready(self, socket: Path) -> None:
         """Health is a real query's answer; a server that ended is said with its last words."""
@@ -328,9 +329,8 @@ class DockerEnvironment:
         for name in ("harness.pyz", "pack", "subject"):
             left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home, gate="G-13")
             if left_out:
-                raise StepFailed(
-                    f"{left_out[0]} in the harness's place is no file", cause="environment", gate="G-13"
-                )
+                reason = f"{left_out[0]} in the harness's place is no file"
+                raise StepFailed(reason, cause="environment", gate="G-13")
         return HarnessPlace(
             archive=home / "harness.pyz", pack=home / "pack", subject=home / "subject",
             trace=home / "trace" / "client.jsonl", log=home / "harness.log",
