@@ -39,6 +39,7 @@ from console.witness.counting import SecondSession
 
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.2
+_CODE_POLL_S = 0.01
 _END_PATIENCE_S = 15.0
 
 
@@ -238,7 +239,7 @@ def _exit_code(objects: DockerObjects, exec_id: str) -> int:
             return int(found["ExitCode"]) if found["ExitCode"] is not None else 1
         if time.monotonic() > deadline:
             return 1
-        time.sleep(_POLL_S)
+        time.sleep(_CODE_POLL_S)
 
 
 class _Writing:
