@@ -135,13 +135,13 @@ class DockerEnvironment:
         local = self._make_local_folders()
         containers = self.containers
         containers.make_ground(self._registry.value(SUPERUSER_SECRET))
-        containers.start_database(much=much)
         given = containers.start_relay()
         self._relay = Relay(given, listen_at=local / f".s.PGSQL.{PORT}")
         self._closing.callback(self._relay.close)
         self._python = self._relay.hello()
         answer = self._start_harness_container()
-        if dump is not None:  # while the server starts, and the probe waits for whoever does not answer
+        containers.start_database(much=much)
+        if dump is not None:  # all this while the probe waits for whoever does not answer
             self._client.place(dump)
         self._reached = answer()
         self._wait_until_ready(local)

@@ -161,11 +161,11 @@ class ContainerSource(ConnectionSource):
                 changed = objects.client.diff(found["Id"]) or []
         return {str(one["Path"]) for one in changed if one["Kind"] == 1}
 
-    def look(self) -> Look:
+    def look_within(self, connection: psycopg.Connection[Any]) -> Look:
         """Return who the source is: the server's identity, the container's Id and since when each runs."""
         with self._objects() as objects:
             found = self.inspected(objects)
-        look = super().look()
+        look = super().look_within(connection)
         started = f"container {found['State']['StartedAt']} {found['Id']}, server {look.started_at}"
         return Look(system_identifier=look.system_identifier, started_at=started, read_only=look.read_only)
 
