@@ -96,7 +96,7 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         _require_room(run, snapshot)
         run.source_bytes = snapshot.database_bytes
         [(read_only, isolation)] = run_sql(connection, "source/session_mode")
-        require_the_configured_one(run, source)
+        require_the_configured_one(run, source.look_within(connection))
         manifest = read_manifest(connection, source.second_session(snapshot))
         require_extensions(run, manifest)
         privileges = read_privileges(
@@ -179,9 +179,8 @@ def _require_room(run: Rehearsal, snapshot: Snapshot) -> None:
         )
 
 
-def require_the_configured_one(run: Rehearsal, source: ConnectionSource) -> None:
+def require_the_configured_one(run: Rehearsal, look: Look) -> None:
     """Record who the source is; nothing of another server than the configured one is copied."""
-    look: Look = source.look()
     found = SourceIdentity(
         system_identifier=look.system_identifier, started_at=look.started_at, read_only=look.read_only
     )

@@ -284,7 +284,7 @@ def connect_and_reach(run: Rehearsal) -> None:
     words, pack, recorder = words_of(run), run.loaded.pack, run.recorder
     source = run.living_source()
     assert source is not None
-    require_the_configured_one(run, source)
+    require_the_configured_one(run, source.look())
     with independent(run) as connection:
         first = count(connection, pack.schema, pack.tables)
         _give_passwords(run, words)

@@ -78,7 +78,7 @@ DURABILITY = ("fsync", "full_page_writes")
 LOADING = "".join(f"{name} = off\n" for name in DURABILITY)
 """What postgresql.auto.conf has until then: ALTER SYSTEM can take it out, which no command line allows."""
 
-_BULK_SETTINGS: Mapping[str, str] = {"wal_level": "minimal", "max_wal_senders": "0"}
+BULK_SETTINGS: Mapping[str, str] = {"wal_level": "minimal", "max_wal_senders": "0"}
 """While much is loaded: a table's rows need no WAL where they are loaded in the transaction that empties it."""
 
 _SCRAM = ("--auth=scram-sha-256", *ARGUMENTS[1:])
@@ -285,7 +285,7 @@ class Cluster:
         if self.loads:
             options = {name: value for name, value in options.items() if name not in DURABILITY}
         if bulk:
-            options |= _BULK_SETTINGS
+            options |= BULK_SETTINGS
         argv = [self.programs.path("postgres"), "-D", str(self.data_folder)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ import psycopg
 
 from console.environments.cluster import PORT, SUPERUSER, folder_identity
 from console.environments.docker_client import DockerClient
-from console.environments.docker_containers import DockerContainers
+from console.environments.docker_containers import DockerContainers, is_ready_as_first
 from console.environments.docker_endpoint import Endpoint
 from console.environments.docker_files import TOO_MUCH, Placed, packed, unpacked
 from console.environments.docker_harness import HarnessContainer
@@ -28,6 +28,7 @@ from console.environments.docker_names import (
     HARNESS_UID,
     OWN,
     PLACE,
+    POSTMASTER_FILE,
     SERVER_LOG,
     TRACE,
     DockerNames,
@@ -35,7 +36,7 @@ from console.environments.docker_names import (
 )
 from console.environments.docker_objects import DockerObjects, opened
 from console.environments.docker_place import contents, venv
-from console.environments.docker_relay import Relay
+from console.environments.docker_relay import Relay, session
 from console.environments.docker_watch import NetworkWatch
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
 from console.environments.owner import make_folder
@@ -81,6 +82,7 @@ class DockerEnvironment:
         self._mirrors: list[Mirror] = []
         self._watch: NetworkWatch | None = None
         self._engine: dict[str, str] | None = None
+        self._loads_much = False
         self.names: DockerNames = names_of(config, run=run, nonce=nonce)
         self.harness: HarnessContainer | None = None
         self.engine_pids: set[int] = set()
@@ -129,7 +131,7 @@ class DockerEnvironment:
 
     def provision(self, *, much: bool = False, dump: Path | None = None) -> None:
         """Make network, volumes and containers, start the server, and try from inside what can be reached."""
-        del much
+        self._loads_much = much
         local = self._make_local_folders()
         containers = self.containers
         containers.make_ground(self._registry.value(SUPERUSER_SECRET))
@@ -137,26 +139,39 @@ class DockerEnvironment:
         self._relay = Relay(given, listen_at=local / f".s.PGSQL.{PORT}")
         self._closing.callback(self._relay.close)
         self._python = self._relay.hello()
-        containers.start_database()
-        if dump is not None:  # while the server starts
+        answer = self._start_harness_container()
+        containers.start_database(much=much)
+        if dump is not None:  # all this while the probe waits for whoever does not answer
             self._client.place(dump)
-        self._start_harness_container()
+        self._reached = answer()
         self._wait_until_ready(local)
         control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
         self.system_identifier = str(int.from_bytes(control[:8], "little"))
 
     def end_loading(self) -> None:
-        """Nothing: the container is started once, since a restart would look like somebody else's."""
+        """Start the server once more where it was started for loading, inside its container, which stays as it is.
+
+        Nothing connects until it says that it is ready: who is refused by a server is in its log, and a stranger there.
+        """
+        if not self._loads_much:
+            return
+        self.containers.end_loading_server()
+        deadline = time.monotonic() + _START_PATIENCE_S
+        while not is_ready_as_first(self.relay.read(POSTMASTER_FILE, 0)[1]):
+            self.containers.require_running(self.names.database)
+            if time.monotonic() > deadline:
+                reason = f"PostgreSQL of the copy is not there again {_START_PATIENCE_S:.0f} s after loading"
+                raise StepFailed(reason, cause="environment")
+            time.sleep(_READY_POLL_S)
+        self._loads_much = False
 
     def _make_local_folders(self) -> Path:
         """Lay out what this machine keeps of the copy: the relay's socket and the mirrored logs."""
         copy, home = self._folder / "copy", self._folder / "harness"
         socket = copy / "socket"
         if len(os.fsencode(socket / f".s.PGSQL.{PORT}")) > SOCKET_PATH_LIMIT_BYTES:
-            raise StepFailed(
-                f"{socket} is too long for a socket; name a shorter work folder with --work-dir",
-                cause="environment",
-            )
+            reason = f"{socket} is too long for a socket; name a shorter work folder with --work-dir"
+            raise StepFailed(reason, cause="environment")
         for folder in (copy, home):
             self._receipts.opening("folder", str(folder))
             make_folder(folder)
@@ -166,17 +181,17 @@ class DockerEnvironment:
         (home / "harness.log").touch(mode=0o600)
         return socket
 
-    def _start_harness_container(self) -> None:
+    def _start_harness_container(self) -> Callable[[], dict[str, bool]]:
         given, identity = self.containers.start_harness(self._python["executable"])
-        self.harness = HarnessContainer(
+        harness = self.harness = HarnessContainer(
             given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log",
             lost=self._stands_still,
         )  # fmt: skip
         asked = targets(
             self.objects, own=self.containers.ids.values(), probe=self._config.probe, names=[self.names.database]
         )  # fmt: skip
-        told = self.harness.probe(asked)
-        self._reached = reached(asked, told, database=self.names.database)
+        harness.ask(asked)
+        return lambda: reached(asked, harness.answer(), database=self.names.database)
 
     def _wait_until_ready(self, socket: Path) -> None:
         """Health is a real query's answer; a server that ended is said with its last words."""
@@ -184,7 +199,7 @@ class DockerEnvironment:
         password = self._registry.value(SUPERUSER_SECRET)
         while True:
             try:
-                with _session(socket, password=password, dbname="postgres") as connection:
+                with session(socket, password=password, dbname="postgres") as connection:
                     read_identity(connection)
                 return
             except psycopg.OperationalError as wrong:
@@ -245,7 +260,7 @@ class DockerEnvironment:
     def _connected(self, **options: Any) -> Iterator[EngineConnection]:
         socket = self._folder / "copy" / "socket"
         try:
-            with _session(socket, **options) as connection:
+            with session(socket, **options) as connection:
                 self.engine_pids.add(connection.info.backend_pid)
                 found = read_identity(connection).system_identifier
                 if found != self.system_identifier:
@@ -328,9 +343,8 @@ class DockerEnvironment:
         for name in ("harness.pyz", "pack", "subject"):
             left_out = unpacked(self.containers.archive(f"{PLACE}/{name}"), home, gate="G-13")
             if left_out:
-                raise StepFailed(
-                    f"{left_out[0]} in the harness's place is no file", cause="environment", gate="G-13"
-                )
+                reason = f"{left_out[0]} in the harness's place is no file"
+                raise StepFailed(reason, cause="environment", gate="G-13")
         return HarnessPlace(
             archive=home / "harness.pyz", pack=home / "pack", subject=home / "subject",
             trace=home / "trace" / "client.jsonl", log=home / "harness.log",
@@ -363,9 +377,8 @@ class DockerEnvironment:
             left_out = unpacked(self.containers.archive(OWN), home, gate="G-22", names=names, spared=mirrored)
         too_much = [name for name in left_out if name.endswith(TOO_MUCH)]
         if too_much:
-            raise StepFailed(
-                f"the subject's file {too_much[0]} was not searched for secrets", cause="subject", gate="G-22"
-            )
+            reason = f"the subject's file {too_much[0]} was not searched for secrets"
+            raise StepFailed(reason, cause="subject", gate="G-22")
 
     def keep_logs(self) -> None:
         """Fetch the rest of both logs, and the server's first words."""
@@ -384,16 +397,3 @@ class DockerEnvironment:
             self.harness.end()
         self._closing.close()
         self._objects = self._containers = self._watch = None
-
-
-@contextmanager
-def _session(socket: Path, *, password: str, **options: Any) -> Iterator[EngineConnection]:
-    connection = EngineConnection.connect(
-        host=str(socket), port=PORT, user=options.pop("user", SUPERUSER), password=password, sslmode="disable",
-        autocommit=True, connect_timeout=30,
-        application_name=options.pop("application_name", "drydock-engine"), **options,
-    )  # fmt: skip
-    try:
-        yield connection
-    finally:
-        connection.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from console.environments import docker_agent, docker_bootstrap
 from console.environments.cluster import (
+    BULK_SETTINGS,
     DURABILITY,
     LOADING,
     PORT,
@@ -28,6 +29,7 @@ from console.environments.docker_names import (
     HARNESS_UID,
     INIT,
     NETWORK_OPTIONS,
+    POSTMASTER_FILE,
     SCRATCH,
     SOCKET_FOLDER,
     TOP,
@@ -55,11 +57,14 @@ _SETTINGS = {
 }  # fmt: skip
 _START = (
     'initdb -D "$PGDATA" -U "$1" --auth=scram-sha-256 --pwfile="$2/verifier" --encoding=UTF8 --locale=C --no-sync'
-    ' --no-instructions >/dev/null; cat "$2/loading.conf" >>"$PGDATA/postgresql.auto.conf"'
-    '; rm "$2/verifier"; shift 2; exec postgres -D "$PGDATA" "$@"'
+    ' --no-instructions >/dev/null; cat "$2/loading.conf" >>"$PGDATA/postgresql.auto.conf"; rm "$2/verifier"; '
+    'bulk=$3; shift 3; if [ -n "$bulk" ]; then postgres -D "$PGDATA" "$@" $bulk & server=$!; '
+    'trap \'kill -INT "$server"; wait "$server"; exit "$?"\' INT TERM; wait "$server" || exit; trap - INT TERM; fi; '
+    'exec postgres -D "$PGDATA" "$@"'
 )
 """PostgreSQL's own programs on the image's PATH; not its entry point, which would hold a password in its environment.
-The file has a SCRAM verifier, never a password."""
+The file has a SCRAM verifier, never a password. A server for loading runs first, with more settings, and only its own
+orderly end leads on to the one of the rehearsal: any other is the container's."""
 
 _TMP = {"/tmp": "size=64m,mode=1777"}
 _WORDS_CHARS = 500
@@ -141,17 +146,33 @@ class DockerContainers:
         )  # fmt: skip
         return self._started(identity)
 
-    def start_database(self) -> None:
-        """Start the copy's server on the run's network."""
+    def start_database(self, *, much: bool = False) -> None:
+        """Start the copy's server on the run's network; where `much` is loaded, one for that first."""
+        bulk = " ".join(f"-c {name}={value}" for name, value in BULK_SETTINGS.items()) if much else ""
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
         uid = self._postgres_uid()
         identity = self._make(
             self._names.database, self._config.image, network=self._names.network, writable=("data", "socket"),
             limits={"tmpfs": _TMP, "log": True}, user=f"{uid}:{uid}", environment={"PGDATA": CLUSTER},
-            entrypoint=["sh", "-ec", _START, "drydock", SUPERUSER, INIT, *settings],
+            entrypoint=["sh", "-ec", _START, "drydock", SUPERUSER, INIT, bulk, *settings],
         )  # fmt: skip
         with self._objects.said(f"to start container {self._names.database}"):
             self._objects.client.start(identity)
+
+    def end_loading_server(self) -> None:
+        """Ask the server for loading to end; the container then goes on to the other one. Raises StepFailed."""
+        identity, uid = self.ids[self._names.database], self._postgres_uid()
+        words = b"".join(self.taken(POSTMASTER_FILE)).split(b"\n")[0].decode("ascii", "replace")
+        with self._objects.said(f"an exec in container {self._names.database}"):
+            made = self._objects.client.exec_create(
+                identity, ["pg_ctl", "kill", "INT", words], user=f"{uid}:{uid}", privileged=False
+            )
+            heard = self._objects.client.exec_start(made["Id"])
+            code = self._objects.client.exec_inspect(made["Id"])["ExitCode"]
+        if code != 0:
+            told = one_line(heard.decode("utf-8", "replace"), limit_chars=_WORDS_CHARS)
+            reason = f"PostgreSQL of container {self._names.database} cannot be asked to end ({code}): {told}"
+            raise StepFailed(reason, cause="environment")
 
     def start_harness(self, python: str) -> tuple[Any, str]:
         """Start the harness's container, which waits to be asked what it can reach; return its stream and id."""
@@ -244,3 +265,9 @@ class DockerContainers:
         ways = said(docker_ways_in(found.docker)) or (unwatched and f"{NOBODY_KNOWS}: {unwatched}")
         if ways:
             raise StepFailed(ways, cause="environment", gate="G-07")
+
+
+def is_ready_as_first(told: bytes) -> bool:
+    """Tell whether postmaster.pid is of a ready server that is its container's first process (miscadmin.h: line 8)."""
+    lines = told.decode("ascii", "replace").split("\n")
+    return len(lines) > 7 and lines[0] == "1" and lines[7].rstrip() == "ready"

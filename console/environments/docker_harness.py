@@ -44,15 +44,20 @@ class HarnessContainer(HarnessTalk):
             given, stdout=self._said.put, stderr=self._keep, ended=lambda: self._said.put(b"")
         )
 
-    def probe(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, asked: dict[str, Any]) -> None:
+        """Let the container try these targets."""
+        try:
+            self._write(json.dumps(asked).encode() + b"\n")
+        except OSError as wrong:
+            raise _came_to_nothing(wrong) from wrong
+
+    def answer(self) -> dict[str, Any]:
         """Return what the container says of the targets that it tried."""
-        self._write(json.dumps(asked).encode() + b"\n")
         try:
             raw = self._read_line(_PROBE_PATIENCE_S, NeverAborted(), lambda: None)
             return dict(json.loads(raw))
         except (StepFailed, ValueError) as wrong:
-            reason = f"the probe from inside the harness's container came to nothing: {wrong}"
-            raise StepFailed(reason, cause="environment", gate="G-07") from wrong
+            raise _came_to_nothing(wrong) from wrong
 
     def become(self, argv: list[str]) -> None:
         """Let the container's process run the harness."""
@@ -117,3 +122,8 @@ class HarnessContainer(HarnessTalk):
         if lost:
             return StepFailed(f"the harness ended {when}: {lost}", cause="environment")
         return super()._ended(when)
+
+
+def _came_to_nothing(wrong: Exception) -> StepFailed:
+    reason = f"the probe from inside the harness's container came to nothing: {wrong}"
+    return StepFailed(reason, cause="environment", gate="G-07")

@@ -16,7 +16,7 @@ from console.model.config import EnvironmentConfig
 VOLUMES = ("data", "socket", "dump", "place", "own")
 TOP = "/drydock"
 CLUSTER, INIT = f"{TOP}/data/cluster", f"{TOP}/data/init"
-SERVER_LOG = f"{CLUSTER}/log/server.json"
+SERVER_LOG, POSTMASTER_FILE = f"{CLUSTER}/log/server.json", f"{CLUSTER}/postmaster.pid"
 SOCKET_FOLDER = f"{TOP}/socket/run"
 PLACE, OWN = f"{TOP}/place", f"{TOP}/own"
 SCRATCH, TRACE = f"{OWN}/scratch", f"{OWN}/trace/client.jsonl"

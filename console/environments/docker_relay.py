@@ -11,12 +11,15 @@ import json
 import queue
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from console.environments.cluster import PORT, SUPERUSER
 from console.environments.docker_agent import CLOSE, DATA, HEADER, HELLO, OPEN, READ, REPLY
 from console.environments.docker_stream import AttachedStream, StreamEnded
 from console.errors import StepFailed
+from console.sql import EngineConnection
 
 _CHUNK_BYTES = 1 << 16
 _REPLY_PATIENCE_S = 60.0
@@ -151,3 +154,17 @@ class Relay:
 
 def _frame(kind: int, number: int, payload: bytes = b"") -> bytes:
     return HEADER.pack(kind, number, len(payload)) + payload
+
+
+@contextlib.contextmanager
+def session(socket: Path, *, password: str, **options: Any) -> Iterator[EngineConnection]:
+    """Open one autocommit connection to the copy through the relay's socket folder, and close it at the end."""
+    connection = EngineConnection.connect(
+        host=str(socket), port=PORT, user=options.pop("user", SUPERUSER), password=password, sslmode="disable",
+        autocommit=True, connect_timeout=30,
+        application_name=options.pop("application_name", "drydock-engine"), **options,
+    )  # fmt: skip
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -120,7 +120,11 @@ class ConnectionSource:
     def look(self) -> Look:
         """Return the source's identity now, from a session of its own."""
         with self.connect() as connection:
-            found = read_identity(connection)
+            return self.look_within(connection)
+
+    def look_within(self, connection: psycopg.Connection[Any]) -> Look:
+        """Return the source's identity now, from an open session: the one that is read is the one that is meant."""
+        found = read_identity(connection)
         return Look(
             system_identifier=found.system_identifier, started_at=found.started_at, read_only=found.read_only
         )

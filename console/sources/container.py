@@ -39,6 +39,7 @@ from console.witness.counting import SecondSession
 
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.2
+_CODE_POLL_S = 0.01
 _END_PATIENCE_S = 15.0
 
 
@@ -160,11 +161,11 @@ class ContainerSource(ConnectionSource):
                 changed = objects.client.diff(found["Id"]) or []
         return {str(one["Path"]) for one in changed if one["Kind"] == 1}
 
-    def look(self) -> Look:
+    def look_within(self, connection: psycopg.Connection[Any]) -> Look:
         """Return who the source is: the server's identity, the container's Id and since when each runs."""
         with self._objects() as objects:
             found = self.inspected(objects)
-        look = super().look()
+        look = super().look_within(connection)
         started = f"container {found['State']['StartedAt']} {found['Id']}, server {look.started_at}"
         return Look(system_identifier=look.system_identifier, started_at=started, read_only=look.read_only)
 
@@ -238,7 +239,7 @@ def _exit_code(objects: DockerObjects, exec_id: str) -> int:
             return int(found["ExitCode"]) if found["ExitCode"] is not None else 1
         if time.monotonic() > deadline:
             return 1
-        time.sleep(_POLL_S)
+        time.sleep(_CODE_POLL_S)
 
 
 class _Writing:

@@ -37,17 +37,49 @@ echo "the container has neither perl nor python3 nor bash to reach its server wi
 """Carries one connection to the server's socket ($1, or on loopback port $2), ends with either side."""
 
 DUMP = """
-IFS= read -r word || exit 125
-exec 3<&0
-printf '%s\\n' "$word" | pg_dump "$@" 3<&- &
-dump=$!
-unset word
-( read -r end <&3; kill "$dump" ) >/dev/null 2>&1 &
-guard=$!
-wait "$dump"
-code=$?
-kill "$guard" 2>/dev/null
-wait "$guard" 2>/dev/null
-exit "$code"
+dump() {
+    IFS= read -r word || { echo code 125 >&5; return; }
+    printf '%s\\n' "$word" | pg_dump "$@" 3<&- 5>&- &
+    dump=$!
+    unset word
+    echo dump "$dump" >&5
+    wait "$dump"
+    echo code "$?" >&5
+}
+gather() {
+    sh -c 'echo gather "$$" >&5; exec 3<&- 5>&-
+        if command -v dd >/dev/null 2>&1; then exec dd ibs=65536 obs=65536 2>/dev/null; else exec cat; fi'
+}
+watch() {
+    dump='' gather='' code=1 lost='' guard=''
+    while read -r what value; do
+        case "$what" in
+            dump) dump=$value ;;
+            gather) gather=$value ;;
+            code) code=$value ;;
+            lost) lost=yes ;;
+        esac
+        if [ -z "$guard" ] && [ -n "$dump" ] && [ -n "$gather" ]; then
+            ( read -r end <&3; kill "$dump" "$gather" ) >/dev/null 2>&1 &
+            guard=$!
+        fi
+    done
+    if [ -n "$guard" ]; then
+        kill "$guard" 2>/dev/null
+        wait "$guard" 2>/dev/null
+    fi
+    if [ "$code" -eq 0 ] && [ -n "$lost" ]; then
+        echo "what pg_dump wrote could not be passed on" >&2
+        return 74
+    fi
+    return "$code"
+}
+exec 3<&0 4>&1
+{ { dump "$@" 4>&- | gather >&4 4>&- || echo lost >&5; } 5>&1 | watch 4>&-; }
+exit "$?"
 """
-"""Runs pg_dump with what it is told first on its stdin, for its password prompt; ends it when the stream ends."""
+"""Runs pg_dump with what it is told first on its stdin, for its password prompt; ends it when the stream ends.
+
+pg_dump writes 4 kB at a time, and an engine carries each piece by itself, at more cost than its compression: they are
+gathered to 64 kB. The exit code is pg_dump's, unless not everything of it could be passed on. What gathers is ended
+with it: where nobody reads any more, it would wait for ever."""

@@ -14,6 +14,7 @@ from docker_images import Images
 from environment_contract import Ledger, registry
 from psycopg import sql
 
+from console.environments import docker as docker_environment
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.docker import DockerEnvironment
 from console.environments.docker_endpoint import Endpoint
@@ -21,6 +22,7 @@ from console.environments.docker_objects import opened
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.programs import find_programs
 from console.environments.restoring import Parts, with_foreign_keys_last
+from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
 from console.model.protocols import NeverAborted
 from console.secrets import scram_verifier
@@ -32,7 +34,7 @@ OWNER = "keeper"
 
 @pytest.fixture(scope="module")
 def environment(engine: Engine, images: Images) -> Iterator[DockerEnvironment]:
-    """A provisioned copy with an archive's origin in it; removed as a teardown would."""
+    """A copy provisioned for loading, with an archive's origin in it; removed as a teardown would."""
     folder = Path(tempfile.mkdtemp(prefix="dcr-", dir="/var/tmp"))
     ledger, endpoint, secrets = Ledger(), Endpoint(address=engine.address), registry()
     config = EnvironmentConfig(
@@ -42,7 +44,7 @@ def environment(engine: Engine, images: Images) -> Iterator[DockerEnvironment]:
         folder=folder, config=config, endpoint=endpoint, run="restoring", nonce=ledger.mark, registry=secrets,
         receipts=ledger,
     )  # fmt: skip
-    made.provision()
+    made.provision(much=True)
     with made.connect() as connection:
         verifier = sql.Literal(scram_verifier(secrets.value(OWNER_SECRET)))
         connection.execute(
@@ -135,3 +137,56 @@ def test_a_first_part_that_fails_is_not_forgotten(environment: DockerEnvironment
     finally:
         with environment.connect() as connection:
             connection.execute("DROP DATABASE copy")
+
+
+def setting(environment: DockerEnvironment, name: str) -> str:
+    """Return a server setting of the copy."""
+    with environment.connect() as connection:
+        [(value,)] = connection.execute("SELECT current_setting(%s)", (name,)).fetchall()
+    return str(value)
+
+
+def test_a_server_for_loading_that_goes_on_is_not_taken_for_the_other(
+    environment: DockerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever server answers is ready."""
+    monkeypatch.setattr(docker_environment, "_START_PATIENCE_S", 0.2)
+    monkeypatch.setattr(environment.containers, "end_loading_server", lambda: None)
+    environment._loads_much = True
+    with pytest.raises(StepFailed) as wrong:
+        environment.end_loading()
+    assert wrong.value.reason == "PostgreSQL of the copy is not there again 0 s after loading"
+
+
+def test_the_server_for_loading_gives_way_to_the_other(
+    environment: DockerEnvironment, engine: Engine
+) -> None:
+    """Its container is another one afterwards, its log begins anew, or rows still need no WAL."""
+    name, form = (
+        environment.names.database,
+        "--format={{.Id}} {{.State.StartedAt}} {{.RestartCount}} {{.State.Pid}}",
+    )
+    container, log = engine.docker("inspect", form, name), environment.server_log()
+    assert (setting(environment, "wal_level"), setting(environment, "max_wal_senders")) == ("minimal", "0")
+    assert log.read().lines
+    environment.end_loading()
+    assert (setting(environment, "wal_level"), setting(environment, "max_wal_senders")) == ("logical", "10")
+    assert engine.docker("inspect", form, name) == container
+    found = log.read()
+    log.close()
+    assert found.lines and not found.irregularities, found
+    with environment.connect("origin") as connection:
+        assert connection.execute("SELECT count(*) FROM book").fetchall() == [(2000,)]
+    environment.end_loading()
+    environment.containers.require_running(name)
+
+
+def test_a_server_that_cannot_be_asked_to_end_is_said(environment: DockerEnvironment, engine: Engine) -> None:
+    """A server that has no pid any more is taken for one that was asked, or one that goes on for one that ended."""
+    name, file = environment.names.database, "/drydock/data/cluster/postmaster.pid"
+    engine.docker("exec", "--user=999", name, "cp", file, "/tmp/mislaid.pid")
+    engine.docker("exec", "--user=999", name, "sh", "-c", f"echo 99999 >{file}")
+    with pytest.raises(StepFailed) as wrong:
+        environment.containers.end_loading_server()
+    assert "cannot be asked to end (1)" in wrong.value.reason and "99999" in wrong.value.reason
+    engine.docker("exec", "--user=999", name, "sh", "-c", f"cat /tmp/mislaid.pid >{file}")
