@@ -25,6 +25,7 @@ from console.engine.rehearsing import WITNESS_OPTIONS, effects_of, open_session,
 from console.environments.cloning import shares_blocks
 from console.errors import AbortRequested, Cause, StepFailed
 from console.gates.checks_rewind import without_those_per_database
+from console.gates.checks_scenarios import rows_left
 from console.gates.checks_witnesses import effects_on_one_copy
 from console.gates.sentences import first_few, unequal
 from console.model.facts import Effects
@@ -39,7 +40,7 @@ from console.witness.effects import catalogue_digest
 from console.witness.privileges import setting_parts
 from console.witness.reconcile import shortened
 
-FRESH, UNTOUCHED, EFFECTS = "G-27", "G-28", "G-20"
+FRESH, UNTOUCHED, EFFECTS, ROWS = "G-27", "G-28", "G-20", "G-15"
 TEMPLATE_NAME = "drydock_prepared"
 TEMPLATE_NOTE = "template"
 LEAVE_PATIENCE_S = 5.0
@@ -80,9 +81,9 @@ def template_name(run: Rehearsal) -> str:
 
 def _keep_template(run: Rehearsal) -> None:
     """Look at the prepared copy, then make the template of it while nobody is connected."""
-    began, pack, name = time.monotonic(), run.loaded.pack, template_name(run)
+    began, name = time.monotonic(), template_name(run)
     with run.the_environment().connect(run.database) as connection:
-        rows = count_rows(connection, pack.schema, pack.tables)
+        rows = _count(run, connection)
         sequences = read_sequences(connection)
         catalogue = without_those_per_database(catalogue_digest(connection))
     refused = _answered("the template cannot be made", in_use="environment")
@@ -131,9 +132,10 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     _require_nobody(run, scenario)
     read_log(run, "")
     seen = len(witnessing.lines)
-    ended, before = effects_of(run), _look(witnessing.connection, template_name(run))
+    ended, left = effects_of(run), _count(run, witnessing.connection)
+    before = _look(witnessing.connection, template_name(run))
     _require_same_template(run, scenario, before)
-    _require_no_effects(run, scenario, ended)
+    _require_no_effects(run, scenario, ended, left)
     copying_began = time.monotonic()
     way, dropped = _make_anew(run, scenario)
     copied_ms = int((time.monotonic() - copying_began) * 1000)
@@ -142,7 +144,7 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     witnessing.live = None
     read_log(run, "")
     came = _visits(witnessing.lines[seen:])
-    rewound = _measured(run, ended=ended, before=before, dropped=dropped, visitors=_visitors(came))
+    rewound = _measured(run, ended=ended, left=left, before=before, dropped=dropped, visitors=_visitors(came))
     run.recorder.fact(f"rewound.{scenario}", rewound, source=f"the engine's own looks; {_LOOKED_AT}")
     took_ms = int((time.monotonic() - began) * 1000)
     run.recorder.note(f"{REWIND_NOTE}{scenario}", {"way": way, "took_ms": took_ms, "copied_ms": copied_ms})
@@ -168,8 +170,8 @@ def _fault_of(run: Rehearsal, users: Iterable[str]) -> Cause:
     return "subject" if any(user in run.loaded.privileges.roles for user in users) else "environment"
 
 
-def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects) -> None:
-    """Raise StepFailed (subject, G-20) where the copy that is to be dropped was changed as it may not be.
+def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects, left: dict[str, int]) -> None:
+    """Raise StepFailed (subject, G-20, G-15) where the copy that is to be dropped was changed as it may not be.
 
     What reaches beyond that copy, such as a role's own attributes, would else look like the new copy's fault.
     """
@@ -186,6 +188,9 @@ def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects) -> None:
         began = msgspec.convert(facts[f"rewound.{since}"], Rewound).began
     if faults := effects_on_one_copy(since, began, ended):
         raise StepFailed(first_few(faults), cause="subject", gate=EFFECTS)
+    previous = order[order.index(scenario) - 1]
+    if faults := rows_left(previous, facts[f"rows.{previous}"]["after"], left):
+        raise StepFailed(first_few(faults), cause="subject", gate=ROWS)
 
 
 def _require_same_template(run: Rehearsal, scenario: str, found: Template) -> None:
@@ -198,7 +203,13 @@ def _require_same_template(run: Rehearsal, scenario: str, found: Template) -> No
 
 
 def _measured(
-    run: Rehearsal, *, ended: Effects, before: Template, dropped: str, visitors: tuple[str, ...]
+    run: Rehearsal,
+    *,
+    ended: Effects,
+    left: dict[str, int],
+    before: Template,
+    dropped: str,
+    visitors: tuple[str, ...],
 ) -> Rewound:
     """Return the fact of one rewind, with all that the new copy is found to be."""
     pack = run.loaded.pack
@@ -211,7 +222,7 @@ def _measured(
         made = _oid(run, connection)
     after = _look(run.the_witnessing().connection, template_name(run))
     return Rewound(
-        ended=ended, began=effects_of(run), sequences=sequences, database=words, privileges=privileges,
+        ended=ended, left=left, began=effects_of(run), sequences=sequences, database=words, privileges=privileges,
         probes=probes, inventory=inventory, before=before, after=after, dropped=dropped, made=made, visitors=visitors,
     )  # fmt: skip
 
@@ -356,6 +367,10 @@ def _choose_way(run: Rehearsal, connection: EngineConnection) -> str:
 
 def _database_words(run: Rehearsal, connection: EngineConnection) -> dict[str, str]:
     return dict(run_sql(connection, "rewind/database_words", {"database": run.database}))
+
+
+def _count(run: Rehearsal, connection: EngineConnection) -> dict[str, int]:
+    return count_rows(connection, run.loaded.pack.schema, run.loaded.pack.tables)
 
 
 def _oid(run: Rehearsal, connection: EngineConnection) -> str:
