@@ -8,8 +8,7 @@ dropped, and what it finds afterwards is measured, never taken over from the tem
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,10 +19,11 @@ from psycopg import sql
 from console.engine.durability import undurable
 from console.engine.grounding import deny_probes, found_privileges, make_context
 from console.engine.isolating import require_gate
+from console.engine.long_steps import unless_aborted
 from console.engine.rehearsal import Rehearsal
 from console.engine.rehearsing import WITNESS_OPTIONS, effects_of, open_session, read_log, run_scenario
 from console.environments.cloning import shares_blocks
-from console.errors import AbortRequested, Cause, StepFailed
+from console.errors import Cause, StepFailed
 from console.gates.checks_rewind import without_those_per_database
 from console.gates.checks_scenarios import rows_left
 from console.gates.checks_witnesses import effects_on_one_copy
@@ -47,7 +47,6 @@ LEAVE_PATIENCE_S = 5.0
 """For backends to end whose clients have closed: as long as DROP DATABASE itself waits (CountOtherDBBackends)."""
 QUIET_PATIENCE_S = 10.0
 _POLL_S = 0.01
-_ABORT_POLL_S = 0.1
 _LOOKED_AT = "pg_database, pg_stat_database, pg_stat_file"
 _KEYWORDS = {"CONNECT", "CREATE", "TEMPORARY"}
 """Every privilege that there is on a database."""
@@ -95,7 +94,9 @@ def _keep_template(run: Rehearsal) -> None:
         words, oid = _database_words(run, connection), _oid(run, connection)
         way = _choose_way(run, connection)
         parts = {"template": sql.Identifier(name), "database": sql.Identifier(run.database)}
-        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_template", parts=parts))
+        unless_aborted(
+            run.recorder, connection, lambda: run_sql(connection, "rewind/create_template", parts=parts)
+        )
         run_sql(connection, "privileges/revoke_public_database", parts={"object": sql.Identifier(name)})
         template = _look(connection, name)
     prepared = Prepared(
@@ -132,10 +133,10 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     _require_nobody(run, scenario)
     read_log(run, "")
     seen = len(witnessing.lines)
-    ended, left = effects_of(run), _count(run, witnessing.connection)
-    before = _look(witnessing.connection, template_name(run))
+    ended, before = effects_of(run), _look(witnessing.connection, template_name(run))
     _require_same_template(run, scenario, before)
-    _require_no_effects(run, scenario, ended, left)
+    _require_no_effects(run, scenario, ended)
+    left = _rows_left(run, scenario)
     copying_began = time.monotonic()
     way, dropped = _make_anew(run, scenario)
     copied_ms = int((time.monotonic() - copying_began) * 1000)
@@ -170,8 +171,8 @@ def _fault_of(run: Rehearsal, users: Iterable[str]) -> Cause:
     return "subject" if any(user in run.loaded.privileges.roles for user in users) else "environment"
 
 
-def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects, left: dict[str, int]) -> None:
-    """Raise StepFailed (subject, G-20, G-15) where the copy that is to be dropped was changed as it may not be.
+def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects) -> None:
+    """Raise StepFailed (subject, G-20) where the copy that is to be dropped was changed as it may not be.
 
     What reaches beyond that copy, such as a role's own attributes, would else look like the new copy's fault.
     """
@@ -188,9 +189,15 @@ def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects, left: dic
         began = msgspec.convert(facts[f"rewound.{since}"], Rewound).began
     if faults := effects_on_one_copy(since, began, ended):
         raise StepFailed(first_few(faults), cause="subject", gate=EFFECTS)
-    previous = order[order.index(scenario) - 1]
-    if faults := rows_left(previous, facts[f"rows.{previous}"]["after"], left):
+
+
+def _rows_left(run: Rehearsal, scenario: str) -> dict[str, int]:
+    """Count what is to be dropped. Raises StepFailed (subject, G-15) where rows came or went after the last count."""
+    previous = run.plan.scenarios[run.plan.scenarios.index(scenario) - 1]
+    left = _count(run, run.the_witnessing().connection)
+    if faults := rows_left(previous, run.recorder.state.facts[f"rows.{previous}"]["after"], left):
         raise StepFailed(first_few(faults), cause="subject", gate=ROWS)
+    return left
 
 
 def _require_same_template(run: Rehearsal, scenario: str, found: Template) -> None:
@@ -278,7 +285,9 @@ def _make_anew(run: Rehearsal, scenario: str) -> tuple[str, str]:
             "database": database, "template": sql.Identifier(template_name(run)),
             "owner": sql.Identifier(words["owner"]), "limit": sql.Literal(int(words["datconnlimit"])),
         }  # fmt: skip
-        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_copy", parts=made))
+        unless_aborted(
+            run.recorder, connection, lambda: run_sql(connection, "rewind/create_copy", parts=made)
+        )
         if words["privileges"]:
             _grant(run, connection, grants)
         _set(run, connection, settings)
@@ -329,23 +338,6 @@ def _answered(what: str, *, in_use: Cause) -> Iterator[None]:
     except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled) as failed:
         reason = f"{what}: {one_line(str(failed), limit_chars=300)}"
         raise StepFailed(reason, cause="environment", gate=FRESH) from failed
-
-
-def _unless_aborted(run: Rehearsal, connection: EngineConnection, work: Callable[[], object]) -> None:
-    """Let the server work as long as it needs, and cancel it when the end of the run is asked for.
-
-    Raises AbortRequested then, and whatever `work` raises otherwise.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        working = pool.submit(work)
-        while not wait([working], timeout=_ABORT_POLL_S).done:
-            try:
-                run.recorder.raise_if_requested()
-            except AbortRequested:
-                while not wait([working], timeout=_ABORT_POLL_S).done:
-                    connection.cancel_safe()  # again and again: it does nothing to what has not begun
-                raise
-        working.result()
 
 
 def _choose_way(run: Rehearsal, connection: EngineConnection) -> str:
