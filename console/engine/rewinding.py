@@ -47,6 +47,7 @@ LEAVE_PATIENCE_S = 5.0
 """For backends to end whose clients have closed: as long as DROP DATABASE itself waits (CountOtherDBBackends)."""
 QUIET_PATIENCE_S = 10.0
 _POLL_S = 0.01
+_NOT_DONE = psycopg.errors.DiskFull, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable
 _LOOKED_AT = "pg_database, pg_stat_database, pg_stat_file"
 _KEYWORDS = {"CONNECT", "CREATE", "TEMPORARY"}
 """Every privilege that there is on a database."""
@@ -335,7 +336,7 @@ def _answered(what: str, *, in_use: Cause) -> Iterator[None]:
     except psycopg.errors.ObjectInUse as refused:
         reason = f"{what}: {one_line(str(refused), limit_chars=300)}"
         raise StepFailed(reason, cause=in_use, gate=FRESH) from refused
-    except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled) as failed:
+    except _NOT_DONE as failed:
         reason = f"{what}: {one_line(str(failed), limit_chars=300)}"
         raise StepFailed(reason, cause="environment", gate=FRESH) from failed
 
