@@ -85,3 +85,58 @@ def tamper() -> None:
 '''
 )
 """An agent that changes the template's files, where the server is the subject's own user."""
+
+LATE = (
+    changed(
+        "    def look(self, key: str) -> Any:\n",
+        """    def add_late(self) -> None:
+        import threading, time
+
+        def add() -> None:
+            try:
+                mine.execute(SLOW, (uuid4(),))
+            except psycopg.OperationalError:
+                mine.close()
+
+        mine = self.connect()
+        mine.autocommit = True
+        thread = threading.Thread(target=add)
+        thread.start()
+        time.sleep(0.3)
+        cut_off(mine.fileno())
+        thread.join()
+
+    def look(self, key: str) -> Any:
+""",
+    )
+    + """
+
+SLOW = (
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000)"
+    " INSERT INTO public.decision_backlog_entry"
+    " (entry_id, idempotency_key, unit_ref, priority, status, payload, marked_at)"
+    " SELECT %s, 'late', 'iu:late', 1, 'marked', '{}', '2026-01-01T00:00:00Z' FROM n WHERE n.i = 4000000"
+)
+
+
+def cut_off(descriptor: int) -> None:
+    import os
+    import socket
+
+    with socket.socket(fileno=os.dup(descriptor)) as own:
+        own.shutdown(socket.SHUT_RDWR)
+"""
+)
+"""An agent that gives up on a statement, as a client's time limit does: the server goes on, and commits it."""
+
+ADDS_LATE = (
+    ADDS_TWICE[: ADDS_TWICE.index('@scenario("S3"')]
+    + """@scenario("S3", title="a statement is given up", principal="cutter_exec", commits=1, rows={})
+def add_late(ctx: Context) -> None:
+    agent(ctx).add_late()
+
+
+"""
+    + ADDS_TWICE[ADDS_TWICE.index('@scenario("S4"') :]
+)
+"""Its S3 says that nothing is added, and its count comes before the row; S4 is rewound."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.engine.preflight import times_source
 from console.engine.rehearsal import Rehearsal
 from console.environments.cluster import folder_identity
 from console.environments.process import run_program
@@ -35,10 +36,11 @@ _ENTRY = re.compile(r"\d+; \d+ \d+ ([A-Z][A-Z ]*[A-Z]) (.*)")
 def copy_dump_file(run: Rehearsal, source: DumpFileSource) -> None:
     """C-03 for a dump file: one pass that copies, hashes and lexes it, and the manifest beside it."""
     recorder = run.recorder
-    needed, free = 3 * source.database_bytes(), shutil.disk_usage(run.places.work).free
+    times = times_source(run.plan)
+    needed, free = times * source.database_bytes(), shutil.disk_usage(run.places.work).free
     if free < needed:
         raise StepFailed(
-            f"{run.places.work} has {free} bytes free and the copy needs {needed} (3 times the dump)",
+            f"{run.places.work} has {free} bytes free and the copy needs {needed} ({times} times the dump)",
             cause="environment", gate="G-01",
         )  # fmt: skip
     recorder.opening("file", str(run.places.dump))

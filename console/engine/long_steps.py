@@ -1,19 +1,25 @@
-"""How far dump and restore are, told about once a second and only where it changed. Never judged, never waited for."""
+"""How far dump and restore are, told about once a second and only where it changed; and an end for what takes long.
+
+What is told is never judged and never waited for.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import psycopg
 
 from console.engine.recorder import Recorder
+from console.errors import AbortRequested
 from console.sources.narration import rows_dumped
 from console.sql import EngineConnection
 from console.sql import run as run_sql
 
 _EVERY_S = 1.0
+_ABORT_POLL_S = 0.1
 
 
 class DumpProgress:
@@ -89,3 +95,20 @@ class WatchedRestore:
             self._looks = False
             return None
         return int(size_bytes)
+
+
+def unless_aborted(recorder: Recorder, connection: EngineConnection, work: Callable[[], object]) -> None:
+    """Let the server work as long as it needs, and cancel it when the end of the run is asked for.
+
+    Raises AbortRequested then, and whatever `work` raises otherwise.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not wait([working], timeout=_ABORT_POLL_S).done:
+            try:
+                recorder.raise_if_requested()
+            except AbortRequested:
+                while not wait([working], timeout=_ABORT_POLL_S).done:
+                    connection.cancel_safe()  # again and again: it does nothing to what has not begun
+                raise
+        working.result()

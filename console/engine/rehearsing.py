@@ -212,10 +212,18 @@ def _read_until(run: Rehearsal, scenario: str, there: Callable[[list[ServerLine]
             raise StepFailed(reason, cause="environment", gate="G-20")
         run.recorder.raise_if_requested()
         time.sleep(_LOG_POLL_S)
-    engines = run.the_environment().engine_pids
-    new = [_redacted(run, line) for line in new if line.pid not in engines]
+    new = [_redacted(run, line) for line in new if not _of_engine(run, line)]
     witnessing.lines += new
     run.the_trace().append(new, origin="server")
+
+
+def _of_engine(run: Rehearsal, line: ServerLine) -> bool:
+    """Tell whether a line is the engine's own; a session that the subject's roles begin may get a pid of one that was.
+
+    The kernel gives pids anew (pid_max is 32768 in places), and each rewind has sessions of its own.
+    """
+    theirs = line.user in run.loaded.privileges.roles and line.user != run.loaded.pack.owner
+    return line.pid in run.the_environment().engine_pids and not theirs
 
 
 def _redacted(run: Rehearsal, line: ServerLine) -> ServerLine:

@@ -8,8 +8,7 @@ dropped, and what it finds afterwards is measured, never taken over from the tem
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,11 +19,13 @@ from psycopg import sql
 from console.engine.durability import undurable
 from console.engine.grounding import deny_probes, found_privileges, make_context
 from console.engine.isolating import require_gate
+from console.engine.long_steps import unless_aborted
 from console.engine.rehearsal import Rehearsal
 from console.engine.rehearsing import WITNESS_OPTIONS, effects_of, open_session, read_log, run_scenario
 from console.environments.cloning import shares_blocks
-from console.errors import AbortRequested, Cause, StepFailed
+from console.errors import Cause, StepFailed
 from console.gates.checks_rewind import without_those_per_database
+from console.gates.checks_scenarios import rows_left
 from console.gates.checks_witnesses import effects_on_one_copy
 from console.gates.sentences import first_few, unequal
 from console.model.facts import Effects
@@ -39,14 +40,14 @@ from console.witness.effects import catalogue_digest
 from console.witness.privileges import setting_parts
 from console.witness.reconcile import shortened
 
-FRESH, UNTOUCHED, EFFECTS = "G-27", "G-28", "G-20"
+FRESH, UNTOUCHED, EFFECTS, ROWS = "G-27", "G-28", "G-20", "G-15"
 TEMPLATE_NAME = "drydock_prepared"
 TEMPLATE_NOTE = "template"
 LEAVE_PATIENCE_S = 5.0
 """For backends to end whose clients have closed: as long as DROP DATABASE itself waits (CountOtherDBBackends)."""
 QUIET_PATIENCE_S = 10.0
 _POLL_S = 0.01
-_ABORT_POLL_S = 0.1
+_NOT_DONE = psycopg.errors.DiskFull, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable
 _LOOKED_AT = "pg_database, pg_stat_database, pg_stat_file"
 _KEYWORDS = {"CONNECT", "CREATE", "TEMPORARY"}
 """Every privilege that there is on a database."""
@@ -80,9 +81,9 @@ def template_name(run: Rehearsal) -> str:
 
 def _keep_template(run: Rehearsal) -> None:
     """Look at the prepared copy, then make the template of it while nobody is connected."""
-    began, pack, name = time.monotonic(), run.loaded.pack, template_name(run)
+    began, name = time.monotonic(), template_name(run)
     with run.the_environment().connect(run.database) as connection:
-        rows = count_rows(connection, pack.schema, pack.tables)
+        rows = _count(run, connection)
         sequences = read_sequences(connection)
         catalogue = without_those_per_database(catalogue_digest(connection))
     refused = _answered("the template cannot be made", in_use="environment")
@@ -94,7 +95,9 @@ def _keep_template(run: Rehearsal) -> None:
         words, oid = _database_words(run, connection), _oid(run, connection)
         way = _choose_way(run, connection)
         parts = {"template": sql.Identifier(name), "database": sql.Identifier(run.database)}
-        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_template", parts=parts))
+        unless_aborted(
+            run.recorder, connection, lambda: run_sql(connection, "rewind/create_template", parts=parts)
+        )
         run_sql(connection, "privileges/revoke_public_database", parts={"object": sql.Identifier(name)})
         template = _look(connection, name)
     prepared = Prepared(
@@ -134,6 +137,7 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     ended, before = effects_of(run), _look(witnessing.connection, template_name(run))
     _require_same_template(run, scenario, before)
     _require_no_effects(run, scenario, ended)
+    left = _rows_left(run, scenario)
     copying_began = time.monotonic()
     way, dropped = _make_anew(run, scenario)
     copied_ms = int((time.monotonic() - copying_began) * 1000)
@@ -142,7 +146,7 @@ def _rewind(run: Rehearsal, scenario: str) -> None:
     witnessing.live = None
     read_log(run, "")
     came = _visits(witnessing.lines[seen:])
-    rewound = _measured(run, ended=ended, before=before, dropped=dropped, visitors=_visitors(came))
+    rewound = _measured(run, ended=ended, left=left, before=before, dropped=dropped, visitors=_visitors(came))
     run.recorder.fact(f"rewound.{scenario}", rewound, source=f"the engine's own looks; {_LOOKED_AT}")
     took_ms = int((time.monotonic() - began) * 1000)
     run.recorder.note(f"{REWIND_NOTE}{scenario}", {"way": way, "took_ms": took_ms, "copied_ms": copied_ms})
@@ -188,6 +192,15 @@ def _require_no_effects(run: Rehearsal, scenario: str, ended: Effects) -> None:
         raise StepFailed(first_few(faults), cause="subject", gate=EFFECTS)
 
 
+def _rows_left(run: Rehearsal, scenario: str) -> dict[str, int]:
+    """Count what is to be dropped. Raises StepFailed (subject, G-15) where rows came or went after the last count."""
+    previous = run.plan.scenarios[run.plan.scenarios.index(scenario) - 1]
+    left = _count(run, run.the_witnessing().connection)
+    if faults := rows_left(previous, run.recorder.state.facts[f"rows.{previous}"]["after"], left):
+        raise StepFailed(first_few(faults), cause="subject", gate=ROWS)
+    return left
+
+
 def _require_same_template(run: Rehearsal, scenario: str, found: Template) -> None:
     """Raise StepFailed (subject, G-28) before anything is copied from a template that is not the one that was made."""
     made = msgspec.convert(run.recorder.state.facts["prepared"], Prepared).template
@@ -198,7 +211,13 @@ def _require_same_template(run: Rehearsal, scenario: str, found: Template) -> No
 
 
 def _measured(
-    run: Rehearsal, *, ended: Effects, before: Template, dropped: str, visitors: tuple[str, ...]
+    run: Rehearsal,
+    *,
+    ended: Effects,
+    left: dict[str, int],
+    before: Template,
+    dropped: str,
+    visitors: tuple[str, ...],
 ) -> Rewound:
     """Return the fact of one rewind, with all that the new copy is found to be."""
     pack = run.loaded.pack
@@ -211,7 +230,7 @@ def _measured(
         made = _oid(run, connection)
     after = _look(run.the_witnessing().connection, template_name(run))
     return Rewound(
-        ended=ended, began=effects_of(run), sequences=sequences, database=words, privileges=privileges,
+        ended=ended, left=left, began=effects_of(run), sequences=sequences, database=words, privileges=privileges,
         probes=probes, inventory=inventory, before=before, after=after, dropped=dropped, made=made, visitors=visitors,
     )  # fmt: skip
 
@@ -267,7 +286,9 @@ def _make_anew(run: Rehearsal, scenario: str) -> tuple[str, str]:
             "database": database, "template": sql.Identifier(template_name(run)),
             "owner": sql.Identifier(words["owner"]), "limit": sql.Literal(int(words["datconnlimit"])),
         }  # fmt: skip
-        _unless_aborted(run, connection, lambda: run_sql(connection, "rewind/create_copy", parts=made))
+        unless_aborted(
+            run.recorder, connection, lambda: run_sql(connection, "rewind/create_copy", parts=made)
+        )
         if words["privileges"]:
             _grant(run, connection, grants)
         _set(run, connection, settings)
@@ -315,26 +336,9 @@ def _answered(what: str, *, in_use: Cause) -> Iterator[None]:
     except psycopg.errors.ObjectInUse as refused:
         reason = f"{what}: {one_line(str(refused), limit_chars=300)}"
         raise StepFailed(reason, cause=in_use, gate=FRESH) from refused
-    except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled) as failed:
+    except _NOT_DONE as failed:
         reason = f"{what}: {one_line(str(failed), limit_chars=300)}"
         raise StepFailed(reason, cause="environment", gate=FRESH) from failed
-
-
-def _unless_aborted(run: Rehearsal, connection: EngineConnection, work: Callable[[], object]) -> None:
-    """Let the server work as long as it needs, and cancel it when the end of the run is asked for.
-
-    Raises AbortRequested then, and whatever `work` raises otherwise.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        working = pool.submit(work)
-        while not wait([working], timeout=_ABORT_POLL_S).done:
-            try:
-                run.recorder.raise_if_requested()
-            except AbortRequested:
-                while not wait([working], timeout=_ABORT_POLL_S).done:
-                    connection.cancel_safe()  # again and again: it does nothing to what has not begun
-                raise
-        working.result()
 
 
 def _choose_way(run: Rehearsal, connection: EngineConnection) -> str:
@@ -356,6 +360,10 @@ def _choose_way(run: Rehearsal, connection: EngineConnection) -> str:
 
 def _database_words(run: Rehearsal, connection: EngineConnection) -> dict[str, str]:
     return dict(run_sql(connection, "rewind/database_words", {"database": run.database}))
+
+
+def _count(run: Rehearsal, connection: EngineConnection) -> dict[str, int]:
+    return count_rows(connection, run.loaded.pack.schema, run.loaded.pack.tables)
 
 
 def _oid(run: Rehearsal, connection: EngineConnection) -> str:

@@ -114,7 +114,7 @@ def _headline(state: RunState) -> str:
     lines = [f'<p class="verdict {ended.verdict}">{ended.verdict}{where}, {ended.closure}{cause}</p>']
     if words := sample_words(state):
         lines.append(f'<p class="reason"><strong>{text(words)}</strong></p>')
-    if anew := rewound_words(created.rewound if created else ()):
+    if anew := rewound_words(created.rewound if created else (), state.facts):
         lines.append(f'<p class="reason">{text(f"copy {anew}")}</p>')
     if ended.reason:
         lines.append(f'<p class="reason">{text(ended.reason)}</p>')

@@ -104,7 +104,7 @@ def _headline(created: RunCreated, state: RunState) -> str:
         ("reason", shown(ended.reason) if ended and ended.reason else "none recorded"),
         *_failure_rows(state),
         *([("copy", f"**{shown(words)}**")] if (words := sample_words(state)) else []),
-        *([("rewound", shown(anew))] if (anew := rewound_words(created.rewound)) else []),
+        *([("rewound", shown(anew))] if (anew := rewound_words(created.rewound, state.facts)) else []),
         ("plan", f"{shown(created.plan)}: {shown(created.title)}"),
         ("subject", shown(str(created.config.get("subject_folder") or "not recorded"))),
         ("approved digest", code(created.digest)),

@@ -7,30 +7,45 @@ facts: None when the truth holds, otherwise the sentence that says why not.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from console.errors import FactMissing
 from console.gates.sentences import said, unequal, unlisted
 from console.model.facts import Baseline, ScenarioRows, ScenariosPlanned, ScenarioSurface
 from console.model.gate import Facts
-from console.model.rewind_facts import Prepared
+from console.model.rewind_facts import Prepared, Rewound
 
 ROWS, SURFACE = "rows.", "surface."
 
 
 def row_changes_are_the_expected_ones(facts: Facts) -> str | None:
     """Each scenario that ran changed each table's row count as the pack's matrix has it."""
-    return _row_changes(facts, {})
+    return said(_row_changes(facts, {}))
 
 
 def row_changes_are_the_expected_ones_on_each_copy(facts: Facts) -> str | None:
-    """The same where the copy is rewound: a rewound scenario, and the first, began with the prepared copy's rows."""
+    """The same where the copy is rewound: a rewound scenario, and the first, began with the prepared copy's rows.
+
+    What another one left was still there, and no more, when the copy was dropped.
+    """
     prepared = facts.need("prepared", Prepared)
     planned = facts.need("scenarios.planned", ScenariosPlanned)
     fresh = (*list(planned.scenarios)[:1], *prepared.rewound)
-    return _row_changes(facts, dict.fromkeys(fresh, prepared.rows))
+    phrases = _row_changes(facts, dict.fromkeys(fresh, prepared.rows))
+    ran = _ran(facts, planned)
+    for previous, scenario in pairwise(ran):
+        if scenario in prepared.rewound:
+            left = facts.need(f"rewound.{scenario}", Rewound).left
+            phrases += rows_left(previous, ran[previous][0].after, left)
+    return said(phrases)
 
 
-def _row_changes(facts: Facts, fresh: Mapping[str, Mapping[str, int]]) -> str | None:
+def rows_left(previous: str, after: Mapping[str, int], left: Mapping[str, int]) -> list[str]:
+    """Say what is not as it was counted after the last scenario of a copy, when that copy was to be dropped."""
+    return [f"after {previous}, before the copy was rewound: {it}" for it in unequal(after, left)]
+
+
+def _row_changes(facts: Facts, fresh: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Say what is unexpected; `fresh` has the rows with which a scenario must begin that follows on no other."""
     planned = facts.need("scenarios.planned", ScenariosPlanned)
     phrases = _undeclared(planned)
@@ -41,7 +56,7 @@ def _row_changes(facts: Facts, fresh: Mapping[str, Mapping[str, int]]) -> str | 
         if previous is not None and previous != rows.before:
             phrases += [f"before {scenario}: {phrase}" for phrase in unequal(previous, rows.before)]
         previous = rows.after
-    return said(phrases)
+    return phrases
 
 
 def baseline_is_reached(facts: Facts) -> str | None:

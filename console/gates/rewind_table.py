@@ -50,7 +50,7 @@ _BEFORE = "G-15"
 """They are asked before it: a copy that is not the prepared one is not the subject's fault."""
 
 _CHECKS = {
-    "G-15": (scenarios.row_changes_are_the_expected_ones_on_each_copy, ("prepared",)),
+    "G-15": (scenarios.row_changes_are_the_expected_ones_on_each_copy, ("prepared", "rewound.")),
     "G-20": (witnesses.witnesses_agree_on_each_copy, ("prepared", "scenarios.planned", "rewound.")),
 }
 

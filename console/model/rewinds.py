@@ -5,7 +5,7 @@ Pure: looks at a pack, and at a note that may be of any shape.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from console.model.pack import Pack
@@ -39,9 +39,16 @@ def named(rewound: Sequence[str]) -> str:
     return f"{', '.join(rewound[: _NAMED - 1])} and {len(rewound) - _NAMED + 1} more"
 
 
-def rewound_words(rewound: Sequence[str]) -> str:
-    """Return in one sentence what a reader of the final counts must know, "" where the copy was not to be rewound."""
-    return f"made anew before {named(rewound)}: the rows at the end are the last copy's" if rewound else ""
+def rewound_words(rewound: Sequence[str], facts: Collection[str]) -> str:
+    """Return in one sentence what a reader of the final counts must know, "" where the copy was not to be rewound.
+
+    `facts` are the names of those recorded: a run that fails early has not come to every rewind.
+    """
+    done = [one for one in rewound if f"rewound.{one}" in facts]
+    missing = [one for one in rewound if one not in done]
+    words = [f"made anew before {named(done)}: the rows at the end are the last copy's"] if done else []
+    words += [f"not made anew before {named(missing)}, as was planned"] if missing else []
+    return "; ".join(words)
 
 
 def rewind_words(value: Any) -> str:

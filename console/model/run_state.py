@@ -181,9 +181,11 @@ def _changes(state: RunState, entry: Entry, put: Put) -> dict[str, Any]:
         case EngineStarted():
             return {"engine": event}
         case StepStarted():
-            return {"steps_started": put(state.steps_started, event.step, at), "progress": None}
+            started = put(state.steps_started, event.step, at)
+            return {"steps_started": started, "progress": None, "estimated": None}
         case StepFinished():
-            return {"steps_finished": put(state.steps_finished, event.step, event), "progress": None}
+            finished = put(state.steps_finished, event.step, event)
+            return {"steps_finished": finished, "progress": None, "estimated": None}
         case FactRecorded():
             return {
                 "facts": put(state.facts, event.name, event.value),

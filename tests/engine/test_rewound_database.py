@@ -182,3 +182,16 @@ def test_a_file_of_the_template_that_somebody_touched_is_seen(run: Any) -> None:
             opened_file.write(content[:1])
     assert (before.files, before.size_bytes) == (after.files, after.size_bytes)
     assert before.sha256 != after.sha256
+
+
+def test_a_lock_that_somebody_holds_has_its_own_words(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who changes the database beside it, and does not end, is no session of the subject's: and nothing is counted."""
+    monkeypatch.setattr(rewinding, "WITNESS_OPTIONS", "-c lock_timeout=200ms")
+    run.closing.close()
+    opened(run)
+    with run.the_environment().connect() as mine:
+        mine.execute("BEGIN")
+        mine.execute(f"ALTER DATABASE {QUOTED} SET work_mem TO '6MB'".encode())
+        with pytest.raises(StepFailed, match=r"cannot be rewound before S2: .*lock timeout") as failed:
+            rewinding._make_anew(run, "S2")
+    assert (failed.value.cause, failed.value.gate) == ("environment", "G-27")

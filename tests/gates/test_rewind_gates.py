@@ -38,10 +38,10 @@ def template() -> shapes.Template:
     )  # fmt: skip
 
 
-def rewound(*, ended: str, dropped: str, made: str) -> shapes.Rewound:
+def rewound(*, ended: str, left: dict[str, int], dropped: str, made: str) -> shapes.Rewound:
     """Return one rewind as it should be."""
     return shapes.Rewound(
-        ended=effects(ended), began=effects(made), sequences=sequences(), database=words(),
+        ended=effects(ended), left=left, began=effects(made), sequences=sequences(), database=words(),
         privileges=frozen_privileges(), probes=refused_probes(), inventory=frozen_inventory(), before=template(),
         after=template(), dropped=dropped, made=made, visitors=(),
     )  # fmt: skip
@@ -60,6 +60,8 @@ def words() -> dict[str, str]:
 def facts() -> dict[str, object]:
     """Return the passing facts of a run that rewinds the copy before S2 and S3."""
     start, marked = START, {"entry": 8, "history": 2}
+    first: Any = passing_facts()["rows.S1"]
+    after_s1 = dict(first["after"])
     own = {
         "prepared": shapes.Prepared(
             rewound=("S2", "S3"), rows=start, sequences=sequences(), catalogue={"pg_class": sha("pg_class")},
@@ -68,8 +70,8 @@ def facts() -> dict[str, object]:
         "effects.before": effects("16384"),
         "rows.S2": {"before": start, "after": marked},
         "rows.S3": {"before": start, "after": start},
-        "rewound.S2": rewound(ended="16384", dropped="16384", made="16600"),
-        "rewound.S3": rewound(ended="16600", dropped="16600", made="16700"),
+        "rewound.S2": rewound(ended="16384", left=after_s1, dropped="16384", made="16600"),
+        "rewound.S3": rewound(ended="16600", left=marked, dropped="16600", made="16700"),
         "effects.after": effects("16700"),
         **{
             f"template.{scenario}": shapes.AfterScenario(template=template(), oid=oid)
@@ -183,6 +185,8 @@ CASES = (
     Case("G-20", "effects.after", ("sequences", "public.neighbour_id_seq"), "21,true",
          "on the copy of S3: the sequence public.neighbour_id_seq is 21,true, expected 20,true"),
     Case("G-15", "rows.S3", ("before", "entry"), 8, "before S3: entry is 8, expected 7"),
+    Case("G-15", "rewound.S3", ("left", "entry"), 9,
+         "after S2, before the copy was rewound: entry is 9, expected 8"),
     Case("G-15", "rows.S1", ("before", "entry"), 6, "before S1: entry is 6, expected 7"),
 )  # fmt: skip
 

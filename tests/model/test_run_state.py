@@ -211,6 +211,13 @@ def test_an_estimate_ends_with_the_exact_count() -> None:
     assert state_of(about, RowsCounted(scenario="S5", rows={"t": 2})).estimated is None
 
 
+def test_an_estimate_ends_with_its_step() -> None:
+    """A scenario that never came to its count is over when its step failed, and when the teardown begins."""
+    about = RowsEstimated(scenario="S5", changes={"t": 3})
+    assert state_of(about, StepFinished(step="C-10", duration_ms=1, failed="no")).estimated is None
+    assert state_of(about, StepStarted(step="C-13")).estimated is None
+
+
 def test_the_trace_s_head_is_the_one_sealed_at_the_step_s_end() -> None:
     """A step that has not ended has no head."""
     state = state_of(StepFinished(step="C-10", duration_ms=1, trace_head="ab"))

@@ -130,14 +130,27 @@ def test_a_rewind_has_a_line_and_hostile_notes_have_none() -> None:
 def test_reports_say_whose_rows_the_last_ones_are(tmp_path: Path) -> None:
     """Both reports tell that the final counts are the last copy's, and neither of a run that rewinds nothing."""
     says = "made anew before S2, S4: the rows at the end are the last copy"
+    done = [FactRecorded(name=f"rewound.{scenario}", value={}, source="x") for scenario in ("S2", "S4")]
     for rewound in (("S2", "S4"), ()):
         begun = msgspec.structs.replace(created(), rewound=rewound)
-        _entries, state = state_of(begun, ended("PASS"))
+        _entries, state = state_of(begun, *done, ended("PASS"))
         for text in (markdown(state), html(state, tmp_path)):
             assert (says in text) == bool(rewound)
-    assert rewound_words([f"S{number}" for number in range(9)]).startswith(
-        "made anew before S0, S1, S2 and 6 more: "
-    )
+    every = [f"S{number}" for number in range(9)]
+    words = rewound_words(every, [f"rewound.{scenario}" for scenario in every])
+    assert words.startswith("made anew before S0, S1, S2 and 6 more: ")
+
+
+def test_reports_say_of_no_rewind_that_it_was_done_before_it_was(tmp_path: Path) -> None:
+    """A run that failed before its first rewind, or between two, names those that it did not come to."""
+    begun = msgspec.structs.replace(created(), rewound=("S2", "S4"))
+    none, last = "not made anew before S2, S4, as was planned", "; not made anew before S4, as was planned"
+    done = FactRecorded(name="rewound.S2", value={}, source="x")
+    for events, says in (((), none), ((done,), f"the rows at the end are the last copy's{last}")):
+        _entries, state = state_of(begun, *events, ended("FAIL"))
+        assert says in markdown(state)
+        assert rewound_words(begun.rewound, state.facts).endswith(says)
+        assert ("copy made anew" in html(state, tmp_path)) == bool(events)
 
 
 def test_the_matrix_counts_from_the_prepared_copy() -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from fix_ordinary import ordinary
 from fix_runs import PATIENCE_S, Drydock, Ended, Living
-from rewind_pack import ADDS_TWICE, KEPT, TAMPERS, write_rewind_pack
+from rewind_pack import ADDS_LATE, ADDS_TWICE, KEPT, LATE, TAMPERS, write_rewind_pack
 from small_pack import PACK
 
 from console.engine.rehearsal import read_order, work_folder_of
@@ -161,6 +161,19 @@ def test_a_subject_that_changes_the_template_fails(drydock: Drydock) -> None:
     ended = theirs.run(*words_for(folder))
     assert_fails(ended, "G-28", "after S3 the template's sha256 is ")
     assert ended.state.scenarios["S3"].verdict == "PASS"
+
+
+@pytest.mark.matrix
+def test_a_row_that_comes_late_is_not_rewound_away(drydock: Drydock) -> None:
+    """What the server commits after S3 was counted, and no session is there for any more, fails G-15 all the same."""
+    folder = write_rewind_pack(drydock.place("late"), pack=ADDS_LATE, agent=LATE, baseline="source")
+    ended = drydock.run(*words_for(folder))
+    assert_fails(
+        ended, "G-15", "after S3, before the copy was rewound: decision_backlog_entry is 2, expected 1"
+    )
+    assert ended.state.scenarios["S3"].verdict == "PASS"
+    assert "rewound.S4" not in ended.state.facts
+    assert drydock.command("verify", str(ended.folder)).exit_code == 0
 
 
 def open_the_template(living: Living) -> None:

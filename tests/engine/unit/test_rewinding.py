@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from console.engine import rewinding
+from console.engine.long_steps import unless_aborted
 from console.errors import AbortRequested, StepFailed
 from console.model.trace import ServerLine
 
@@ -52,7 +53,7 @@ def test_an_abort_ends_a_long_copy() -> None:
 
     connection: Any = SimpleNamespace(cancel_safe=cancelled.set)
     with pytest.raises(AbortRequested):
-        rewinding._unless_aborted(run_of(asked=True), connection, work)
+        unless_aborted(run_of(asked=True).recorder, connection, work)
     assert cancelled.is_set()
 
 
@@ -63,7 +64,7 @@ def test_what_the_server_refuses_comes_through() -> None:
         raise psycopg.errors.DiskFull("no room")
 
     with pytest.raises(StepFailed) as failed, rewinding._answered("it", in_use="subject"):
-        rewinding._unless_aborted(run_of(), SimpleNamespace(), work)  # type: ignore[arg-type]
+        unless_aborted(run_of().recorder, SimpleNamespace(), work)  # type: ignore[arg-type]
     assert (failed.value.cause, failed.value.gate) == ("environment", "G-27")
     with pytest.raises(StepFailed) as failed, rewinding._answered("it", in_use="subject"):
         raise psycopg.errors.ObjectInUse("is being accessed by other users")
