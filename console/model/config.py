@@ -40,7 +40,7 @@ class SourceConfig(_Section, frozen=True, kw_only=True):
     sslmode: str = "prefer"
     system_identifier: str = ""
     jobs: int = 2
-    rows: int = 20_000
+    rows: int = 60_000
     path: str = ""
     manifest: str = ""
     accept_untrusted: bool = False

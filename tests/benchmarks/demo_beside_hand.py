@@ -1,6 +1,6 @@
 """What the whole demo costs beside the same work done by hand with PostgreSQL's own programs.
 
-``python -m tests.benchmarks.demo_beside_hand [--rounds 3] [--rows 20000] [--json FILE]`` takes turns, each round in the
+``python -m tests.benchmarks.demo_beside_hand [--rounds 3] [--rows 60000] [--json FILE]`` takes turns, each round in the
 other order: ``drydock run --headless --approve all`` and ``demo_by_hand.sh``: the same dump, initdb, restore,
 interpreter, phases and removal and knows nothing of gates. Both leave 15 rows. Prints the ratio of the medians (the
 target is 1.25), and where the rest goes: Drydock's steps from its journal beside the script's parts. Wall time.
@@ -154,7 +154,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    given = options(rounds=3, rows=20_000)
+    given = options(rounds=3, rows=60_000)
     told = measure(given.rounds, given.rows)
     print(table(told))
     tell(told, given.json)
