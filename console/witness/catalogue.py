@@ -84,7 +84,7 @@ def leaf_tables(conn: Connection, schema: str, tables: Sequence[str]) -> dict[st
     for own, named in by_schema(schema, tables).items():
         with pinned(conn):
             rows = run(conn, "catalogue/leaf_tables", {"schema": own, "tables": named})
-        for table, leaf_schema, leaf in rows:
+        for table, leaf_schema, leaf, _oid in rows:
             found[pack_name(schema, own, table)].append(full_name(leaf_schema, leaf))
     return {name: tuple(leaves) for name, leaves in found.items()}
 

@@ -29,7 +29,8 @@ class LiveRows:
         self._connection = connection
         leaves: list[tuple[str, int]] = []
         for own, named in by_schema(schema, tuple(counted)).items():
-            for table, leaf in run(connection, "catalogue/leaf_relations", {"schema": own, "tables": named}):
+            wanted = {"schema": own, "tables": named}
+            for table, _schema, _leaf_name, leaf in run(connection, "catalogue/leaf_tables", wanted):
                 leaves.append((pack_name(schema, own, table), leaf))
         self._names = [name for name, _leaf in leaves]
         self._relations = [leaf for _name, leaf in leaves]

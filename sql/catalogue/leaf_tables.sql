@@ -1,7 +1,7 @@
 -- Purpose: where the rows of the named tables lie: a plain table itself, a partitioned one's last partitions.
--- Columns: table_name, leaf_schema, leaf_name.
+-- Columns: table_name, leaf_schema, leaf_name, leaf (oid).
 -- Lowest server version: 15.
-SELECT c.relname AS table_name, m.nspname AS leaf_schema, l.relname AS leaf_name
+SELECT c.relname AS table_name, m.nspname AS leaf_schema, l.relname AS leaf_name, l.oid AS leaf
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
