@@ -57,6 +57,12 @@ def default_config_folder() -> Path:
     return (Path(config) if config else Path.home() / ".config") / "drydock"
 
 
+def default_kept_folder() -> Path:
+    """Return the folder of kept copies: DRYDOCK_KEPT_DIR, else one of this user's own in shared memory (tmpfs)."""
+    named = os.environ.get("DRYDOCK_KEPT_DIR")
+    return Path(named) if named else Path("/dev/shm") / f"drydock-kept-{os.geteuid()}"
+
+
 def default_work_folder() -> Path:
     """Return the folder under which clusters are made: DRYDOCK_WORK_DIR, /var/tmp or the temporary folder.
 

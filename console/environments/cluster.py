@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,10 +141,11 @@ class Cluster:
         """Return the jsonlog file."""
         return self.data_folder / "log" / "server.json"
 
-    def create(self, superuser_password: str) -> None:
+    def create(self, superuser_password: str, *, kept: Callable[[Path], None] | None = None) -> None:
         """Make the folder and the data folder; the superuser's password reaches the server as a verifier.
 
-        Raises StepFailed (environment) with the words of the program that failed.
+        `kept` fills the data folder with what an earlier cluster's was when it had been stopped. Raises StepFailed
+        (environment) with the words of the program that failed.
         """
         if len(str(self.socket_path)) > SOCKET_PATH_LIMIT_BYTES:
             raise StepFailed(
@@ -159,14 +160,16 @@ class Cluster:
         installed = self.programs
         self.programs = reachable_programs(installed, uid=self.uid, folder=self.folder)
         verifier = scram_verifier(superuser_password, iterations=FEW_ITERATIONS)
-        if self.templates is None or not self._made_from_template(self.templates, installed, verifier):
+        if kept is not None:
+            self._made_from_kept(kept, verifier)
+        elif self.templates is None or not self._made_from_template(self.templates, installed, verifier):
             self._initdb([*_SCRAM, f"--pwfile={self.folder / 'verifier'}"], verifier)
-            self._configure()
+            self._configure(loads=self.loads)
         self.receipts.identified("cluster", str(self.data_folder), read_system_identifier(self.data_folder))
         make_folder(self.socket_folder, uid=self.uid)
 
-    def _configure(self) -> None:
-        texts = {**_CONFIGURATION, **({"postgresql.auto.conf": LOADING} if self.loads else {})}
+    def _configure(self, *, loads: bool) -> None:
+        texts = {**_CONFIGURATION, **({"postgresql.auto.conf": LOADING} if loads else {})}
         for name, text in texts.items():
             _write_anew(self.data_folder, name, text, self.uid)
 
@@ -178,11 +181,20 @@ class Cluster:
         elif self._initdb(list(ARGUMENTS), ""):
             keep_template(templates, installed, self.data_folder, without=frozenset(_CONFIGURATION))
         give_identity(self.data_folder)
-        self._configure()
+        self._configure(loads=self.loads)
         if self._set_verifier(verifier):
             return True
         shutil.rmtree(self.data_folder)
         return False
+
+    def _made_from_kept(self, fill: Callable[[Path], None], verifier: str) -> None:
+        """Fill the data folder and give it its own identity, configuration and password; nothing is to be loaded."""
+        make_scattered_folder(self.data_folder, uid=self.uid)
+        fill(self.data_folder)
+        give_identity(self.data_folder)
+        self._configure(loads=False)
+        if not self._set_verifier(verifier):
+            raise StepFailed(f"{self.label} gets no password: no user can be named here", cause="environment")
 
     def _lay_out(self, template: Template) -> None:
         """Lay the template out where files are quickly made, anywhere after a few tries."""
@@ -324,10 +336,12 @@ class Cluster:
         self.child = None
 
     def restart(self) -> None:
-        """Stop the server after a checkpoint and start it with its own settings; its receipt is another one then.
+        """Stop the server after a checkpoint and start it with its own settings; its receipt is another one then."""
+        self.rest()
+        self.start()
 
-        Raises StepFailed (environment) when it does not end: nothing is started beside what may still live.
-        """
+    def rest(self) -> None:
+        """Stop the server after a checkpoint. Raises StepFailed when it does not end: none is started beside it."""
         child = self.child
         assert child is not None
         child.process.send_signal(signal.SIGINT)
@@ -339,7 +353,6 @@ class Cluster:
             )
             raise StepFailed(reason, cause="environment") from late
         close_ended(child)
-        self.start()
 
     @contextmanager
     def connect(

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,8 +155,16 @@ class EmbeddedEnvironment:
         del dump  # it lies where the client reads it
         self._started_for_much = much
         self.cluster.create(self._registry.value(SUPERUSER_SECRET))
+        self._start(bulk=much)
+
+    def provision_kept(self, fill: Callable[[Path], None]) -> None:
+        """Make and start the copy's server from what `fill` lays into its data folder, with an identity of its own."""
+        self.cluster.create(self._registry.value(SUPERUSER_SECRET), kept=fill)
+        self._start()
+
+    def _start(self, *, bulk: bool = False) -> None:
         self.system_identifier = read_system_identifier(self.cluster.data_folder)
-        self.cluster.start(bulk=much)
+        self.cluster.start(bulk=bulk)
 
     def end_loading(self) -> None:
         """Start the server once more where it was started for loading."""

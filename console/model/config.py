@@ -160,6 +160,18 @@ class MigrationConfig(_Section, frozen=True, kw_only=True):
     irreversible: str = ""
 
 
+class ReuseConfig(_Section, frozen=True, kw_only=True):
+    """Whether a copy is kept for later rehearsals and taken again (`copy`), where, and for how many hours at most.
+
+    `folder` must be in memory (tmpfs) or encrypted; `encrypted` is the plan's word that it is, where nobody can see it.
+    """
+
+    copy: bool = False
+    folder: str = ""
+    hours: float = 8.0
+    encrypted: bool = False
+
+
 class SampleConfig(_Section, frozen=True, kw_only=True):
     """Which rows the copy takes, by whole table names (schema.table).
 
@@ -203,6 +215,7 @@ class RunConfig(_Section, frozen=True, kw_only=True):
     migration: MigrationConfig = MigrationConfig()
     sample: SampleConfig = SampleConfig()
     mask: MaskConfig = MaskConfig()
+    reuse: ReuseConfig = ReuseConfig()
 
     @property
     def takes_all(self) -> bool:
@@ -210,10 +223,22 @@ class RunConfig(_Section, frozen=True, kw_only=True):
         return self.sample == SampleConfig() and not self.mask.columns
 
 
+class KeptCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """Which kept copy a run takes: its folder, the run that kept it, when the source was read, its list's sha256."""
+
+    folder: str
+    run: str
+    read_at: str
+    until: str
+    sha256: str
+    size_bytes: int
+
+
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What `drydock run` hands to the engine's process, through a file in the run's folder.
 
-    `approvers_gid` is the group that may give a second approval, -1 when one person is enough.
+    `approvers_gid` is the group that may give a second approval, -1 when one person is enough. `kept` is the copy that
+    is taken instead of a new one, None where there is none that fits.
     """
 
     run: str
@@ -228,3 +253,4 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     runs_folder: str = ""
     state_folder: str = ""
     approvers_gid: int = -1
+    kept: KeptCopy | None = None

@@ -1,0 +1,191 @@
+"""A stopped cluster's data folder kept and laid out again: whole, hashed, without what belongs to the one that was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fix_places import cache_for_tests, place_for_clusters
+from fix_uids import own_uid
+
+from console.environments.cluster import Cluster, read_system_identifier
+from console.environments.keeping import Folders, Listing, differences, resting
+from console.environments.programs import find_programs
+from console.errors import StepFailed
+from console.model.protocols import NeverAborted
+from console.secrets import make_password
+
+ROWS = 20_000
+
+
+@dataclass(kw_only=True)
+class Keeping:
+    """A cluster with some rows, and what was kept of it."""
+
+    folder: Path
+    cluster: Cluster
+    password: str
+    kept: Path
+    listing: Listing
+
+    def laid_out(self, name: str) -> tuple[Cluster, str, Listing]:
+        """Start another cluster on the kept files; the caller stops it."""
+        made: list[Listing] = []
+        uid = own_uid()
+        cluster = Cluster(
+            folder=self.folder / name, programs=self.cluster.programs, uid=uid, label=name, loads=True,
+        )  # fmt: skip
+        password = make_password()
+        cluster.create(
+            password,
+            kept=lambda data: made.append(Folders(NeverAborted()).laid_out(self.kept, data, uid=uid)),
+        )
+        cluster.start()
+        return cluster, password, made[0]
+
+
+@pytest.fixture(scope="module", params=[16, 18])
+def keeping(request: pytest.FixtureRequest) -> Iterator[Keeping]:
+    """One cluster of a major version, kept while it rested."""
+    folder = Path(tempfile.mkdtemp(prefix="ddk-", dir=place_for_clusters()))
+    folder.chmod(0o711)
+    cluster = Cluster(
+        folder=folder / "c", programs=find_programs(request.param), uid=own_uid(), label="first",
+        templates=cache_for_tests(), loads=True,
+    )  # fmt: skip
+    password, kept = make_password(), folder / "kept"
+    try:
+        cluster.create(password)
+        cluster.start(bulk=True)
+        with cluster.connect(password=password) as connection:
+            connection.execute(
+                b"CREATE TABLE entry AS SELECT g, md5(g::text) AS word FROM generate_series(1, %d) AS g"
+                % ROWS
+            )
+            connection.execute(b"CREATE INDEX entry_word ON entry (word)")
+        cluster.restart()
+        kept.mkdir(mode=0o700)
+        with resting(cluster) as redo_segment:
+            listing = Folders(NeverAborted()).kept(cluster.data_folder, kept, redo_segment=redo_segment)
+        yield Keeping(folder=folder, cluster=cluster, password=password, kept=kept, listing=listing)
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
+
+
+def test_what_is_laid_out_is_what_was_kept_with_another_identity_and_password(keeping: Keeping) -> None:
+    """Rows, an index or a file are others; or the new cluster is the old one, its password among it."""
+    cluster, password, found = keeping.laid_out("second")
+    try:
+        assert differences(keeping.listing.files, found.files) == ()
+        assert found.sha256 == keeping.listing.sha256
+        with cluster.connect(password=password) as connection:
+            assert connection.execute(b"SELECT count(*), sum(g) FROM entry").fetchall() == [
+                (ROWS, ROWS * (ROWS + 1) // 2)
+            ]
+            connection.execute(b"SET enable_seqscan = off")
+            assert connection.execute(b"SELECT count(word) FROM entry WHERE word >= ''").fetchall() == [
+                (ROWS,)
+            ]
+            settings = connection.execute(
+                b"SELECT current_setting('fsync'), current_setting('full_page_writes')"
+            )
+            assert settings.fetchall() == [("on", "on")]
+        others = {read_system_identifier(one) for one in (keeping.kept, keeping.cluster.data_folder)}
+        assert len(others) == 1
+        assert read_system_identifier(cluster.data_folder) not in others
+        refused = pytest.raises(Exception, match="password authentication failed")
+        with refused, cluster.connect(password=keeping.password):
+            pass
+    finally:
+        cluster.stop()
+
+
+def test_the_first_cluster_goes_on_as_before(keeping: Keeping) -> None:
+    """Keeping a copy leaves the server stopped, or another one."""
+    with keeping.cluster.connect(password=keeping.password) as connection:
+        assert connection.execute(b"SELECT count(*) FROM entry").fetchall() == [(ROWS,)]
+
+
+def test_nothing_of_the_server_that_was_is_kept(keeping: Keeping) -> None:
+    """Configuration, logs, a postmaster's file, counted sessions or much WAL lie beside the rows."""
+    names = set(keeping.listing.files)
+    tops = {name.partition("/")[0] for name in names}
+    assert {"base", "global", "pg_wal", "PG_VERSION"} <= tops
+    assert not tops & {"log", "pg_stat", "pg_notify", "postmaster.pid", "postgresql.conf", "pg_hba.conf"}
+    assert not [name for name in names if "auto.conf" in name or "pg_internal.init" in name]
+    assert 1 <= len([name for name in names if name.startswith("pg_wal/0")]) <= 2
+    modes = {path.lstat().st_mode & 0o077 for path in keeping.kept.rglob("*")}
+    assert modes == {0}
+
+
+@pytest.mark.parametrize("how", ["changed", "longer", "missing", "more"])
+def test_a_file_that_is_not_the_kept_one_is_named(keeping: Keeping, tmp_path: Path, how: str) -> None:
+    """One byte, a file too many or too few is laid out and nobody says so."""
+    copy = tmp_path / "kept"
+    shutil.copytree(keeping.kept, copy)
+    name = next(iter(sorted(keeping.listing.files)))
+    if how == "more":
+        name = "base/stray"
+        (copy / name).write_bytes(b"")
+    elif how == "missing":
+        (copy / name).unlink()
+    else:
+        content = (copy / name).read_bytes()
+        changed = bytes([content[0] ^ 1]) + content[1:] if how == "changed" else content + b"x"
+        (copy / name).write_bytes(changed)
+    into = tmp_path / "data"
+    into.mkdir()
+    found = Folders(NeverAborted()).laid_out(copy, into, uid=None)
+    [said] = differences(keeping.listing.files, found.files)
+    assert said.startswith(name)
+    assert found.sha256 != keeping.listing.sha256
+
+
+def test_a_large_file_is_hashed_in_pieces_as_if_by_one(tmp_path: Path) -> None:
+    """Whoever reads several pieces at once mixes them up, or forgets the last one."""
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    into.mkdir()
+    content = os.urandom((35 << 20) + 7)
+    (source / "large").write_bytes(content)
+    (source / "empty").write_bytes(b"")
+    made = Folders(NeverAborted(), at_once=3).laid_out(source, into, uid=None)
+    assert (into / "large").read_bytes() == content
+    assert made == Folders(NeverAborted(), at_once=1).read(into)
+    assert made.files["large"].size == len(content)
+    assert made.size_bytes == len(content)
+
+
+def test_a_link_is_not_kept(tmp_path: Path) -> None:
+    """A tablespace's link leads what is kept out of the folder."""
+    source = tmp_path / "source"
+    (source / "pg_tblspc").mkdir(parents=True)
+    (source / "pg_tblspc" / "16500").symlink_to(tmp_path)
+    with pytest.raises(StepFailed, match=r"pg_tblspc/16500 is a link or no file: it is not kept"):
+        Folders(NeverAborted()).kept(source, tmp_path / "kept", redo_segment="0" * 24)
+
+
+def test_a_folder_that_has_something_already_is_not_written(tmp_path: Path) -> None:
+    """A file that somebody put into the new data folder is written through, or kept."""
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    into.mkdir()
+    (source / "PG_VERSION").write_text("16\n")
+    (into / "PG_VERSION").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        Folders(NeverAborted()).laid_out(source, into, uid=None)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_server_whose_wal_is_gone_is_not_kept(keeping: Keeping, tmp_path: Path) -> None:
+    """Files of a server that was not stopped in order are kept as if they were."""
+    into = tmp_path / "kept"
+    into.mkdir()
+    with pytest.raises(StepFailed, match=r"the WAL segment F{24} of the last checkpoint is missing"):
+        Folders(NeverAborted()).kept(keeping.kept, into, redo_segment="F" * 24)
