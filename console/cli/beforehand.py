@@ -6,7 +6,9 @@ images. Nothing here reaches a source, and nothing stays.
 
 from __future__ import annotations
 
+import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -19,15 +21,18 @@ from console.cli.approvers import approvers_gid
 from console.engine.notifier import require_notify
 from console.environments.packages import fill_wheelhouse, lock_of
 from console.environments.programs import Programs, find_programs
+from console.environments.protection import protection_of
 from console.errors import PackError, PlanError, StepFailed, SubjectError, UsageError
-from console.model.config import PackConfig, RunConfig, RunOrder, SourceConfig, SubjectConfig
+from console.kept import fitting, now
+from console.model.config import KeptCopy, PackConfig, RunConfig, RunOrder, SourceConfig, SubjectConfig
 from console.model.problem import Wrong
 from console.packs import LoadedPack, find_pack, read_pack, tree_sha256
 from console.plans.file import with_options
 from console.plans.order import plan_of, subject_folder
+from console.plans.reusing import fits_of
 from console.plans.sampling import inventory_problems
 from console.repository import read_repository
-from console.settings import data_folder, default_work_folder
+from console.settings import data_folder, default_kept_folder, default_work_folder
 from console.sources.dump_file import check_dump_file
 
 Answer = TypeVar("Answer")
@@ -122,6 +127,9 @@ def look_before(
             loaded = look.at(
                 "pack.name", lambda: _with_migrations(config), expected="migrations that can be read"
             )
+    if config.reuse.copy:
+        look.at("reuse.folder", lambda: _require_kept_place(config), expected="a folder in memory or encrypted",
+                needs=("reuse.encrypted", "reuse.copy"))  # fmt: skip
     look.at("notify", lambda: require_notify(config.notify), expected="a program that can be started")
     if config.environment.kind == "docker":
         look.at("environment.image", lambda: _require_images(config), expected="an engine that has both images",
@@ -197,6 +205,16 @@ def with_default_pack(config: RunConfig) -> RunConfig:
     return config
 
 
+def kept_for(config: RunConfig, loaded: LoadedPack) -> KeptCopy | None:
+    """Return the kept copy that a run of this configuration takes, None for a new one; its paths are absolute."""
+    if not config.reuse.copy:
+        return None
+    configured = Path(config.environment.programs) if config.environment.programs else None
+    programs = find_programs(config.environment.major, configured)
+    found = fitting(Path(config.reuse.folder), fits_of(config, loaded, programs=programs.version), now=now())
+    return found.copy() if found is not None else None
+
+
 def boundaries_of(config: RunConfig, loaded: LoadedPack) -> dict[str, str]:
     """Return the boundaries of a configuration's plan, each with the name that it asks for ("" for none)."""
     plan = plan_of(loaded, RunOrder(run="", config=config))
@@ -212,7 +230,7 @@ def foreseen_digest(config: RunConfig, loaded: LoadedPack, programs: Programs) -
         absolute(config)
     )  # the engine reads it from a file: a whole number becomes 900.0
     whole = msgspec.json.decode(order, type=RunConfig)
-    plan = plan_of(loaded, RunOrder(run="", config=whole))
+    plan = plan_of(loaded, RunOrder(run="", config=whole, kept=kept_for(whole, loaded)))
     with tempfile.TemporaryDirectory(prefix="drydock-check-", dir=work_folder(config)) as scratch:
         return whole_digest(
             parts_of(
@@ -308,6 +326,27 @@ def work_folder(config: RunConfig) -> Path:
     return Path(config.environment.work_folder or default_work_folder()).absolute()
 
 
+def _require_kept_place(config: RunConfig) -> None:
+    """Refuse a folder in which production's data may not be kept, before a run exists."""
+    folder = Path(config.reuse.folder or default_kept_folder())
+    place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    found = folder.lstat() if place == folder else None
+    if found is not None and not (stat.S_ISDIR(found.st_mode) and _is_own(found)):
+        what = f"the folder of kept copies {folder} is not a folder of yours alone (mode 0700)"
+        raise PlanError(what, remedy="name another in [reuse] folder")
+    seen = protection_of(place)
+    if not seen.kind and not config.reuse.encrypted:
+        raise PlanError(
+            f"the folder of kept copies {folder} ({seen.file_system}) is neither in memory nor encrypted: "
+            f"{seen.told_by}",
+            remedy="name one that is in [reuse] folder, or write encrypted = true where you know that it is",
+        )
+
+
+def _is_own(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
 def _try_work_folder(work: Path) -> Path:
     """Return the folder when something can be made in it."""
     try:
@@ -351,5 +390,7 @@ def absolute(config: RunConfig) -> RunConfig:
     if config.environment.programs:
         changes["environment"]["programs"] = str(Path(config.environment.programs).absolute())
     changes["environment"]["work_folder"] = str(work_folder(config))
+    if config.reuse.copy:
+        changes["reuse"] = {"folder": str(Path(config.reuse.folder or default_kept_folder()).absolute())}
     changes["pack"]["name"] = str(find_pack(config.pack.name))
     return with_options(config, changes)

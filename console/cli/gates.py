@@ -6,6 +6,7 @@ import argparse
 
 from console.cli.listing import print_json, print_table
 from console.cli.options import add_json
+from console.gates.kept_table import with_kept_rows
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
 from console.gates.rewind_table import with_rewind_rows
@@ -14,7 +15,7 @@ from console.gates.table import GATES
 from console.model.gate import Gate
 
 TABLES: dict[str, tuple[Gate, ...]] = {
-    "dry-run": with_rewind_rows(with_sample_gates(GATES)),
+    "dry-run": with_kept_rows(with_rewind_rows(with_sample_gates(GATES))),
     "proof": PROOF_GATES,
     "migration": with_sample_gates(MIGRATION_GATES),
 }

@@ -53,6 +53,7 @@ COMMANDS = (
     Command(name="scan", help="search files for secrets, in every form", module="scan"),
     Command(name="key", help="the key that seals the evidence", module="key"),
     Command(name="recover", help="finish what a crash left, from receipts", module="recover"),
+    Command(name="kept", help="the copies that are kept for later runs, and their end", module="kept"),
     Command(name="gates", help="the table of gates, as the code has it", module="gates"),
     Command(name="packs", help="the scenario packs", module="packs"),
     Command(name="secret", help="keep production's passwords in the keyring, by name", module="secret"),

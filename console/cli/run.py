@@ -18,11 +18,13 @@ import msgspec
 from console.cli.approve import ssh, tty
 from console.cli.approvers import approvers_gid
 from console.cli.asking import asked, names_to_ask
-from console.cli.beforehand import absolute, boundaries_of, check_before, with_default_pack
+from console.cli.beforehand import absolute, boundaries_of, check_before, kept_for, with_default_pack
+from console.cli.expiring import tell_expired
 from console.cli.following import POLL_S, View, await_seal, died_unborn, follow
 from console.cli.options import add_runs_dir, add_screen_options, runs_folder
 from console.cli.reading import unsealed_words
 from console.engine.control import account_name
+from console.engine.keeper import start_keeper
 from console.engine.notifier import start_notifier
 from console.engine.worker import start_engine
 from console.environments.process import take_no_signals_over
@@ -30,7 +32,7 @@ from console.errors import DrydockError, PlanError, SecretUnavailable
 from console.evidence.keys import has_key, load_key, make_key
 from console.evidence.seal import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
-from console.model.config import RunConfig, RunOrder
+from console.model.config import KeptCopy, RunConfig, RunOrder
 from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
 from console.plans.file import read_plan_file, with_options
@@ -40,6 +42,7 @@ from console.settings import default_state_folder
 
 if TYPE_CHECKING:
     from console.cli.attach import Prepared
+    from console.packs import LoadedPack
     from console.tui.prompt import LinePrompt
 
 EXIT_DIED = 4
@@ -64,6 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     anew = "make the copy anew before each scenario, where the pack allows it (docs/pack.md)"
     parser.add_argument("--rewind", action="store_true", default=None, help=anew)
     parser.add_argument("--environment", choices=("embedded", "docker"), help="where the copy lives")
+    again = "keep the copy for later runs, or take the one that an earlier run kept (docs/reuse.md)"
+    parser.add_argument("--reuse-copy", action="store_true", default=None, help=again)
     engine = "the docker engine (unix://, ssh://, tcp:// with TLS)"
     parser.add_argument("--endpoint", metavar="URL", help=engine)
     major = "PostgreSQL's major version (the wheel has 16 and 18)"
@@ -82,8 +87,10 @@ def main(options: argparse.Namespace) -> int:
     take_no_signals_over()
     config = configuration(options)
     loaded = check_before(config)
+    kept = _kept(config, loaded)
     proof = loaded.pack.proof
-    typed = asked(names_to_ask(config, proof.secrets if proof else {}), may_ask=not options.headless)
+    names = [] if kept is not None else names_to_ask(config, proof.secrets if proof else {})
+    typed = asked(names, may_ask=not options.headless)
     approve = approvals(options.approve, options.supervise, boundaries_of(config, loaded))
     runs = runs_folder(options)
     run = new_run_id()
@@ -96,14 +103,31 @@ def main(options: argparse.Namespace) -> int:
         folder.rmdir()
         raise
     order = _order(run, config, approve, options, runs)
-    order = msgspec.structs.replace(order, approvers_gid=group)
+    order = msgspec.structs.replace(order, approvers_gid=group, kept=kept)
     write_secret_file(folder / ORDER_FILE, msgspec.json.encode(order).decode())
     engine = start_engine(folder, typed)
     start_notifier(folder, config.notify)
+    if config.reuse.copy and kept is None:
+        start_keeper(folder)
     if prepared is not None:
         return _on_screen(folder, engine, options, prepared)
     state = follow(folder, engine, _view(options), _prompt(folder, options))
     return _end(folder, state, options, unrecorded=engine.returncode == EXIT_DIED)
+
+
+def _kept(config: RunConfig, loaded: LoadedPack) -> KeptCopy | None:
+    """Return the kept copy that the run takes, and say so, once what is over is removed; None to take a new one."""
+    if not config.reuse.copy:
+        return None
+    whole = absolute(config)
+    tell_expired(Path(whole.reuse.folder))
+    kept = kept_for(whole, loaded)
+    if kept is not None:
+        told = (
+            f"takes the copy that run {kept.run} kept, read at {kept.read_at}; it is kept until {kept.until}"
+        )
+        sys.stderr.write(f"drydock: {visible(told)}\n")
+    return kept
 
 
 def ready_key(state_folder: Path) -> None:
@@ -132,6 +156,7 @@ def configuration(options: argparse.Namespace) -> RunConfig:
         ),
         "subject": _given(path=options.subject),
         "pack": _given(name=options.pack, rewind=options.rewind),
+        "reuse": _given(copy=options.reuse_copy),
         "boundaries": _given(timeout_s=options.boundary_timeout, require_two=options.require_two),
     }  # fmt: skip
     found = with_options(config, changes)

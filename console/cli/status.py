@@ -26,6 +26,7 @@ from console.evidence.recorded import place_of_end
 from console.evidence.seal import code_once_sealed, is_sealed
 from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
 from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
+from console.model.kept_words import kept_words
 from console.model.run_state import RunState, needed_words
 from console.model.sample_words import sample_words
 from console.runs import RunFolder, is_run_id
@@ -166,6 +167,8 @@ def _ending(state: RunState, ended: RunEnded) -> list[tuple[str, str]]:
     words = f"{ended.verdict}{f' at {place}' if place else ''}, {ended.closure}"
     pairs = [("state", words + (f", cause {ended.cause}" if ended.cause else ""))]
     if words := sample_words(state):
+        pairs.append(("copy", words))
+    if words := kept_words(state):
         pairs.append(("copy", words))
     if ended.reason:
         pairs.append(("reason", ended.reason))

@@ -24,6 +24,7 @@ from console.model.config import RunConfig
 from console.model.event import RunCreated
 from console.model.text import one_line, visible
 from console.plans import dry_run, migration, proof
+from console.plans.reusing import not_applicable_to_kept
 from console.runs import journal_is_held, run_names
 from console.settings import default_state_folder
 
@@ -106,7 +107,9 @@ def _left_out(created: RunCreated) -> list[str]:
     """Return the gates that a plan of this configuration leaves out."""
     words = {name: value for name, value in created.config.items() if name != "subject_folder"}
     try:
-        return list(_LEFT_OUT[created.plan](msgspec.convert(words, RunConfig)))
+        config = msgspec.convert(words, RunConfig)
+        unasked = not_applicable_to_kept(created.copy, nothing_protected=config.protect.names_nothing)
+        return [*({**_LEFT_OUT[created.plan](config), **unasked})]
     except (KeyError, msgspec.ValidationError):
         return list(created.not_applicable)
 

@@ -15,6 +15,7 @@ from console.engine.digest import remove_scratch
 from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_closed
 from console.engine.failure import engine_failure
 from console.engine.gathering import gather_logs
+from console.engine.keeping_place import kept_left
 from console.engine.protecting import PROTECTED_BY, look_again_at_protected, protected_names
 from console.engine.proving_certificate import certify_what_is_uncertified
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
@@ -182,6 +183,8 @@ def _record_what_is_left(run: Rehearsal) -> None:
     recorder.fact(
         "left.processes", processes, source="each receipt, looked up by exact name and identity; /proc"
     )
+    if run.plan.copy == "kept":
+        recorder.fact("left.kept", kept_left(run), source="its receipt, looked up by exact name and identity")
     if run.config.environment.kind == "docker":
         _record_objects_left(run)
     recorder.note("cpu", _cpu_seconds())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,9 +19,11 @@ from console.engine.dump_copying import (
 )
 from console.engine.durability import make_durable
 from console.engine.isolating import keep_isolation
+from console.engine.keeping_place import require_place
 from console.engine.long_steps import DumpProgress, WatchedRestore, read_copying
-from console.engine.preflight import times_source
+from console.engine.preflight import require_free
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
+from console.engine.restore_errors import GRANTEES_NOTE, judged_errors, unknown_grantees
 from console.engine.sampling import (
     give_mask_keys,
     lists_around_rows,
@@ -38,17 +39,16 @@ from console.environments.environment import OWNER_SECRET
 from console.environments.owner import make_folder
 from console.environments.restoring import Parts, with_foreign_keys_last
 from console.errors import StepFailed
-from console.model.catalogue import pack_name
 from console.model.facts import (
     Identifier,
     Restore,
-    RestoreError,
     SourceIdentity,
     SourceQuery,
     SourceReading,
 )
 from console.model.text import one_line
 from console.model.trace import ServerLine
+from console.plans.reusing import relations_of
 from console.secrets import scram_verifier
 from console.sources.archive import dump_bytes, dump_sha256
 from console.sources.connection import ConnectionSource
@@ -71,8 +71,6 @@ ANALYZE_OPTIONS = "-c default_statistics_target=10"
 """A tenth of the usual sample: enough to plan a foreign key's join, at a tenth of the time (measured)."""
 _LOG_POLL_S = 0.005
 _WORDS_CHARS = 600
-
-_GRANTEES_NOTE = "source.grantees"
 
 OUTSIDE_LOG = "-c log_statement=none"
 """Options of engine sessions that send verifiers: a superuser may keep them out of the server's log."""
@@ -100,14 +98,14 @@ def _copy_server(run: Rehearsal, source: ConnectionSource) -> None:
         manifest = read_manifest(connection, source.second_session(snapshot))
         require_extensions(run, manifest)
         privileges = read_privileges(
-            connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run),
+            connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run.loaded),
             schema=run.loaded.pack.schema, database=run.database,
         )  # fmt: skip
         if run.plan.kind == "migration":
             elsewhere = read_owned_elsewhere(connection, run.loaded.pack.owner)
             recorder.fact("owned.elsewhere", elsewhere, source="owners and privileges in the dump's snapshot")
             keep_beside(run, read_beside(connection, run.loaded.pack.owner), source="the dump's snapshot")
-        recorder.note(_GRANTEES_NOTE, read_grantees(connection))
+        recorder.note(GRANTEES_NOTE, read_grantees(connection))
         sampling = run.sampling = plan_sampling(run, connection, manifest)
         followed = run.config.sample.follow
         orphans = require_parents(connection, sampling, followed=followed) if sampling else {}
@@ -162,14 +160,9 @@ def _open_dump(run: Rehearsal, kind: Literal["file", "folder"]) -> str:
 
 def _require_room(run: Rehearsal, snapshot: Snapshot) -> None:
     """The size is known only now that the operator let us look: G-01's second half."""
-    times = times_source(run.plan)
-    needed = times * snapshot.database_bytes
-    free = shutil.disk_usage(run.places.work).free
-    if free < needed:
-        raise StepFailed(
-            f"{run.places.work} has {free} bytes free and the copy needs {needed} ({times} times the source)",
-            cause="environment", gate="G-01",
-        )  # fmt: skip
+    require_free(run, snapshot.database_bytes, what="the source")
+    if run.plan.copy == "kept":
+        require_place(run, needed_bytes=snapshot.database_bytes)
     major = snapshot.server_version_num // 10_000
     if major != run.programs.major:
         raise StepFailed(
@@ -193,16 +186,6 @@ def require_the_configured_one(run: Rehearsal, look: Look) -> None:
             f"the plan expects {configured.system_identifier}",
             cause="source", gate="G-06",
         )  # fmt: skip
-
-
-def relations_of(run: Rehearsal) -> list[str]:
-    schema = run.loaded.pack.schema
-    granted = {
-        pack_name(schema, *grant.object.split(".", 1))
-        for grant in run.loaded.privileges.grants
-        if grant.kind in ("table", "view", "column")
-    }
-    return sorted(granted | set(run.loaded.pack.tables))
 
 
 def _staging_names(run: Rehearsal) -> set[str]:
@@ -254,10 +237,11 @@ def restore(run: Rehearsal) -> None:
         )  # fmt: skip
     lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
+    errors = ((line.sqlstate, line.message) for line in lines if line.kind == "error")
     fact = Restore(
         tool="psql" if kind == "plain" else "pg_restore", exit_code=done.returncode, trailer=True,
         streamed_sha256=run.dumped.sha256, restored_sha256=restored_sha256,
-        log_lines=len(lines), errors=_errors(run, lines), unknown_grantees=_unknown_grantees(run),
+        log_lines=len(lines), errors=judged_errors(run, errors), unknown_grantees=unknown_grantees(run),
     )  # fmt: skip
     run.recorder.fact("restore", fact, source="the server's log; the restoring client; the dump's bytes")
     if done.stderr.strip():
@@ -269,7 +253,7 @@ def restore(run: Rehearsal) -> None:
         manifest = run.sampling.counted(manifest)
         look_at_loaded(run, run.sampling, loaded)
     run.recorder.fact("manifest.copy", manifest, source="the copy's catalogue and exact counts")
-    _search(run)
+    search_copy(run)
 
 
 def is_large(run: Rehearsal) -> bool:
@@ -354,29 +338,7 @@ def _make_owner_and_database(run: Rehearsal) -> None:
         )  # fmt: skip
 
 
-def _errors(run: Rehearsal, lines: tuple[ServerLine, ...]) -> tuple[RestoreError, ...]:
-    """Return the distinct errors of the restore, each beside the allow-list's row for the same object."""
-    absent = (*run.loaded.pack.roles_absent_in_copy, *run.loaded.privileges.roles)
-    allowed = {f'role "{name}" does not exist': "42704" for name in absent}
-    found = {(line.sqlstate, line.message) for line in lines if line.kind == "error"}
-    return tuple(
-        RestoreError(
-            sqlstate=sqlstate, object=message, allowed_sqlstate=allowed.get(message, ""),
-            allowed_object=message if message in allowed else "",
-        )
-        for sqlstate, message in sorted(found)
-    )  # fmt: skip
-
-
-def _unknown_grantees(run: Rehearsal) -> tuple[str, ...]:
-    """Return the source's grantees that the copy will not have and nobody has allowed for."""
-    known = {run.loaded.pack.owner, run.the_environment().superuser, *run.config.search.roles}
-    known |= {*run.loaded.pack.roles_absent_in_copy, *run.loaded.privileges.roles}
-    grantees: list[str] = run.recorder.state.notes.get(_GRANTEES_NOTE, [])
-    return tuple(name for name in grantees if name not in known)
-
-
-def _search(run: Rehearsal) -> None:
+def search_copy(run: Rehearsal) -> None:
     """Between restore and our own DDL: nothing in the copy may act on what comes next."""
     words = run.config.search
     declared = Declared(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from pathlib import Path
 
 import msgspec
 
-from console.engine.preflight import times_source
+from console.engine.preflight import require_free
 from console.engine.rehearsal import Rehearsal
 from console.environments.cluster import folder_identity
 from console.environments.process import run_program
@@ -36,13 +35,7 @@ _ENTRY = re.compile(r"\d+; \d+ \d+ ([A-Z][A-Z ]*[A-Z]) (.*)")
 def copy_dump_file(run: Rehearsal, source: DumpFileSource) -> None:
     """C-03 for a dump file: one pass that copies, hashes and lexes it, and the manifest beside it."""
     recorder = run.recorder
-    times = times_source(run.plan)
-    needed, free = times * source.database_bytes(), shutil.disk_usage(run.places.work).free
-    if free < needed:
-        raise StepFailed(
-            f"{run.places.work} has {free} bytes free and the copy needs {needed} ({times} times the dump)",
-            cause="environment", gate="G-01",
-        )  # fmt: skip
+    require_free(run, source.database_bytes(), what="the dump")
     recorder.opening("file", str(run.places.dump))
     total_bytes = source.database_bytes()
     copied = source.copy(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from console.engine.archive import build_harness
-from console.engine.copying import OUTSIDE_LOG, relations_of
+from console.engine.copying import OUTSIDE_LOG
 from console.engine.migration_files import harness_words
 from console.engine.preflight import site_digests
 from console.engine.protecting import PROTECTED_BY, look_at_protected
@@ -26,6 +26,7 @@ from console.model.facts import (
 )
 from console.pack_code import overlooked
 from console.packs import placed_sha256, tree_files
+from console.plans.reusing import relations_of
 from console.secrets import scram_verifier
 from console.sql import EngineConnection, send
 from console.subjects import materialise
@@ -65,7 +66,7 @@ def make_roles(run: Rehearsal) -> None:
 def found_privileges(run: Rehearsal, connection: EngineConnection) -> Privileges:
     """Return the roles and grants that the copy has now."""
     return read_privileges(
-        connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run),
+        connection, roles=sorted(run.loaded.privileges.roles), relations=relations_of(run.loaded),
         schema=run.loaded.pack.schema, database=run.database,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ _KIND_OF = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "li
 
 def check_beforehand(run: Rehearsal) -> None:
     """C-01: names, disk, protected objects, host's packages; the demo makes its production here."""
-    if run.config.source.secret:
+    if run.config.source.secret and run.plan.copy != "reused":
         run.source_password()
     learn_mask_key(run)
     names = {
@@ -62,17 +62,24 @@ def check_beforehand(run: Rehearsal) -> None:
     if min(_free_bytes(run).values()) < run.config.limits.free_bytes:
         _record_disk(run, source_bytes=0)
         _require(run, "G-01")
-    source = run.the_source()
-    if isinstance(source, DemoSource):
-        made_up = {"production": source.production.uid, "neighbour": source.neighbour.uid}
-        run.recorder.note(UIDS_NOTE, made_up)
-    source.prepare()
-    _record_disk(run, source_bytes=0 if run.config.source.kind in _NOT_YET else source.database_bytes())
+    _record_disk(run, source_bytes=_source_bytes(run))
     run.recorder.fact("protected.before", look_at_protected(run), source=PROTECTED_BY)
     run.recorder.fact(
         "site.before", Digests(digests=site_digests()), source="names, sizes and times of files"
     )
     run.recorder.note("versions", _versions(run))
+
+
+def _source_bytes(run: Rehearsal) -> int:
+    """Prepare the source where this run has one of its own, and return its size; 0 where nobody may look yet."""
+    if run.order.kept is not None:
+        return run.order.kept.size_bytes
+    source = run.the_source()
+    if isinstance(source, DemoSource):
+        made_up = {"production": source.production.uid, "neighbour": source.neighbour.uid}
+        run.recorder.note(UIDS_NOTE, made_up)
+    source.prepare()
+    return 0 if run.config.source.kind in _NOT_YET else source.database_bytes()
 
 
 def _make_work_folder(run: Rehearsal) -> None:
@@ -99,6 +106,16 @@ def _free_bytes(run: Rehearsal) -> dict[str, int]:
 def times_source(plan: Plan) -> int:
     """Return how many times the source's size must be free: dump, copy and room, and a template where there is one."""
     return 4 if plan.rewound else 3
+
+
+def require_free(run: Rehearsal, source_bytes: int, *, what: str) -> None:
+    """Raise StepFailed (environment, G-01) where the work folder has no room for a copy of so much."""
+    times, free = times_source(run.plan), shutil.disk_usage(run.places.work).free
+    if free < times * source_bytes:
+        raise StepFailed(
+            f"{run.places.work} has {free} bytes free and the copy needs {times * source_bytes} ({times} times {what})",
+            cause="environment", gate="G-01",
+        )  # fmt: skip
 
 
 def _record_disk(run: Rehearsal, *, source_bytes: int) -> None:

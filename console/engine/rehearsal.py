@@ -158,7 +158,9 @@ class Rehearsal:
         return self.source
 
     def living_source(self) -> ConnectionSource | None:
-        """Return the source where it is a server, None for a dump file."""
+        """Return the source where it is a server that this run reads, None for a dump file and on a kept copy."""
+        if self.plan.copy == "reused":
+            return None
         source = self.the_source()
         return source if isinstance(source, ConnectionSource) else None
 

@@ -56,6 +56,7 @@ from console.model.event import (
 from console.model.plan import Boundary, Step
 from console.model.run_state import RunState, fold
 from console.model.text import one_line
+from console.plans.reusing import reuse_claims
 from console.plans.rewinding import rewinding_claims
 from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
@@ -191,8 +192,13 @@ def _words(run: Rehearsal, parts: dict[str, str]) -> RunCreated:
         ),
         tables=pack.tables,
         not_applicable=dict(plan.not_applicable),
-        cannot_claim=(*CLAIMS[plan.kind](order.config), *rewinding_claims(plan.rewound)),
+        cannot_claim=(
+            *CLAIMS[plan.kind](order.config),
+            *reuse_claims(order.config, order.kept),
+            *rewinding_claims(plan.rewound),
+        ),
         rewound=plan.rewound,
+        copy=plan.copy,
     )
 
 

@@ -32,7 +32,7 @@ from console.secrets import destroy_file
 from console.sources.archive import destroy_dump, is_dump_folder
 
 PROCESS_PATIENCE_S = 20.0
-_PATH_KINDS = ("file", "folder", "socket")
+_PATH_KINDS = ("file", "folder", "socket", "kept")
 _RANKS = {"process": 0, "container": 1, "file": 2}
 _VANISHED = "is not there any more, and nobody of this run removed it"
 
@@ -96,7 +96,7 @@ def _require_found(receipt: Receipt, recorder: Recorder) -> None:
     An engine that died may have removed an object and not said so, and of an ended run the operator
     may have removed by hand what was left: then a missing one is believed, unless it was missed before.
     """
-    if receipt.kind not in ("file", "folder"):
+    if receipt.kind not in ("file", "folder", "kept"):
         return
     path = Path(receipt.name)
     _require_not_vanished(receipt, recorder, vanished=not os.path.lexists(path))
@@ -241,6 +241,7 @@ def _close_cluster(receipt: Receipt, _state: RunState) -> str:
 _REMOVERS: dict[str, Callable[[Receipt, RunState], str]] = {
     "process": _end_process,
     "folder": _remove_folder,
+    "kept": _remove_folder,
     "file": _remove_file,
     "socket": _remove_socket,
     "cluster": _close_cluster,

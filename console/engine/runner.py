@@ -232,5 +232,15 @@ def describe(plan: Plan) -> bytes:
         "not_applicable": dict(plan.not_applicable),
         "supervise": plan.supervise,
         **({"rewound": plan.rewound} if plan.rewound else {}),
+        **(
+            {"copy": plan.copy, "kept": plan.kept_sha256, "asks": _questions(plan)}
+            if plan.copy != "new"
+            else {}
+        ),
     }
     return msgspec.json.encode(rows, order="sorted")
+
+
+def _questions(plan: Plan) -> list[tuple[str, str, str]]:
+    asked = [step.boundary for step in plan.steps if step.boundary is not None]
+    return [(one.id, one.question, one.irrevocable) for one in asked]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from console import __version__
+from console.gates.kept_table import KEEPING_GATES, TAKING_GATES, with_kept_gates
 from console.gates.migration_table import MIGRATION_GATES
 from console.gates.proof_table import PROOF_GATES
 from console.gates.rewind_table import REWIND_GATES, with_rewind_gates
@@ -27,8 +28,8 @@ PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
 
 
 def _gates_of(created: RunCreated) -> tuple[Gate, ...]:
-    """Return the gates of a run's kind of plan; where its copy is rewound, some ask more."""
-    gates = PLAN_GATES.get(created.plan, ())
+    """Return the gates of a run's kind of plan; where its copy is kept, was, or is rewound, some ask more."""
+    gates = with_kept_gates(PLAN_GATES.get(created.plan, ()), created.copy)
     return with_rewind_gates(gates) if created.rewound else gates
 
 
@@ -133,7 +134,7 @@ def _against_pass(state: RunState) -> list[str]:
         found.append(
             f"the end is PASS and the copy was not the whole source, which {', '.join(own)} was not asked of"
         )
-    found += _against_rewinds(state, state.created)
+    found += [*_against_rewinds(state, state.created), *_against_keeping(state, state.created)]
     found += [
         f"the end is PASS and {gate.id} was not asked again in {gate.again}"
         for gate in PLAN_GATES.get(state.created.plan, ())
@@ -167,6 +168,23 @@ def _against_rewinds(state: RunState, created: RunCreated) -> list[str]:
         found.append(
             f"the end is PASS and the copy was rewound, which {', '.join(sorted(own))} was not asked of"
         )
+    return found
+
+
+def _against_keeping(state: RunState, created: RunCreated) -> list[str]:
+    """Return what speaks against a PASS where a copy was kept, or was taken from what was."""
+    asked = {gate.id for gate in created.gates}
+    reuse = created.config.get("reuse")
+    wanted = isinstance(reuse, dict) and reuse.get("copy") is True
+    found = []
+    if wanted != (created.copy != "new"):
+        found.append(f"the end is PASS of a {created.copy} copy, and the plan's [reuse] copy is {wanted}")
+    for fact, kind, own in (("kept.made", "kept", KEEPING_GATES), ("kept.taken", "reused", TAKING_GATES)):
+        if (fact in state.facts) != (created.copy == kind):
+            found.append(f"the end is PASS of a {created.copy} copy and the fact {fact} says otherwise")
+        unasked = sorted({gate.id for gate in own} - asked)
+        if created.copy == kind and unasked:
+            found.append(f"the end is PASS of a {kind} copy, which {', '.join(unasked)} was not asked of")
     return found
 
 

@@ -23,6 +23,7 @@ from console.evidence.recorded import place_of_end, scenario_verdicts
 from console.evidence.required_output import required_output
 from console.evidence.sample_output import SAMPLE_HEADER, sample_rows
 from console.evidence.storage import open_kept
+from console.model.kept_words import kept_words
 from console.model.rewinds import rewound_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
@@ -114,6 +115,8 @@ def _headline(state: RunState) -> str:
     lines = [f'<p class="verdict {ended.verdict}">{ended.verdict}{where}, {ended.closure}{cause}</p>']
     if words := sample_words(state):
         lines.append(f'<p class="reason"><strong>{text(words)}</strong></p>')
+    if words := kept_words(state):
+        lines.append(f'<p class="reason">{text(f"copy {words}")}</p>')
     if anew := rewound_words(created.rewound if created else (), state.facts):
         lines.append(f'<p class="reason">{text(f"copy {anew}")}</p>')
     if ended.reason:

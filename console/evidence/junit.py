@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET  # written here, never read
 
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
 from console.model.gate import GateVerdict
+from console.model.kept_words import kept_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
 from console.model.text import visible
@@ -35,7 +36,7 @@ def junit(state: RunState) -> str:
             for one, verdict in scenario_verdicts(state).items()
         ],
     )  # fmt: skip
-    of = f", {copy}" if (copy := sample_words(state)) else ""
+    of = f", {copy}" if (copy := sample_words(state) or kept_words(state)) else ""
     _suite(root, "run", [(f"the run's verdict and closure{of}", "run", *_run_verdict(state), 0)])
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

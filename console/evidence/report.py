@@ -27,6 +27,7 @@ from console.model.event import (
     ScenarioWords,
     StepFinished,
 )
+from console.model.kept_words import kept_words
 from console.model.rewinds import rewound_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
@@ -104,6 +105,7 @@ def _headline(created: RunCreated, state: RunState) -> str:
         ("reason", shown(ended.reason) if ended and ended.reason else "none recorded"),
         *_failure_rows(state),
         *([("copy", f"**{shown(words)}**")] if (words := sample_words(state)) else []),
+        *([("copy", f"**{shown(words)}**")] if (words := kept_words(state)) else []),
         *([("rewound", shown(anew))] if (anew := rewound_words(created.rewound, state.facts)) else []),
         ("plan", f"{shown(created.plan)}: {shown(created.title)}"),
         ("subject", shown(str(created.config.get("subject_folder") or "not recorded"))),

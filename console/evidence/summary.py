@@ -12,6 +12,7 @@ import msgspec
 from console.evidence import documents
 from console.evidence.migration_output import migrations
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
+from console.model.kept_words import kept_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_note, sample_words
 
@@ -48,6 +49,7 @@ def summary(state: RunState, *, evidence: str) -> dict[str, object]:
         "scenarios": scenario_verdicts(state),
         "copy": sample_words(state) or "whole",
         "sample": sample_note(state),
+        "kept": kept_words(state) or None,
         "rows": rows,
         "rows_total": sum(rows.values()) if rows else None,
         "residue": list(ended.residue) if ended else [],

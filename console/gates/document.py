@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 
+from console.gates.kept_table import with_kept_rows
 from console.gates.migration_table import MIGRATIONS
 from console.gates.proof_table import PROOF_GATES
 from console.gates.rewind_table import with_rewind_rows
@@ -19,7 +20,7 @@ from console.model.gate import Gate
 
 _HEAD = """# Gates
 
-Written from `console/gates/table.py`, `sample_table.py` and `rewind_table.py` beside it by
+Written from `console/gates/table.py`, `sample_table.py`, `rewind_table.py` and `kept_table.py` by
 `python -m console.gates.document > docs/gates.md`; do not edit.
 
 A gate is one row and one pure function over recorded facts (`console/model/facts.py`). Its verdict is PASS
@@ -29,6 +30,8 @@ missing or cannot be read. UNKNOWN is never a pass.
 G-26 belongs to plans that do not take the whole source as it is (docs/sampling.md); others do not have it.
 G-27 and G-28 belong to plans that rewind the copy between scenarios (docs/pack.md); there G-15 lets a rewound scenario
 begin with the prepared copy's rows, and G-20 looks at every copy that scenarios ran in.
+G-29 and N-8 belong to plans that keep their copy for later runs, G-30 to those that take a kept one (docs/reuse.md);
+there G-10 compares with the kept cluster, too, and G-05, G-06, G-21 and G-25 do not apply: production is not reached.
 """
 
 
@@ -72,7 +75,7 @@ def _asked(gate: Gate) -> str:
 
 def gates_page() -> str:
     """Return the page of the plan `dry-run`, the gates of a sampled and of a rewound copy among them."""
-    return markdown(with_rewind_rows(with_sample_gates(GATES)))
+    return markdown(with_kept_rows(with_rewind_rows(with_sample_gates(GATES))))
 
 
 _MIGRATION_HEAD = """# Gates of migrations

@@ -60,7 +60,8 @@ class ScenarioWords(msgspec.Struct, frozen=True, kw_only=True):
 class RunCreated(_Event, frozen=True, kw_only=True):
     """A run exists: its plan, its digest and everything that a reader needs to name things by.
 
-    Before each of `rewound` the copy is made anew as it was prepared.
+    Before each of `rewound` the copy is made anew as it was prepared. `copy` says whether it is kept for later runs, or
+    was kept by an earlier one.
     """
 
     run: str
@@ -78,6 +79,7 @@ class RunCreated(_Event, frozen=True, kw_only=True):
     not_applicable: dict[str, str] = {}
     cannot_claim: tuple[str, ...] = ()
     rewound: tuple[str, ...] = ()
+    copy: Literal["new", "kept", "reused"] = "new"
 
 
 class EngineStarted(_Event, frozen=True, kw_only=True):

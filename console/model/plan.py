@@ -8,6 +8,9 @@ from typing import Literal
 
 from console.model.gate import Gate
 
+CopyKind = Literal["new", "kept", "reused"]
+"""What becomes of a run's copy, or where it comes from: taken and thrown away, kept for later runs, a kept one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Boundary:
@@ -40,7 +43,7 @@ class Plan:
 
     `scenarios` are the ids in order, run by `scenario_step`; `not_applicable` maps a gate to the
     reason why it does not apply to this kind of plan, declared before the run begins. Before each of `rewound` the
-    copy is made anew as it was prepared.
+    copy is made anew as it was prepared. `kept_sha256` is of the list of the kept copy that is taken.
     """
 
     kind: str
@@ -52,6 +55,8 @@ class Plan:
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     supervise: Literal["boundary", "step", "scenario"] = "boundary"
     rewound: tuple[str, ...] = ()
+    copy: CopyKind = "new"
+    kept_sha256: str = ""
 
     @property
     def teardown(self) -> Step:

@@ -21,6 +21,7 @@ from console.model.config import (
 from console.model.problem import Problem
 from console.model.text import one_line
 from console.plans.reasons import migration_problems
+from console.plans.reusing import reuse_problems
 from console.plans.sampling import sampling_problems
 
 OBJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
@@ -51,6 +52,7 @@ LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("proof", "longest_lock_s"): (0.001, _DAY_S),
     ("proof", "count_timeout_s"): (0.001, _DAY_S),
     ("notify", "timeout_s"): (0.1, 300),
+    ("reuse", "hours"): (0.01, 168),
 }
 """Lowest and highest number that a key may have; nan is neither."""
 
@@ -100,6 +102,7 @@ def problems(config: RunConfig) -> list[Problem]:
         *migration_problems(config.migration.irreversible),
         *_of_mask_secret(config.mask),
         *sampling_problems(config),
+        *reuse_problems(config),
     ]
     return [*found, *out_of_limits(config)]
 
@@ -221,6 +224,7 @@ def _of_paths(config: RunConfig) -> Iterator[Problem]:
         ("environment", "tls", config.environment.tls),
         ("source", "tls", config.source.tls),
         ("subject", "path", config.subject.path),
+        ("reuse", "folder", config.reuse.folder),
         ("pack", "name", config.pack.name),
         *(("protect", "clusters", folder) for folder in config.protect.clusters),
     ]

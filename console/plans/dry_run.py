@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from console.gates.kept_table import with_kept_gates
 from console.gates.rewind_table import with_rewind_gates
 from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
-from console.model.config import RunConfig
+from console.model.config import KeptCopy, RunConfig
 from console.model.plan import Boundary, Plan, Step
+from console.plans.reusing import copy_kind, not_applicable_to_kept, reuse_words, with_reuse
 from console.plans.rewinding import rewinding_words, with_rewinds
 from console.plans.sampling import sampling_claims, sampling_words
 
@@ -144,17 +146,26 @@ def dry_run(
     scenarios: Sequence[str],
     supervise: Literal["boundary", "step", "scenario"] = "boundary",
     rewound: Sequence[str] = (),
+    kept: KeptCopy | None = None,
 ) -> Plan:
-    """Return the plan for one configuration and the scenarios of its pack, before some of which the copy is rewound."""
-    gates = GATES if config.takes_all else with_sample_gates(GATES)
+    """Return the plan for one configuration and the scenarios of its pack, before some of which the copy is rewound.
+
+    `kept` is the copy of an earlier run that is taken in the place of a new one.
+    """
+    kind = copy_kind(config, kept)
+    gates = with_kept_gates(GATES if config.takes_all else with_sample_gates(GATES), kind)
+    words = f"{sampling_words(config)}{reuse_words(kind, kept)}{rewinding_words(rewound)}"
+    unasked = not_applicable_to_kept(kind, nothing_protected=config.protect.names_nothing)
     return Plan(
         kind="dry-run",
-        title=f"rehearsal on an isolated copy{sampling_words(config)}{rewinding_words(rewound)}",
-        steps=with_rewinds(steps(config), rewound),
+        title=f"rehearsal on an isolated copy{words}",
+        steps=with_rewinds(with_reuse(steps(config), config, kept), rewound),
         gates=with_rewind_gates(gates) if rewound else gates,
         scenario_step="C-10",
         scenarios=tuple(scenarios),
-        not_applicable=not_applicable(config),
+        not_applicable={**not_applicable(config), **unasked},
         supervise=supervise,
         rewound=tuple(rewound),
+        copy=kind,
+        kept_sha256=kept.sha256 if kept is not None else "",
     )

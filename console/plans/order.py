@@ -23,7 +23,7 @@ def plan_of(loaded: LoadedPack, order: RunOrder) -> Plan:
     if config.plan == "migration":
         return migration(config, scenarios=scenarios, supervise=order.supervise)
     rewound = rewound_scenarios(loaded.pack, asked=config.pack.rewind)
-    return dry_run(config, scenarios=scenarios, supervise=order.supervise, rewound=rewound)
+    return dry_run(config, scenarios=scenarios, supervise=order.supervise, rewound=rewound, kept=order.kept)
 
 
 def subject_folder(loaded: LoadedPack, config: RunConfig) -> Path:

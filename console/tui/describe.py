@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from console.model.event import BoundaryArmed, StepWords
+from console.model.kept_words import KEPT_NOTE, TAKEN_NOTE, kept_note_words, taken_note_words
 from console.model.rewinds import REWIND_NOTE, rewind_words
 from console.model.run_state import RunState, needed_words
 from console.model.trace import ClientStatement, EngineStatement, ServerLine
@@ -131,6 +132,8 @@ def step(state: RunState, name: str) -> list[Told]:
         told.append(Told("boundary", f"{words.boundary} asks before it"))
     if words and words.gates:
         told.append(Told("gates", " ".join(words.gates)))
+    if copied := _kept_in(state, name):
+        told.append(Told("copy", copied))
     if name in state.steps_started:
         told.append(Told("started", state.steps_started[name]))
     if finished is not None:
@@ -140,6 +143,13 @@ def step(state: RunState, name: str) -> list[Told]:
         if finished.trace_head:
             told.append(Told("trace head", finished.trace_head, "dim"))
     return told
+
+
+def _kept_in(state: RunState, step: str) -> str:
+    """Return how the copy was kept or laid out, in the step that did it."""
+    if step == "C-06":
+        return kept_note_words(state.notes.get(KEPT_NOTE))
+    return taken_note_words(state.notes.get(TAKEN_NOTE)) if step == "C-04" else ""
 
 
 def scenario(state: RunState, name: str) -> list[Told]:

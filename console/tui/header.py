@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from console.model.kept_words import kept_mark
 from console.model.run_state import RunState
 from console.model.sample_words import sample_kind, sample_words
 from console.model.text import one_line
@@ -82,6 +83,8 @@ def header_lines(
         return [(first, took), (real, ((operator, "dim"),))]
     if words := sample_words(state):
         copy = f"{one_line(words)}; {copy}"
+    if mark := kept_mark(state):
+        copy = f"{mark}; {copy}"
     second: Spans
     if width >= _WIDE_COLUMNS:
         second = ((" copy ", "dim"), (copy, "plain"), ("   source ", "dim"), (taken_from, "plain"))

@@ -29,6 +29,7 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
+from console.model.kept_words import KEPT_NOTE, TAKEN_NOTE, kept_note_words, kept_words, taken_note_words
 from console.model.rewinds import REWIND_NOTE, rewind_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
@@ -89,6 +90,9 @@ def _trouble_lines(entry: Entry) -> list[str]:
         case NoteRecorded(name=name) if name.startswith(REWIND_NOTE):
             scenario = one_line(name.removeprefix(REWIND_NOTE))
             return [f"  {scenario} {one_line(rewind_words(event.value), limit_chars=_REASON_CHARS)}"]
+        case NoteRecorded(name=name) if name in (KEPT_NOTE, TAKEN_NOTE):
+            words = kept_note_words(event.value) if name == KEPT_NOTE else taken_note_words(event.value)
+            return [f"  copy {one_line(words, limit_chars=2 * _REASON_CHARS)}"]
         case ProgressReported():
             total = f" of {event.total}" if event.total else ""
             return [f"  {event.step} {event.done}{total} {event.unit}"]
@@ -158,6 +162,8 @@ def _ending_lines(event: RunEnded, state: RunState) -> list[str]:
     lines = [f"{_GLYPHS[event.verdict]} {event.verdict}{place}, {event.closure}{cause}"]
     if words := sample_words(state):
         lines.append(f"      {one_line(words)}")
+    if words := kept_words(state):
+        lines.append(f"      copy {one_line(words, limit_chars=_REASON_CHARS)}")
     if event.reason:
         lines.append(f"      {one_line(event.reason, limit_chars=2 * _REASON_CHARS)}")
     return lines + [f"      left: {one_line(left)}" for left in event.residue]

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.gates.kept_table import with_kept_rows
 from console.gates.rewind_table import with_rewind_rows
 from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES
@@ -99,10 +100,17 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
         "../packs/test_rewound_runs.py::test_a_subject_that_changes_the_template_fails",
         "../packs/test_rewound_runs.py::test_somebody_who_opens_the_template_fails",
     ),
+    "G-29": ("../sources/test_reused_copy.py::test_nothing_is_kept_where_anybody_could_read_it",),
+    "G-30": (
+        "../sources/test_reused_copy.py::test_a_kept_copy_that_was_changed_is_not_started",
+        "../sources/test_reused_copy.py::test_a_kept_copy_of_another_source_is_not_taken",
+        "../sources/test_reused_copy.py::test_a_kept_copy_that_is_not_the_approved_one_any_more",
+    ),
     "N-4": ("test_closing.py::test_secrets_file_is_not_destroyed",),
     "N-5": ("test_closing.py::test_subject_changes_during_the_run",),
     "N-6": ("test_closing.py::test_neighbour_restarts_before_the_teardown",),
     "N-7": ("test_closing.py::test_work_folder_is_not_removed",),
+    "N-8": ("../sources/test_reused_copy.py::test_what_took_the_kept_copys_place_is_left_and_told",),
 }
 """Gate to the tests in this folder that break it in a real run on embedded PostgreSQL."""
 
@@ -162,6 +170,7 @@ ELSEWHERE_ON_DOCKER = {
     "`tests/docker/test_sampled.py` sees them pass there",
     "G-27": "the copy is made anew and looked at by the server's own statements, which know no environment; "
     "`tests/docker/test_rewound.py` sees it pass there",
+    **dict.fromkeys(("G-29", "G-30", "N-8"), "no copy in a container is kept: the plan refuses it"),
     "G-28": "the server itself looks at the template's row and files, which knows no environment; "
     "`tests/docker/test_rewound.py` sees it pass there",
 }
@@ -181,7 +190,7 @@ def cells() -> list[Cell]:
     """Return one cell for every gate of the plan and every environment, in the plan's order."""
     never = not_applicable(RunConfig())
     found = []
-    for gate in with_rewind_rows(with_sample_gates(GATES)):
+    for gate in with_kept_rows(with_rewind_rows(with_sample_gates(GATES))):
         reason = f"NOT_APPLICABLE by declaration: {never[gate.id]}" if gate.id in never else ""
         tests = EMBEDDED.get(gate.id, ())
         found.append(Cell(gate=gate.id, environment="embedded", tests=tests, reason=reason))
@@ -196,7 +205,7 @@ def functions() -> dict[str, ast.FunctionDef]:
     found: dict[str, ast.FunctionDef] = {}
     others = [
         path
-        for name in ("docker", "sampling", "packs")
+        for name in ("docker", "sampling", "packs", "sources")
         for path in sorted(FOLDER.glob(f"../{name}/test_*.py"))
     ]
     for path in (*sorted(FOLDER.glob("test_*.py")), *others):

@@ -32,13 +32,14 @@ from fix_journals import (
 from console.cli import reading
 from console.cli.listing import column_widths, width_of
 from console.cli.main import main
+from console.gates.kept_table import with_kept_rows
 from console.gates.rewind_table import with_rewind_rows
 from console.gates.sample_table import with_sample_gates
 from console.gates.table import GATES as WHOLE
 from console.model.event import ScenarioStarted
 from console.runs import RunFolder, find_run
 
-GATES = with_rewind_rows(with_sample_gates(WHOLE))
+GATES = with_kept_rows(with_rewind_rows(with_sample_gates(WHOLE)))
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u200b\n| x |\r"
 

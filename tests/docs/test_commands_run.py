@@ -29,6 +29,7 @@ HERE: Mapping[str, int] = {
     "drydock doctor PLAN.toml": 0,
     "drydock gates": 0,
     "drydock gates --plan proof": 0,
+    "drydock kept": 0,
     "drydock key show": 0,
     "drydock key trust HEX": 0,
     "drydock packs": 0,
@@ -88,6 +89,10 @@ ELSEWHERE: Mapping[str, str] = {
         "terminal/test_live.py::test_the_failing_statement_is_shown_live",
     "drydock run PLAN.toml": "sources/test_connection_run.py",
     "drydock run PLAN.toml --plan migration --pack MYPACK --subject /srv/project": "migrations/test_migration_runs.py",
+    "drydock kept remove NAME": "cli/test_kept_command.py::test_only_what_is_named_is_removed",
+    "drydock run --reuse-copy": "sources/test_reused_copy.py::test_an_expired_copy_is_removed_and_a_new_one_taken",
+    "drydock run PLAN.toml --reuse-copy":
+        "sources/test_reused_copy.py::test_the_second_run_takes_what_the_first_one_kept",
     "drydock run PLAN.toml --rewind": "packs/test_rewound_runs.py::test_a_run_asks_for_what_its_pack_allows",
     "drydock run PLAN.toml --require-two": "terminal/test_second_user.py::test_a_second_user_must_approve",
     "drydock run first/plan.toml --headless --approve all":

@@ -35,6 +35,8 @@ def poison_entry(entry: Entry, poison: str) -> Entry:
     event = poisoned(raw["event"], poison)
     if raw["event"]["kind"] in ("FactRecorded", "NoteRecorded"):
         event["name"] = raw["event"]["name"]
+    if raw["event"]["kind"] == "RunCreated":
+        event["copy"] = raw["event"]["copy"]
     if raw["event"]["kind"] == "DecisionMade":
         event["how"] = raw["event"]["how"]
     if raw["event"]["kind"] == "ScenarioFinished":

@@ -1,0 +1,84 @@
+"""`drydock kept`: what is kept is listed, what is named is removed, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fix_kept import keep, listed
+
+import console.kept
+from console.cli.main import main
+from console.kept import LIST_FILE, unused
+
+NAME, OTHER = "kept-20261121-034512-7f3a", "kept-20261121-034512-0002"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two copies, one of whose lists is damaged; until nine in the morning of the same day."""
+    made = tmp_path / "kept"
+    made.mkdir(mode=0o700)
+    keep(made, listed(hours=24 * 365 * 50))
+    (keep(made, listed(run=OTHER.removeprefix("kept-"))) / LIST_FILE).write_bytes(b"\x1b[2J{")
+    monkeypatch.setenv("DRYDOCK_KEPT_DIR", str(made))
+    return made
+
+
+def test_everything_kept_is_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy is left out, a damaged list raises, or its bytes reach the terminal."""
+    assert main(["kept"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[-1] for line in said.splitlines() if line.startswith("name")] == [OTHER, NAME]
+    assert "its list cannot be believed" in said
+    assert "\x1b" not in said
+    assert "connection /run/pg shop, read at 20261121T" in said
+    assert "1 B, memory" in said
+    assert main(["kept", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told] == [OTHER, NAME]
+    assert told[1]["state"] == "kept"
+    assert told[1]["path"] == str(folder / NAME)
+
+
+def test_only_what_is_named_is_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other copy goes, or the named one stays."""
+    assert main(["kept", "remove", NAME]) == 0
+    assert f"removed {NAME}" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == [OTHER]
+    assert main(["kept", "remove", "--folder", str(folder), OTHER]) == 0
+    assert list(folder.iterdir()) == []
+    assert main(["kept"]) == 0
+    assert capsys.readouterr().err.endswith(f"no copy is kept in {folder}\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["kept-*", "..", ".", "", "kept-20261121-034512-ffff", f"../kept/{NAME}", f"{NAME}/"]
+)
+def test_no_other_name_removes_anything(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """A pattern, a path or the name of nothing removes something; or a good name beside a bad one does."""
+    assert main(["kept", "remove", NAME, name]) == 2
+    assert "no copy is kept in" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == [OTHER, NAME]
+
+
+def test_what_a_run_reads_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy goes from under a run; or the command says that it was removed."""
+    with unused(folder / NAME, wait=False):
+        assert main(["kept", "remove", NAME]) == 4
+    assert f"{NAME} stays: a run reads from it" in capsys.readouterr().err
+    assert (folder / NAME / LIST_FILE).exists()
+
+
+def test_what_is_over_goes_with_the_first_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy whose keeper was killed stays after its end."""
+    monkeypatch.setattr(console.kept, "now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr("console.cli.kept.now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
+    assert main(["kept"]) == 0
+    said = capsys.readouterr()
+    assert f"removed {folder / NAME}: its time is over" in said.err
+    assert [line.split()[-1] for line in said.out.splitlines() if line.startswith("name")] == [OTHER]

@@ -1,0 +1,235 @@
+"""Whole runs with --reuse-copy: a copy is kept and taken, production is not reached twice, and nothing else is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fix_runs import Drydock, Ended
+from productions import Production
+
+from console.engine.kept_removal import remove_kept
+from console.kept import DATA_FOLDER, LIST_FILE, kept_copies, read_kept
+
+PATIENCE_S = 60.0
+
+
+class Place:
+    """A folder of kept copies, the plan of a production that keeps in it, and a user's own runs."""
+
+    def __init__(self, drydock: Drydock, production: Production, folder: Path) -> None:
+        self.production, self.folder = production, folder
+        variables = {**drydock.variables, "DRYDOCK_KEPT_DIR": str(folder)}
+        self.drydock = replace(drydock, variables=variables)
+
+    def plan(self, *more: str, **keys: str) -> Path:
+        """Return a plan whose copy is kept; the tests' machine may swap, so its word stands for the folder's."""
+        return self.production.plan("[reuse]", "copy = true", "encrypted = true", *more, **keys)
+
+    def run(self, plan: Path, *words: str) -> Ended:
+        """Run a plan to its end with everything approved."""
+        return self.drydock.run(str(plan), *words)
+
+    @property
+    def kept(self) -> list[Path]:
+        """Return the folders of what is kept."""
+        return [one.path for one in kept_copies(self.folder)]
+
+    def keepers(self) -> list[int]:
+        """Return the processes that wait to end a copy kept here: those of runs of this test's own folder."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"console.engine.keeper" in words and str(self.drydock.root).encode() in words[-2]:
+                    found.append(int(entry.name))
+        return found
+
+
+@pytest.fixture
+def place(drydock: Drydock, production: Production) -> Iterator[Place]:
+    """A place to keep copies, and nothing of them or of their keepers afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ddr-", dir="/dev/shm"))
+    made = Place(drydock, production, folder)
+    yield made
+    for pid in made.keepers():
+        os.kill(pid, signal.SIGKILL)
+    for one in kept_copies(folder):
+        remove_kept(one)
+    shutil.rmtree(folder)
+
+
+def logged_sessions(production: Production) -> int:
+    """Return how many sessions production's server has seen so far."""
+    with production.connect("postgres") as connection:
+        [(sessions,)] = connection.execute(
+            b"SELECT sum(sessions)::int FROM pg_stat_database WHERE datname = 'directus'"
+        ).fetchall()
+    return int(sessions)
+
+
+def test_the_second_run_takes_what_the_first_one_kept(place: Place) -> None:
+    """Another verdict, other rows, production reached again, or its password read; or something else is left."""
+    before, unread = place.production.digest(), logged_sessions(place.production)
+    plan = place.plan(system_identifier=f'"{place.production.system_identifier}"')
+    first = place.run(plan)
+    assert first.outcome == (0, "PASS", "CLEAN", None), first.said.stderr
+    assert first.summary["gates"]["G-29"] == first.summary["gates"]["N-8"] == "PASS"
+    [kept] = place.kept
+    assert kept.name == f"kept-{first.folder.name}"
+    assert "KEPT until" in first.summary["kept"]
+    assert len(place.keepers()) == 1
+
+    sessions = logged_sessions(place.production)
+    assert sessions > unread
+    plan.write_text(plan.read_text().replace('secret = "file:', 'secret = "file:/nowhere'))
+    second = place.run(plan)
+    assert second.outcome == (0, "PASS", "CLEAN", None), second.said.stderr
+    assert f"takes the copy that run {first.folder.name} kept" in second.said.stderr
+    assert second.summary["rows_total"] == first.summary["rows_total"] == 15
+    gates = second.summary["gates"]
+    assert gates["G-30"] == gates["G-08"] == gates["G-09"] == gates["G-10"] == "PASS"
+    assert {name for name in ("G-05", "G-06", "G-21", "G-25") if gates[name] != "NOT_APPLICABLE"} == set()
+    assert logged_sessions(place.production) == sessions
+    assert place.production.digest() == before
+    told = [one.state.facts["copy.asked"]["system_identifier"] for one in (first, second)]
+    assert len({*told, place.production.system_identifier}) == 3
+    assert place.kept == [kept]
+    for ended in (first, second):
+        assert place.drydock.command("verify", str(ended.folder)).exit_code == 0
+    assert list(place.drydock.work.iterdir()) == []
+
+
+def test_a_subject_that_fails_fails_on_the_kept_copy_too(place: Place) -> None:
+    """The kept copy makes a bad subject pass, or is gone because of it; a mended one cannot go on from it."""
+    bad = (
+        Path(__file__).parents[2]
+        / "scenarios"
+        / "cutter_dry_run"
+        / "known_bad"
+        / "find_leaves_transaction_open"
+    )
+    first = place.run(place.plan(), "--subject", str(bad))
+    assert first.outcome == (1, "FAIL", "CLEAN", "subject"), first.said.stderr
+    second = place.run(place.plan(), "--subject", str(bad))
+    assert second.outcome == (1, "FAIL", "CLEAN", "subject"), second.said.stderr
+    assert second.summary["failed_scenario"] == first.summary["failed_scenario"]
+    assert second.state.created is not None
+    assert second.state.created.copy == "reused"
+    assert place.run(place.plan()).outcome == (0, "PASS", "CLEAN", None)
+
+
+def test_a_kept_copy_that_was_changed_is_not_started(place: Place) -> None:
+    """G-30: one byte of a table is another one, and a rehearsal says PASS on it."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    largest = max((kept / DATA_FOLDER / "base").rglob("*"), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    ended = place.run(place.plan())
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    assert (
+        f"the kept copy is not what was kept: {largest.relative_to(kept / DATA_FOLDER)} is another file"
+        in (ended.summary["reason"])
+    )
+    assert not [name for name in ended.state.receipts if "postgres of the copy" in name]
+
+
+def test_a_kept_copy_of_another_source_is_not_taken(place: Place) -> None:
+    """Another role's or another PostgreSQL's copy is taken; or the plan's own identifier is not asked for."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    ended = place.run(place.plan(system_identifier='"7000000000000000001"'))
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    assert "the plan expects 7000000000000000001" in ended.summary["reason"]
+
+
+@pytest.mark.parametrize("how", ["list", "gone"])
+def test_a_kept_copy_that_is_not_the_approved_one_any_more(place: Place, how: str) -> None:
+    """What was approved at B-1 is replaced or removed while the run waits, and is taken all the same."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    living = place.drydock.start(str(place.plan()), "--approve", "B-1,B-2,B-4,B-5")
+    living.wait_at("B-3")
+    if how == "gone":
+        assert place.drydock.command("kept", "remove", kept.name).exit_code == 0
+    else:
+        with (kept / LIST_FILE).open("ab") as file:
+            file.write(b" ")
+    assert place.drydock.command(*living.approve_line("B-3")[1:]).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    says = "cannot be taken" if how == "gone" else "is not the approved one any more"
+    assert says in ended.summary["reason"]
+
+
+def test_nothing_is_kept_where_anybody_could_read_it(place: Place) -> None:
+    """G-29: a folder that became open while the run waited takes production's data."""
+    living = place.drydock.start(str(place.plan()), "--approve", "B-1,B-2,B-4,B-5")
+    living.wait_at("B-3")
+    place.folder.chmod(0o755)
+    assert place.drydock.command(*living.approve_line("B-3")[1:]).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-29"
+    assert "has mode 0755, allowed is 0700" in ended.summary["reason"]
+    assert place.kept == []
+
+
+def test_a_disk_that_is_not_encrypted_is_refused_before_a_run_exists(place: Place, tmp_path: Path) -> None:
+    """Production's data is kept on an ordinary disk, or the refusal leaves a run."""
+    plan = place.production.plan("[reuse]", "copy = true", f'folder = "{tmp_path}/kept"')
+    said = place.drydock.command("run", str(plan), "--headless", "--runs-dir", str(tmp_path / "runs"))
+    assert said.exit_code == 2
+    assert "is neither in memory nor encrypted: nothing shows that" in said.stderr
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_took_the_kept_copys_place_is_left_and_told(place: Place) -> None:
+    """N-8: another folder under the kept copy's name passes for it, or is removed."""
+    living = place.drydock.start(str(place.plan()), "--approve", "B-1,B-2,B-3,B-4")
+    living.wait_at("B-5")
+    [kept] = place.kept
+    kept.rename(place.folder / "moved")
+    kept.mkdir(mode=0o700)
+    (kept / "theirs").write_text("x")
+    assert place.drydock.command(*living.approve_line("B-5")[1:]).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome[0] == 4, ended.said.stderr
+    assert ended.summary["gates"]["N-8"] == "FAIL"
+    assert "is not the folder that was kept any more" in ended.said.stderr
+    assert (kept / "theirs").read_text() == "x"
+    shutil.rmtree(place.folder / "moved")
+    shutil.rmtree(kept)
+
+
+def test_an_expired_copy_is_removed_and_a_new_one_taken(place: Place) -> None:
+    """A copy that is over is taken, or stays beside the new one."""
+    plan = place.plan("hours = 0.01")
+    first = place.run(plan)
+    assert first.outcome[1:3] == ("PASS", "CLEAN")
+    for pid in place.keepers():
+        os.kill(pid, signal.SIGKILL)
+    [kept] = place.kept
+    told = read_kept(kept).listed
+    assert told is not None
+    early = told.kept_at.isoformat().encode().replace(b"+00:00", b"Z")
+    until = told.until.isoformat().encode().replace(b"+00:00", b"Z")
+    text = (kept / LIST_FILE).read_bytes()
+    assert until in text
+    (kept / LIST_FILE).write_bytes(text.replace(until, early))
+    second = place.run(plan)
+    assert second.outcome[1:3] == ("PASS", "CLEAN"), second.said.stderr
+    assert f"removed {kept}: its time is over" in second.said.stderr
+    assert place.kept == [place.folder / f"kept-{second.folder.name}"]
