@@ -48,6 +48,10 @@ SECTIONS = {
         " quotes; a partitioned one stands for its partitions."
     ),
     "mask": "Which columns leave the source as deterministic fakes only: docs/sampling.md.",
+    "reuse": (
+        "Whether the copy stays for later rehearsals, where and for how long: docs/reuse.md. It is production's data:"
+        " the folder must be in memory or encrypted."
+    ),
 }
 
 KEYS = {
@@ -140,6 +144,10 @@ KEYS = {
     ),
     "mask.columns": "by column, schema.table.column: fake (of the column's own type) or email",
     "mask.keys": "those of the columns that are in a key, to say that it is meant",
+    "reuse.copy": "keep the copy for later runs, or take the one that an earlier run kept; as `--reuse-copy`",
+    "reuse.folder": "where copies are kept; empty: DRYDOCK_KEPT_DIR, else a folder of yours in /dev/shm",
+    "reuse.hours": "hours after which a kept copy is removed",
+    "reuse.encrypted": "your word that the folder is encrypted, where that cannot be seen from here",
     "notify.timeout_s": "seconds that one notification may take; the run never waits for it",
 }
 

@@ -73,7 +73,7 @@ def schema() -> dict[str, Any]:
         failed_scenario=TEXT_OR_NULL, reason=TEXT, gates={"type": "object", "additionalProperties": verdict},
         scenarios={"type": "object", "additionalProperties": verdict},
         rows={"type": "object", "additionalProperties": COUNT}, rows_total=COUNT_OR_NULL,
-        copy=TEXT, sample={"type": ["object", "null"]}, residue=listed(TEXT),
+        copy=TEXT, sample={"type": ["object", "null"]}, kept={"type": ["string", "null"]}, residue=listed(TEXT),
         plan=TEXT_OR_NULL, title=TEXT_OR_NULL, drydock=TEXT_OR_NULL, subject=TEXT_OR_NULL, began_at=TEXT_OR_NULL,
         last_event_at=TEXT_OR_NULL, gates_asked=listed(gate), scenarios_run=listed(scenario),
         matrix=record(tables=listed(TEXT), scenarios={"type": "object", "additionalProperties": cell}),

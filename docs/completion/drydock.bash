@@ -5,10 +5,11 @@
 #    source ~/.local/share/bash_completion/drydock
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
+_shtab_drydock_kept_subparsers=(list remove)
 _shtab_drydock_secret_subparsers=(set delete list)
-_shtab_drydock_subparsers=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
+_shtab_drydock_subparsers=(run init check doctor attach browse approve abort status runs report verify compare scan key recover kept gates packs secret completion surface)
 
-_shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --rewind --environment --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
+_shtab_drydock_run_option_strings=(-h --help --plan --headless --plain --approve --supervise --require-two --subject --pack --rewind --environment --reuse-copy --endpoint --pg-major --pg-programs --demo-rows --work-dir --boundary-timeout --json --theme --no-mouse --runs-dir)
 _shtab_drydock_init_option_strings=(-h --help --source --host --port --database --role --secret --sslmode --container --endpoint --context --tls --dump --environment --subject --package --writer --schema --tables --yes)
 _shtab_drydock_check_option_strings=(-h --help --schema --json)
 _shtab_drydock_doctor_option_strings=(-h --help --json)
@@ -24,6 +25,9 @@ _shtab_drydock_compare_option_strings=(-h --help --runs-dir --json)
 _shtab_drydock_scan_option_strings=(-h --help --secrets-from)
 _shtab_drydock_key_option_strings=(-h --help --keyring --json)
 _shtab_drydock_recover_option_strings=(-h --help --runs-dir)
+_shtab_drydock_kept_list_option_strings=(-h --help --folder)
+_shtab_drydock_kept_remove_option_strings=(-h --help --folder)
+_shtab_drydock_kept_option_strings=(-h --help --folder --json)
 _shtab_drydock_gates_option_strings=(-h --help --plan --json)
 _shtab_drydock_packs_option_strings=(-h --help --json)
 _shtab_drydock_secret_set_option_strings=(-h --help)
@@ -71,6 +75,9 @@ _shtab_drydock_scan_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_drydock_scan___secrets_from_COMPGEN=_shtab_compgen_files
 _shtab_drydock_recover_pos_0_COMPGEN=_shtab_cmd_compgen_f012b09e
 _shtab_drydock_recover___runs_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_kept_list___folder_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_kept_remove___folder_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_kept___folder_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_completion___runs_dir_COMPGEN=_shtab_compgen_dirs
 
 _shtab_drydock_run___plan_choices=(dry-run proof migration)
@@ -82,10 +89,11 @@ _shtab_drydock_init___environment_choices=(embedded docker)
 _shtab_drydock_attach___theme_choices=(dark light ansi)
 _shtab_drydock_browse___theme_choices=(dark light ansi)
 _shtab_drydock_key_pos_0_choices=(show make trust)
+_shtab_drydock_kept_pos_0_choices=(list remove)
 _shtab_drydock_gates___plan_choices=(dry-run proof migration)
 _shtab_drydock_secret_pos_0_choices=(set delete list)
 _shtab_drydock_completion_pos_0_choices=(bash zsh fish runs)
-_shtab_drydock_pos_0_choices=(run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret completion surface)
+_shtab_drydock_pos_0_choices=(run init check doctor attach browse approve abort status runs report verify compare scan key recover kept gates packs secret completion surface)
 
 _shtab_drydock_run__h_nargs=0
 _shtab_drydock_run___help_nargs=0
@@ -93,6 +101,7 @@ _shtab_drydock_run___headless_nargs=0
 _shtab_drydock_run___plain_nargs=0
 _shtab_drydock_run___require_two_nargs=0
 _shtab_drydock_run___rewind_nargs=0
+_shtab_drydock_run___reuse_copy_nargs=0
 _shtab_drydock_run___json_nargs=0
 _shtab_drydock_run___no_mouse_nargs=0
 _shtab_drydock_init__h_nargs=0
@@ -144,6 +153,15 @@ _shtab_drydock_key___keyring_nargs=0
 _shtab_drydock_key___json_nargs=0
 _shtab_drydock_recover__h_nargs=0
 _shtab_drydock_recover___help_nargs=0
+_shtab_drydock_kept_list__h_nargs=0
+_shtab_drydock_kept_list___help_nargs=0
+_shtab_drydock_kept_remove_pos_0_nargs=+
+_shtab_drydock_kept_remove__h_nargs=0
+_shtab_drydock_kept_remove___help_nargs=0
+_shtab_drydock_kept_pos_0_nargs=A...
+_shtab_drydock_kept__h_nargs=0
+_shtab_drydock_kept___help_nargs=0
+_shtab_drydock_kept___json_nargs=0
 _shtab_drydock_gates__h_nargs=0
 _shtab_drydock_gates___help_nargs=0
 _shtab_drydock_gates___json_nargs=0

@@ -50,8 +50,8 @@ function _shtab_drydock_using
   test "$_shtab_drydock_cmdpath" = "$argv"
 end
 
-set -g _shtab_drydock_commands run init check doctor attach browse approve abort status runs report verify compare scan key recover gates packs secret 'secret set' 'secret delete' 'secret list' completion surface
-set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --container --context --database --demo-rows --digest --dsn --dump --endpoint --environment --format --hold --host --key --ledger --major --pack --package --pg-major --pg-programs --plan --port --prune-older-than --role --runs-dir --schema --secret --secrets-from --source --sslmode --subject --supervise --tables --theme --tls --typed --work-dir --writer
+set -g _shtab_drydock_commands run init check doctor attach browse approve abort status runs report verify compare scan key recover kept 'kept list' 'kept remove' gates packs secret 'secret set' 'secret delete' 'secret list' completion surface
+set -g _shtab_drydock_opts_with_value --allow-function --approve --boundary-timeout --container --context --database --demo-rows --digest --dsn --dump --endpoint --environment --folder --format --hold --host --key --ledger --major --pack --package --pg-major --pg-programs --plan --port --prune-older-than --role --runs-dir --schema --secret --secrets-from --source --sslmode --subject --supervise --tables --theme --tls --typed --work-dir --writer
 
 complete -c drydock -e
 complete -c drydock -f
@@ -70,6 +70,7 @@ complete -c drydock -n '_shtab_drydock_using run' -l subject -xka "(__fish_compl
 complete -c drydock -n '_shtab_drydock_using run' -l pack -xka "(printf '%s\n' cutter_dry_run migrations_alembic migrations_django migrations_sql rollback_proof)" -d 'the scenario pack'
 complete -c drydock -n '_shtab_drydock_using run' -l rewind -d 'make the copy anew before each scenario, where the pack allows it (docs/pack.md)'
 complete -c drydock -n '_shtab_drydock_using run' -l environment -xka "embedded docker" -d 'where the copy lives'
+complete -c drydock -n '_shtab_drydock_using run' -l reuse-copy -d 'keep the copy for later runs, or take the one that an earlier run kept (docs/reuse.md)'
 complete -c drydock -n '_shtab_drydock_using run' -l endpoint -x -d 'the docker engine (unix://, ssh://, tcp:// with TLS)'
 complete -c drydock -n '_shtab_drydock_using run' -l pg-major -x -d 'PostgreSQL'"'"'s major version (the wheel has 16 and 18)'
 complete -c drydock -n '_shtab_drydock_using run' -l pg-programs -xka "(__fish_complete_directories)" -d 'a system PostgreSQL: the folder above its bin/'
@@ -179,6 +180,16 @@ complete -c drydock -n '_shtab_drydock_using; and test $_shtab_drydock_npos -eq 
 complete -c drydock -n '_shtab_drydock_using recover' -s h -l help -d 'show this help message and exit'
 complete -c drydock -n '_shtab_drydock_using recover' -l runs-dir -xka "(__fish_complete_directories)" -d 'the folder of the runs (default: DRYDOCK_RUNS_DIR, else drydock/runs in the state folder)'
 complete -c drydock -n '_shtab_drydock_using recover; and test $_shtab_drydock_npos -eq 0' -ka "(drydock completion runs 2>/dev/null)" -d 'the run'"'"'s id (default: every dead or UNCLEAN run)'
+complete -c drydock -n '_shtab_drydock_using; and test $_shtab_drydock_npos -eq 0' -a kept -d 'the copies that are kept for later runs, and their end'
+complete -c drydock -n '_shtab_drydock_using kept' -s h -l help -d 'show this help message and exit'
+complete -c drydock -n '_shtab_drydock_using kept' -l folder -xka "(__fish_complete_directories)" -d 'the folder of kept copies (default: DRYDOCK_KEPT_DIR, else one in /dev/shm)'
+complete -c drydock -n '_shtab_drydock_using kept' -l json -d 'one JSON document on stdout'
+complete -c drydock -n '_shtab_drydock_using kept; and test $_shtab_drydock_npos -eq 0' -a list -d 'what is kept (as without an act)'
+complete -c drydock -n '_shtab_drydock_using kept list' -s h -l help -d 'show this help message and exit'
+complete -c drydock -n '_shtab_drydock_using kept list' -l folder -xka "(__fish_complete_directories)" -d 'the folder of kept copies (default: DRYDOCK_KEPT_DIR, else one in /dev/shm)'
+complete -c drydock -n '_shtab_drydock_using kept; and test $_shtab_drydock_npos -eq 0' -a remove -d 'end what is kept under exact names'
+complete -c drydock -n '_shtab_drydock_using kept remove' -s h -l help -d 'show this help message and exit'
+complete -c drydock -n '_shtab_drydock_using kept remove' -l folder -xka "(__fish_complete_directories)" -d 'the folder of kept copies (default: DRYDOCK_KEPT_DIR, else one in /dev/shm)'
 complete -c drydock -n '_shtab_drydock_using; and test $_shtab_drydock_npos -eq 0' -a gates -d 'the table of gates, as the code has it'
 complete -c drydock -n '_shtab_drydock_using gates' -s h -l help -d 'show this help message and exit'
 complete -c drydock -n '_shtab_drydock_using gates' -l plan -xka "dry-run proof migration" -d 'whose gates'

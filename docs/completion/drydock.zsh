@@ -20,6 +20,7 @@ _shtab_drydock_commands() {
     doctor:'what works here, and what to do about the rest'
     gates:'the table of gates, as the code has it'
     init:'draft a plan and a pack from your own database'
+    kept:'the copies that are kept for later runs, and their end'
     key:'the key that seals the evidence'
     packs:'the scenario packs'
     recover:'finish what a crash left, from receipts'
@@ -33,6 +34,14 @@ _shtab_drydock_commands() {
     verify:'check a pack: chain, manifest, seals, ledger, gates again'
   )
   _describe 'drydock commands' _commands
+}
+
+_shtab_drydock_kept_commands() {
+  local _commands=(
+    list:'what is kept (as without an act)'
+    remove:'end what is kept under exact names'
+  )
+  _describe 'drydock kept commands' _commands
 }
 
 _shtab_drydock_secret_commands() {
@@ -171,6 +180,32 @@ _shtab_drydock_init_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_drydock_init_defaults_added=0
 
+_shtab_drydock_kept_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+  "--json[one JSON document on stdout]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_drydock_kept_defaults_added=0
+
+_shtab_drydock_kept_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_drydock_kept_list_defaults_added=0
+
+_shtab_drydock_kept_remove_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+  "(*):the exact name, as drydock kept shows it:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_drydock_kept_remove_defaults_added=0
+
 _shtab_drydock_key_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--keyring[with make\: keep it in the keyring, not in a file]"
@@ -222,6 +257,7 @@ _shtab_drydock_run_options=(
   "--pack[the scenario pack]:NAME|DIR:_drydock_packs"
   "--rewind[make the copy anew before each scenario, where the pack allows it (docs\/pack.md)]"
   "--environment[where the copy lives]:environment:(embedded docker)"
+  "--reuse-copy[keep the copy for later runs, or take the one that an earlier run kept (docs\/reuse.md)]"
   "--endpoint[the docker engine (unix\:\/\/, ssh\:\/\/, tcp\:\/\/ with TLS)]:URL:"
   "--pg-major[PostgreSQL\'s major version (the wheel has 16 and 18)]:N:"
   "--pg-programs[a system PostgreSQL\: the folder above its bin\/]:DIR:_files -/"
@@ -351,6 +387,7 @@ _shtab_drydock() {
         doctor) _arguments -C -s $_shtab_drydock_doctor_options ;;
         gates) _arguments -C -s $_shtab_drydock_gates_options ;;
         init) _arguments -C -s $_shtab_drydock_init_options ;;
+        kept) _shtab_drydock_kept ;;
         key) _arguments -C -s $_shtab_drydock_key_options ;;
         packs) _arguments -C -s $_shtab_drydock_packs_options ;;
         recover) _arguments -C -s $_shtab_drydock_recover_options ;;
@@ -362,6 +399,30 @@ _shtab_drydock() {
         status) _arguments -C -s $_shtab_drydock_status_options ;;
         surface) _arguments -C -s $_shtab_drydock_surface_options ;;
         verify) _arguments -C -s $_shtab_drydock_verify_options ;;
+      esac
+  esac
+}
+
+_shtab_drydock_kept() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->kept'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_drydock_kept_defaults_added )); then
+    if (( ${_shtab_drydock_kept_options[(I)${(q)one_or_more}*]} +          ${_shtab_drydock_kept_options[(I)${(q)remainder}*]} +          ${_shtab_drydock_kept_options[(I)${(q)default}]} == 0 )); then
+      _shtab_drydock_kept_options+=(': :_shtab_drydock_kept_commands' '*::: :->kept')
+    fi
+    _shtab_drydock_kept_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_drydock_kept_options
+
+  case $state in
+    kept)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_drydock_kept-$line[1]:"
+      case $line[1] in
+        list) _arguments -C -s $_shtab_drydock_kept_list_options ;;
+        remove) _arguments -C -s $_shtab_drydock_kept_remove_options ;;
       esac
   esac
 }
