@@ -88,7 +88,7 @@ class Kept:
         assert self.listed is not None
         told = self.listed
         return KeptCopy(
-            folder=str(self.path), run=told.run, read_at=told.read_at, until=told.until.isoformat(),
+            folder=str(self.path), run=told.run, read_at=told.read_at, until=shown(told.until),
             sha256=self.list_sha256, size_bytes=told.size_bytes,
         )  # fmt: skip
 
@@ -185,3 +185,8 @@ def _locked(path: Path, kind: int, *, wait: bool = False) -> Iterator[None]:
 def now() -> datetime:
     """Return the time, UTC."""
     return datetime.now(UTC)
+
+
+def shown(at: datetime) -> str:
+    """Return a time as it is shown: UTC, whole seconds."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -13,7 +13,7 @@ from console.cli.options import add_json
 from console.cli.pruning import size_words
 from console.engine.kept_removal import remove_kept
 from console.errors import UsageError
-from console.kept import Kept, KeptInUse, is_kept_name, kept_copies, now
+from console.kept import Kept, KeptInUse, is_kept_name, kept_copies, now, shown
 from console.model.text import visible
 from console.settings import default_kept_folder
 
@@ -92,7 +92,7 @@ def _pairs(kept: Kept, at: datetime) -> list[tuple[str, str]]:
     name, told = ("name", kept.path.name), kept.listed
     if told is None:
         return [name, ("state", _state(kept, at))]
-    until = f"{_state(kept, at)} until {told.until:%Y-%m-%dT%H:%M:%SZ}"
+    until = f"{_state(kept, at)} until {shown(told.until)}"
     state = f"{until}, {size_words(told.size_bytes)}, {told.protection}"
     return [name, ("source", f"{told.source}, read at {told.read_at}"), ("state", state)]
 

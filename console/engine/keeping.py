@@ -21,7 +21,7 @@ from console.environments.cluster import folder_identity
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.keeping import Folders, Listing, resting
 from console.environments.owner import make_folder
-from console.kept import DATA_FOLDER, FORMAT, KeptList, now, unused, write_list
+from console.kept import DATA_FOLDER, FORMAT, KeptList, now, shown, unused, write_list
 from console.model.kept_facts import KeptMade, KeptPlace
 from console.model.kept_words import KEPT_NOTE
 from console.plans.reusing import fits_of
@@ -55,9 +55,9 @@ def _keep(run: Rehearsal) -> None:
     recorder.identified(RECEIPT, str(path), identity)
     with unused(path, wait=False):
         written, listed = _written(run, place, path)
-    recorder.closed(RECEIPT, str(path), identity=identity, how=f"{KEPT_UNTIL}{listed.until.isoformat()}")
+    recorder.closed(RECEIPT, str(path), identity=identity, how=f"{KEPT_UNTIL}{shown(listed.until)}")
     told = {
-        "folder": str(path), "until": listed.until.isoformat(), "size_bytes": written.size_bytes,
+        "folder": str(path), "until": shown(listed.until), "size_bytes": written.size_bytes,
         "protection": place.told_by,
         "shared": written.shared, "took_ms": int((time.monotonic() - began) * 1000),
     }  # fmt: skip
@@ -73,7 +73,7 @@ def _written(run: Rehearsal, place: KeptPlace, path: Path) -> tuple[Listing, Kep
     folders = Folders(recorder)
     with resting(environment.cluster) as redo_segment:
         written = folders.kept(environment.cluster.data_folder, into, redo_segment=redo_segment)
-    listed = _list_of(run, written, place, kept_at=now())
+    listed = _list_of(run, written, place, kept_at=now().replace(microsecond=0))
     made = KeptMade(
         kept_at=listed.kept_at, until=listed.until, hours=run.config.reuse.hours,
         system_identifier=listed.system_identifier, files=len(written.files), size_bytes=written.size_bytes,

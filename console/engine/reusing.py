@@ -29,7 +29,7 @@ from console.environments.keeping import Folders, Listing, differences
 from console.errors import StepFailed
 from console.gates.checks_kept import taken_faults
 from console.gates.sentences import first_few
-from console.kept import DATA_FOLDER, KeptInUse, KeptList, in_use, now, read_kept
+from console.kept import DATA_FOLDER, KeptInUse, KeptList, in_use, now, read_kept, shown
 from console.model.facts import Identifier, Restore
 from console.model.kept_facts import KeptLaidOut, KeptTaken
 from console.model.kept_words import TAKEN_NOTE
@@ -84,7 +84,7 @@ def _listed(run: Rehearsal) -> KeptList:
         raise StepFailed(reason, cause="environment", gate=GATE)
     if found.is_over(now()):
         raise StepFailed(
-            f"the kept copy expired at {found.listed.until.isoformat()}", cause="environment", gate=GATE
+            f"the kept copy expired at {shown(found.listed.until)}", cause="environment", gate=GATE
         )
     return found.listed
 
@@ -141,7 +141,7 @@ def _lay_out(run: Rehearsal) -> None:
         reason = f"the copy has the system_identifier {created} of another server; nothing may be written"
         raise StepFailed(reason, cause="environment", gate="G-10")
     told = {
-        "run": listed.run, "read_at": listed.read_at, "until": listed.until.isoformat(), "shared": made.shared,
+        "run": listed.run, "read_at": listed.read_at, "until": shown(listed.until), "shared": made.shared,
         "size_bytes": made.size_bytes, "took_ms": took_ms,
     }  # fmt: skip
     recorder.note(TAKEN_NOTE, told)

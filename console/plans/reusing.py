@@ -98,7 +98,7 @@ def relations_of(loaded: LoadedPack) -> list[str]:
 def reuse_words(kind: CopyKind, kept: KeptCopy | None) -> str:
     """Return what a title adds for a copy that is kept, or was; "" for any other."""
     if kind == "reused" and kept is not None:
-        return f", on the copy that run {kept.run} KEPT"
+        return f", which is the one that run {kept.run} KEPT"
     return ", whose copy is KEPT" if kind == "kept" else ""
 
 
@@ -128,7 +128,7 @@ def _taking(step: Step, kept: KeptCopy) -> Step:
         asked = Boundary(
             id="B-2",
             question=f"take the copy that run {kept.run} kept, read from production at {kept.read_at} "
-            f"({kept.size_bytes} bytes, sha256 {kept.sha256[:_SHORT_SHA256]}); production is not touched",
+            f"({kept.size_bytes / 1e6:.1f} MB, list {kept.sha256[:_SHORT_SHA256]}); production is not touched",
             irrevocable="a copy of its data will be on this machine until the teardown, and the kept one until "
             f"{kept.until}",
         )

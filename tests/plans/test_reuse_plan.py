@@ -100,13 +100,13 @@ def test_a_kept_copy_is_taken_by_name_age_and_hash() -> None:
     asked = next(
         step.boundary for step in plan.steps if step.boundary is not None and step.boundary.id == "B-2"
     )
-    for words in (KEPT.run, KEPT.read_at, "sha256 abababababab", "production is not touched"):
+    for words in (KEPT.run, KEPT.read_at, "4.0 MB, list abababababab", "production is not touched"):
         assert words in asked.question
     assert set(plan.not_applicable) - set(dry_run(CONFIG, scenarios=("S1",)).not_applicable) == {
         "G-05", "G-06", "G-21", "G-25", "N-6",
     }  # fmt: skip
     assert (plan.copy, plan.kept_sha256) == ("reused", KEPT.sha256)
-    assert f"on the copy that run {KEPT.run} KEPT" in plan.title
+    assert f"which is the one that run {KEPT.run} KEPT" in plan.title
     assert "production was not reached" in " ".join(reuse_claims(CONFIG, KEPT))
 
 
