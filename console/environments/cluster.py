@@ -25,6 +25,7 @@ from console.environments.owner import initdb_uid, lend, make_folder, make_scatt
 from console.environments.process import Child, Finished, close_ended, end_process, run_program, spawn
 from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, Template, find_template, keep_template
+from console.environments.verifier import nobodys_verifier, replace_verifier
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts, Receipts
 from console.secrets import FEW_ITERATIONS, scram_verifier, write_secret_file
@@ -166,6 +167,7 @@ class Cluster:
             self._initdb([*_SCRAM, f"--pwfile={self.folder / 'verifier'}"], verifier)
             self._configure(loads=self.loads)
         self.receipts.identified("cluster", str(self.data_folder), read_system_identifier(self.data_folder))
+        self._let_in(self.uid)
         make_folder(self.socket_folder, uid=self.uid)
 
     def _configure(self, *, loads: bool) -> None:
@@ -175,14 +177,13 @@ class Cluster:
 
     def _made_from_template(self, templates: Path, installed: Programs, verifier: str) -> bool:
         """Copy the template, or make it, and give the copy an identity and a password; False where that cannot be."""
-        template = find_template(templates, installed)
-        if template is not None:
+        if (template := find_template(templates, installed)) is not None:
             self._lay_out(template)
-        elif self._initdb(list(ARGUMENTS), ""):
+        elif self._initdb([*ARGUMENTS, f"--pwfile={self.folder / 'verifier'}"], nobodys_verifier()):
             keep_template(templates, installed, self.data_folder, without=frozenset(_CONFIGURATION))
         give_identity(self.data_folder)
         self._configure(loads=self.loads)
-        if self._set_verifier(verifier):
+        if replace_verifier(self.data_folder, verifier) or self._set_verifier(verifier):
             return True
         shutil.rmtree(self.data_folder)
         return False
@@ -193,8 +194,8 @@ class Cluster:
         fill(self.data_folder)
         give_identity(self.data_folder)
         self._configure(loads=False)
-        if not self._set_verifier(verifier):
-            raise StepFailed(f"{self.label} gets no password: no user can be named here", cause="environment")
+        if not (replace_verifier(self.data_folder, verifier) or self._set_verifier(verifier)):
+            raise StepFailed(f"{self.label} gets no password: no user has a name here", cause="environment")
 
     def _lay_out(self, template: Template) -> None:
         """Lay the template out where files are quickly made, anywhere after a few tries."""

@@ -1,8 +1,9 @@
 """A data folder as initdb makes it, kept in the cache folder and copied for every cluster.
 
 Owns one file for each major version: written whole or not at all, believed only when it is this user's
-alone, whole to the byte and of these very programs. Never holds a password: its superuser has none, and no
-server has ever run on it. A copy is nobody's until it has an identity and a password of its own.
+alone, whole to the byte and of these very programs. Its superuser's verifier is of a password that nobody knows, which
+each copy has its own written over, and no server has ever run on it. A copy is nobody's until it has an identity and a
+password of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from console.environments.programs import Programs
 ARGUMENTS = ("--auth=reject", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 """Of initdb: nobody can log in to what it makes."""
 
-_FORMAT = b"drydock template 1\n"
+_FORMAT = b"drydock template 2\n"
 _AFTER_FORMAT = len(_FORMAT)
 _AFTER_DIGEST = _AFTER_FORMAT + hashlib.sha256().digest_size
 _LARGEST_BYTES = 256 << 20

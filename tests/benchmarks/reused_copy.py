@@ -3,8 +3,8 @@
 ``python -m tests.benchmarks.reused_copy [--megabytes 1000] [--repeat 3] [--major 16] [--json FILE]`` fills a source
 with 40 tables, drafts a plan from it with ``drydock init``, rehearses once with ``--reuse-copy``, and then again on
 what was kept. Of the first stand dump, hash, new server and restore until the server is durable, and what keeping cost
-on top; of the others the files laid out (each compared with its hash meanwhile), the whole step C-04 with an identity, a
-password and a started server, C-03 to C-05 with every row counted and the copy searched, and the whole run. Every run
+on top; of the others the files laid out (each compared with its hash meanwhile), the whole step C-04 with an identity,
+a password and a started server, C-03 to C-05 with every row counted and the copy searched, and the whole run. Every run
 must PASS. Kept in /dev/shm; the work folder is DRYDOCK_WORK_DIR's. Medians.
 """
 

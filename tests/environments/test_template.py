@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,13 +29,14 @@ from console.environments.template import find_template
 from console.errors import StepFailed
 from console.secrets import make_password
 
+VERIFIER = re.compile(rb"SCRAM-SHA-256\$[^:]+:[^:]+:[A-Za-z0-9+/=]{44}")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="users are made up only under root: start as root")
 CHANGED_BY_A_COPY = {
     "Database system identifier", "Mock authentication nonce", "pg_control last modified",
     "Latest checkpoint location", "Latest checkpoint's REDO location", "Time of latest checkpoint",
     "Latest checkpoint's REDO WAL file",
 }  # fmt: skip
-"""The identity, the nonce, and what the stand-alone backend's checkpoint moved."""
+"""The identity, the nonce, and what a stand-alone backend's checkpoint moves, where one had to set the password."""
 
 
 @pytest.fixture
@@ -145,10 +147,18 @@ def test_a_place_where_files_are_slow_is_left_for_another(
     assert find_template(folder / "cache", find_programs(16)) is not None
 
 
-def test_the_template_holds_no_password(template: Path) -> None:
-    """A verifier stands in the kept data folder, or somebody else can read it."""
+def test_the_templates_verifier_opens_no_copy(folder: Path, template: Path) -> None:
+    """A copy keeps the template's verifier, two copies have the same, or somebody else can read the template."""
     content = (template / "cluster-16.template").read_bytes()
-    assert b"SCRAM-SHA-256$" not in content
+    kept_verifiers = set(VERIFIER.findall(content))
+    shutil.copytree(template, folder / "cache")
+    (folder / "cache").chmod(0o700)
+    copies = [made_cluster(folder, name, find_programs(16)) for name in ("a", "b")]
+    found = [VERIFIER.findall((one.data_folder / "global" / "1260").read_bytes()) for one in copies]
+    assert [len(one) for one in found] == [1, 1]
+    assert kept_verifiers
+    assert not kept_verifiers & {*found[0], *found[1]}
+    assert found[0] != found[1]
     assert (template / "cluster-16.template").stat().st_mode & 0o777 == 0o600
     assert template.stat().st_mode & 0o777 == 0o700
 
