@@ -41,6 +41,9 @@ _TAKES_ONE = re.compile(r"could not obtain lock on relation|connection to server
 """Words of pg_dump and libpq where a second session is refused: by a lock that somebody waits for (pg_dump asks for
 each table with NOWAIT there), or by a limit of connections. One session alone needs neither."""
 
+_IS_FULL = re.compile(r"connection to server .* failed: .*too many (?:connections|clients)", re.DOTALL)
+"""Words of a server whose limit of connections is reached: a session counts until its backend has ended."""
+
 _WITH_US = (
     "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0); "
     "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execv(sys.argv[2], sys.argv[2:])"
@@ -52,6 +55,7 @@ _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.2
 _TOLD_EVERY_S = 1.0
 _END_PATIENCE_S = 5.0
+_LEAVING_PATIENCE_S = 10.0
 
 
 class _OutgrownError(Exception):
@@ -94,9 +98,20 @@ class Dumping:
             destroy_dump(into)
             return self.into_folder(into, jobs=jobs)
         if dumped.returncode and jobs > 1 and _TAKES_ONE.search(dumped.words):
-            destroy_dump(into)
-            return self.into_folder(into, jobs=1, plain_bytes=plain_bytes)
+            return self._alone(into, plain_bytes)
         return dumped
+
+    def _alone(self, into: Path, plain_bytes: int) -> Dumped:
+        """Begin anew with one session; again while the server still counts those that were just refused."""
+        patience = time.monotonic() + _LEAVING_PATIENCE_S
+        while True:
+            destroy_dump(into)
+            dumped = self.into_folder(into, jobs=1, plain_bytes=plain_bytes)
+            full = dumped.returncode and _IS_FULL.search(dumped.words)
+            if not full or time.monotonic() > patience:
+                return dumped
+            self.abort.raise_if_requested()
+            time.sleep(_POLL_S)
 
     def _run(
         self, target: list[str], arguments: tuple[str, ...], into: Path,

@@ -15,6 +15,7 @@ from psycopg import sql
 from console.environments.cluster import PORT, Cluster, read_system_identifier
 from console.environments.programs import find_programs
 from console.secrets import make_password, scram_verifier
+from console.sources.connection import ConnectionSource, Target
 
 PACK = Path(__file__).resolve().parents[2] / "scenarios" / "cutter_dry_run"
 ROWS = 200
@@ -115,3 +116,12 @@ def made_production(major: int) -> Production:
         )
         connection.execute(statement)
     return made
+
+
+def source_of(production: Production, scratch: Path, **changes: Any) -> ConnectionSource:
+    """Return the production as a source."""
+    target: dict[str, Any] = {
+        "host": str(production.cluster.socket_folder), "port": PORT, "database": "directus", "role": ROLE,
+        "password": lambda: production.password, "sslmode": "disable",
+    } | changes  # fmt: skip
+    return ConnectionSource(Target(**target), find_programs(16), scratch=scratch, observer=None)
