@@ -166,6 +166,8 @@ def reuse_claims(config: RunConfig, kept: KeptCopy | None) -> tuple[str, ...]:
         "what has changed there since, nor that it was not restarted",
         f"that production was only read, and that the restore was complete, is in run {kept.run}'s evidence; here the "
         "kept bytes are compared with what was kept, and the rows counted with what that run counted in production",
+        "where Drydock runs as an ordinary user, subjects of runs in between had the same user and could have changed "
+        "the kept files and their list",
     )
 
 
