@@ -11,22 +11,19 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
 
+from console.engine.alone import LOST_AFTER_S, Alone
 from console.engine.kept_removal import remove_kept
-from console.environments.process import CLEAN_ENVIRONMENT, is_alive, take_no_signals_over
+from console.environments.process import CLEAN_ENVIRONMENT, take_no_signals_over
 from console.errors import JournalBroken
 from console.journal import JournalTail
 from console.kept import LIST_FILE, Kept, kept_path, now, read_kept
 from console.model.config import RunOrder
 from console.model.run_state import RunState, fold
 from console.runs import JOURNAL_FILE, ORDER_FILE
-
-LOST_AFTER_S = 30.0
-"""How long neither engine nor watchdog may live before a run that kept nothing is waited for no more."""
 
 _LOOK_S = 1.0
 _LONGEST_WAIT_S = 60.0
@@ -51,8 +48,7 @@ class Keeper:
         self._path = kept_path(order.config.reuse.folder, order.run)
         self._tail = JournalTail(folder / JOURNAL_FILE)
         self._state = RunState()
-        self._lost_after_s = lost_after_s
-        self._alone_since: float | None = None
+        self._alone = Alone(lost_after_s=lost_after_s)
 
     def kept(self) -> Kept | None:
         """Return what was kept once it has its list, None when none will come."""
@@ -75,13 +71,7 @@ class Keeper:
             self._state = fold([entry], self._state)
         if self._state.ended is not None:
             return True
-        engine = self._state.engine
-        if engine is not None and (is_alive(engine.identity) or is_alive(engine.watchdog)):
-            self._alone_since = None
-            return False
-        at = time.monotonic()
-        self._alone_since = at if self._alone_since is None else self._alone_since
-        return at - self._alone_since >= self._lost_after_s
+        return self._alone.is_lost(self._state)
 
 
 def _seconds_left(kept: Kept) -> float:

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from console.engine.alone import LOST_AFTER_S, Alone
 from console.engine.control import Request, ask
 from console.engine.notices import LOG_FILE, Told, keep, notice, told
 from console.engine.sending import post, require_command, require_webhook, run_command
-from console.environments.process import CLEAN_ENVIRONMENT, is_alive, take_no_signals_over
+from console.environments.process import CLEAN_ENVIRONMENT, take_no_signals_over
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.journal import JournalTail
 from console.model.config import NotifyConfig, RunOrder
@@ -29,9 +30,6 @@ from console.runs import JOURNAL_FILE
 from console.secrets import SecretRegistry
 
 POLL_S = 0.2
-LOST_AFTER_S = 30.0
-"""How long neither engine nor watchdog may live before a run counts as lost."""
-
 _ORDER_FILE = "order.json"
 _WEBHOOK = "webhook"
 _KEPT_VARIABLES = (
@@ -70,8 +68,7 @@ class Notifier:
         self._tail = JournalTail(folder / JOURNAL_FILE)
         self._state = RunState()
         self._armed_at = ""
-        self._alone_since: float | None = None
-        self._lost_after_s = lost_after_s
+        self._alone = Alone(lost_after_s=lost_after_s)
 
     def turn(self) -> bool:
         """Read on and tell; return whether the run has ended or is lost, and there is nothing more to tell."""
@@ -87,14 +84,8 @@ class Notifier:
         return self._is_lost()
 
     def _is_lost(self) -> bool:
-        """Tell whether engine and watchdog are gone; asks for processes, since a lock would be in a watchdog's way."""
-        engine = self._state.engine
-        if engine is not None and (is_alive(engine.identity) or is_alive(engine.watchdog)):
-            self._alone_since = None
-            return False
-        now = time.monotonic()
-        self._alone_since = now if self._alone_since is None else self._alone_since
-        if now - self._alone_since < self._lost_after_s:
+        """Tell whether engine and watchdog are gone, and tell people then."""
+        if not self._alone.is_lost(self._state):
             return False
         if self._state.created is not None:
             self._tell("lost")

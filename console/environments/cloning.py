@@ -9,7 +9,7 @@ import fcntl
 import tempfile
 from pathlib import Path
 
-_FICLONE = 0x40049409
+FICLONE = 0x40049409
 """ioctl_ficlone(2): _IOW(0x94, 9, int)."""
 _BLOCK_BYTES = 4096
 
@@ -20,7 +20,7 @@ def shares_blocks(folder: Path) -> bool:
         source.write(bytes(_BLOCK_BYTES))
         source.flush()
         try:
-            fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+            fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
         except OSError:
             return False
     return True

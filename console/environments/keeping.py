@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from console.environments.cloning import FICLONE
 from console.environments.cluster import Cluster
 from console.environments.process import run_program
 from console.errors import StepFailed
@@ -26,9 +27,6 @@ from console.model.protocols import Abort
 
 _PIECE_BYTES = 16 << 20
 _READ_BYTES = 1 << 20
-_FICLONE = 0x40049409
-"""ioctl_ficlone(2): _IOW(0x94, 9, int)."""
-
 _HEADER_BYTES = 40
 """XLogLongPageHeaderData (access/xlog_internal.h)."""
 
@@ -212,7 +210,7 @@ def _made(source: Path, into: Path, names: list[str], uid: int | None) -> bool:
 def _cloned(source: Path, target: int) -> bool:
     given = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.ioctl(target, _FICLONE, given)
+        fcntl.ioctl(target, FICLONE, given)
     except OSError:
         return False
     finally:
