@@ -5,17 +5,44 @@ Looks at code objects and line numbers only; never at a frame's variables.
 
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
+from typing import NamedTuple
 
 MOST_CALLERS = 4
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
 MOST_REPORTED_FRAMES = 8
 _MOST_REMEMBERED = 10_000
+_MAY_BE_RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class _Callers(NamedTuple):
+    """The callers of one instruction, nearest first, it among them; `json` is the inside of an array."""
+
+    json: str
+    places: tuple[str, ...]
+
+
+class _Told(dict[int, _Callers]):
+    """What was told of one call of a function of the subject's, by its instructions.
+
+    It is left in the frame, in `f_trace`, which is free where nothing traces, and goes with it. That its own callers
+    are the same for as long as it runs makes it true; a generator's change, and have none.
+    """
+
+    def __call__(self, *_: object) -> None:
+        """Decline, as a frame's trace function, whatever happens: somebody began to trace meanwhile."""
+
+
+def _leave_with(frame: FrameType, callers: tuple[str, ...]) -> None:
+    if frame.f_trace is None and not frame.f_code.co_flags & _MAY_BE_RESUMED:
+        frame.f_trace = _Told()
+    if isinstance(frame.f_trace, _Told):
+        frame.f_trace[frame.f_lasti] = _Callers(",".join(callers), callers)
 
 
 class OwnFrames:
@@ -36,28 +63,48 @@ class OwnFrames:
             self._places[filename] = known
         return known
 
-    def callers_json(self, depth: int) -> str:
-        """Return the innermost callers inside the folder as the inside of a JSON array.
+    def callers_json(self, frame: FrameType) -> str:
+        """Return the innermost callers inside the folder, from `frame` on, as the inside of a JSON array.
 
-        Runs once for every statement, and each frame looked at costs: `depth` frames of the tracer and of
-        psycopg are skipped, and the walk ends at the harness's own main loop.
+        Runs once for every statement, and each frame looked at costs: the walk ends at the harness's own main loop, and
+        a call of the subject's is asked once for each of its instructions.
         """
-        frame: FrameType | None = sys._getframe(depth)
-        codes, found, more = self._codes, [], MOST_CALLERS
-        while frame is not None:
+        known = frame.f_trace
+        if type(known) is _Told:
+            told = known.get(frame.f_lasti)
+            if told is not None:
+                return told.json
+        return self._walk(frame)
+
+    def _walk(self, frame: FrameType) -> str:
+        """Return what `callers_json` does, and leave it with those frames for which the walk went far enough."""
+        at: FrameType | None = frame
+        codes, own = self._codes, []
+        places: list[str] = []
+        beyond: tuple[str, ...] = ()
+        while at is not None:
             try:
-                caller = codes[id(frame.f_code)][frame.f_lasti]
+                place = codes[id(at.f_code)][at.f_lasti]
             except KeyError:
-                caller = self._caller(frame)
-            if caller:
-                found.append(caller)
-                more -= 1
-                if not more:
+                place = self._caller(at)
+            if place:
+                known = at.f_trace
+                told = known.get(at.f_lasti) if type(known) is _Told else None
+                if told is not None:
+                    beyond = told.places
                     break
-            elif caller is not None:
+                own.append(at)
+                places.append(place)
+                if len(places) == MOST_CALLERS:
+                    break
+            elif place is not None:
                 break
-            frame = frame.f_back
-        return ",".join(found)
+            at = at.f_back
+        callers = (*places, *beyond)
+        cut = len(places) == MOST_CALLERS
+        for number, one in enumerate(own[:1] if cut else own):
+            _leave_with(one, callers[number : number + MOST_CALLERS])
+        return ",".join(callers[:MOST_CALLERS])
 
     def _caller(self, frame: FrameType) -> str | None:
         """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.

@@ -202,9 +202,9 @@ def _pause(channel: Channel, one_at_a_time: threading.Lock, when: str, number: i
 
 def _close_connections(harness: Harness) -> None:
     """Take leave of the server on every connection that is still open."""
-    for key, session in list(harness.tracer.sessions.items()):
-        session.pgconn.finish()
-        harness.tracer.closed(key)
+    for pgconn in list(harness.tracer.sessions):
+        pgconn.finish()
+        harness.tracer.closed(pgconn)
 
 
 def _perform(harness: Harness, identifier: str) -> dict[str, Any]:

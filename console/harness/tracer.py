@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
 from time import monotonic_ns, time_ns
+from types import FrameType
 from typing import Any
 
 import psycopg
 from psycopg import pq
 from psycopg._connection_base import BaseConnection
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness.appender import Appender, WitnessFailed
@@ -32,45 +33,63 @@ PIPELINE_ABORTED = "pipeline aborted"
 _TX = ("idle", "intrans", "intrans", "inerror", "unknown")
 """By libpq's PGTransactionStatusType; ACTIVE (pipelines: answers outstanding) is inside a transaction."""
 
+IDLE, UNKNOWN = int(TransactionStatus.IDLE), int(TransactionStatus.UNKNOWN)
 _FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
 _COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
-_MOST_TEXTS, _LONGEST_TEXT_BYTES = 2000, 4000
-_SQL, _TYPES = '"sql":', ',"types":['
-"""What stands around a statement's text in its line, and never within a text, where every quote is escaped."""
+MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 
 
 _Kind = tuple[bytes, tuple[int, ...], bytes, bool, int, str]
-"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and labels."""
+"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and callers."""
 
 
 class Sent:
-    """One statement on its way.
+    """One statement on its way; `n` is its number, as its lines tell it.
 
     `left` when libpq has it, `preparing` until its Parse was answered, `checked` when its answer comes to the
     cursor's `_check_results`: should it not come, `lost` is recorded with the next statement or the session's end.
-    One is made for every statement: a constructor would take as long again as the rest of it.
     """
 
-    n, prepared, began_ns, rows = 0, b"", 0, 0
-    preparing = left = settled = checked = False
+    __slots__ = ("began_ns", "checked", "left", "n", "prepared", "preparing", "rows", "settled")
+
+    def __init__(self, prepared: bytes = b"", *, checked: bool = False) -> None:
+        self.n = ""
+        self.prepared = prepared
+        self.began_ns = self.rows = 0
+        self.preparing = self.left = self.settled = False
+        self.checked = checked
 
 
 class Session:
-    """One traced connection: its number, backend, transactions begun, and the statement under way."""
+    """One traced connection: its number, backend, transactions begun, and the statement under way.
 
-    __slots__ = ("connection", "head", "parts", "pending", "pgconn", "transactions", "types")
+    `own` is that of every statement whose answer is checked: there is one at a time, and to make one takes longer than
+    to find the session. `alike` says of each kind which statement told of it first.
+    """
 
-    def __init__(self, connection: Any, pgconn: PGconn, head: str) -> None:
+    __slots__ = (
+        "alike", "connection", "head", "opened_ns", "own", "pending", "pgconn", "since", "transactions", "types",
+    )  # fmt: skip
+
+    def __init__(self, connection: Any, pgconn: PGconn, head: str, opened_ns: int) -> None:
         self.connection = connection
         self.pgconn = pgconn
         self.head = head
+        self.opened_ns = opened_ns
         self.transactions = 0
+        self.since = ""
+        self.own = Sent(checked=True)
         self.pending: Sent | None = None
         self.types: dict[tuple[int, ...], str] = {(): ""}
-        self.parts: dict[_Kind, str] = {}
+        self.alike: dict[_Kind, str] = {}
+
+    def begin(self) -> None:
+        """Count one more transaction."""
+        self.transactions += 1
+        self.since = f'{self.transactions},"after":'
 
 
 class Tracer:
@@ -80,7 +99,9 @@ class Tracer:
         self.file = file
         self._redactor = redactor
         self._subject = subject
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[PGconn, Session] = {}
+        self.elsewhere: set[Session] = set()
+        """Those whose statement is not `checked`: who asks for answers elsewhere looks here first."""
         self._lock = threading.Lock()
         self._statements = 0
         self._connections = 0
@@ -96,6 +117,7 @@ class Tracer:
         self._lock = threading.Lock()
         self.pause = None
         self.sessions.clear()
+        self.elsewhere.clear()
         self._statements = self._connections = 0
         self._process = f',"proc":{os.getpid()}'
 
@@ -106,6 +128,12 @@ class Tracer:
         """Set what the next lines say of scenario (s), attempt (a) and phase (p)."""
         self._labels.update({key: self.redact(value, "label") for key, value in labels.items()})
         self._where = self._where_json()
+        self._tell_all_anew()
+
+    def _tell_all_anew(self) -> None:
+        """Refer to no earlier statement: a thread about to write one took its session's before it looked at labels."""
+        for session in list(self.sessions.values()):
+            session.alike = {}
 
     def labelled(self, key: str) -> str:
         """Return the present scenario (s), attempt (a) or phase (p), empty outside one."""
@@ -132,8 +160,7 @@ class Tracer:
     def learn(self, passwords: Mapping[str, str]) -> None:
         """Take these passwords out of every text from now on."""
         self._redactor = Redactor(passwords)
-        for session in list(self.sessions.values()):
-            session.parts = {}
+        self._tell_all_anew()
 
     # sessions
 
@@ -145,24 +172,25 @@ class Tracer:
             number = self._connections
         user = quote(self.redact(pgconn.user.decode("utf-8", "backslashreplace"), "user name"))
         head = f'"c":{number},"pid":{pgconn.backend_pid},"user":{user}'
+        opened_ns = monotonic_ns()
         try:
             self.file.append(f'{{"e":"open",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
         except WitnessFailed:
             pgconn.finish()
             raise
-        key = id(pgconn)
-        gone = weakref.ref(connection, lambda _: self.closed(key))
-        session = self.sessions[key] = Session(gone, pgconn, head)
+        gone = weakref.ref(connection, lambda _: self.closed(pgconn))
+        session = self.sessions[pgconn] = Session(gone, pgconn, head, opened_ns)
         return session
 
     def session(self, connection: BaseConnection[Any]) -> Session:
         """Return the session of a connection, recorded now when nobody has (a fork's, a subclass's)."""
-        return self.sessions.get(id(connection.pgconn)) or self.opened(connection)
+        return self.sessions.get(connection.pgconn) or self.opened(connection)
 
-    def closed(self, key: int) -> None:
-        """Record that the session whose libpq connection has this id() was closed or dropped."""
-        session = self.sessions.pop(key, None)
+    def closed(self, pgconn: PGconn) -> None:
+        """Record that the session of this libpq connection was closed or dropped."""
+        session = self.sessions.pop(pgconn, None)
         if session is not None:
+            self.elsewhere.discard(session)
             if session.pending is not None and session.pending.checked:
                 self.lost(session, session.pending)
             head = session.head.rpartition(',"user":')[0]
@@ -173,43 +201,75 @@ class Tracer:
     def intend(
         self,
         session: Session,
-        sql: bytes,
-        types: tuple[int, ...] = (),
-        prepared: bytes = b"",
-        implicit: bool = False,
-        depth: int = 5,
-    ) -> Sent:
-        """Record that `sql` is about to leave; runs once for every statement.
+        sent: Sent,
+        kind: tuple[bytes, tuple[int, ...], bytes, bool, int],
+        frame: FrameType,
+    ) -> None:
+        """Record that a statement is about to leave, called for in `frame`; runs once for each.
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
-        if session.pending is not None and session.pending.checked:
-            self.lost(session, session.pending)
-        state = session.pgconn.transaction_status
-        if state == 0:
-            session.transactions += 1
-        kind = (sql, types, prepared, implicit, state, self._where)
-        part = session.parts.get(kind) or self._part(session, kind)
-        callers = self._subject.callers_json(depth)
+        pending = session.pending
+        if pending is not None and pending.checked:
+            self.lost(session, pending)
+        sql, types, prepared, implicit, state = kind
+        if state == IDLE:
+            session.begin()
+        callers = self._subject.callers_json(frame)
         if self.faults and callers and not implicit:
-            self._fail_on_purpose(session, sql, part, callers)
+            self._fail_on_purpose(session, sql, callers)
+        told = (sql, types, prepared, implicit, state, callers)
+        like = session.alike.get(told)
+        first = None if like else self._first(session, told)
         with self._lock:
-            self._statements = n = self._statements + 1
-            line = (
-                f'{{"e":"send","n":{n},{part}{session.transactions},"callers":[{callers}],'
-                f'"at":{time_ns()}e-9{self._process}}}\n'
-            )
+            self._statements += 1
+            sent.n = n = str(self._statements)
+            sent.began_ns = began_ns = monotonic_ns()
+            if first is None:
+                after_ns = began_ns - session.opened_ns
+                line = f'{{"e":"again","n":{n}{like}{session.since}{after_ns}e-9{self._process}}}\n'
+            else:
+                line = first(n)
             try:
                 self.file.put(line.encode())
             except (ValueError, WitnessFailed):
                 self._append_or_close(session, line)
         if self.pause is not None:
             self._pause("before", n)
-        sent = Sent()
-        sent.n, sent.prepared, sent.began_ns = n, prepared, monotonic_ns()
-        return sent
+        sent.settled = False
 
-    def _fail_on_purpose(self, session: Session, sql: bytes, part: str, callers: str) -> None:
+    def _first(self, session: Session, kind: _Kind) -> Callable[[str], str]:
+        """Return how to tell all of a statement, given its number; short clean ones are referred to by those alike."""
+        sql, types, prepared, implicit, state, callers = kind
+        alike, where = session.alike, self._where
+        clean, same = self._clean(session, sql)
+        names = session.types.get(types)
+        if names is None:
+            names = self._type_names(session, types)
+        own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
+        part = (
+            f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
+            f'"tx":"{_TX[state]}","t":{session.transactions},"callers":[{callers}]'
+        )
+
+        def line(n: str) -> str:
+            kept = ""
+            if same and len(sql) < _LONGEST_TEXT_BYTES and len(part) < LONGEST_KEPT_BYTES:
+                if len(alike) >= MOST_ALIKE:
+                    alike.clear()
+                alike[kind] = f',"like":{n},"t":'
+                kept = ',"kept":true'
+            return f'{{"e":"send","n":{n},{part},"at":{time_ns()}e-9{kept}{self._process}}}\n'
+
+        return line
+
+    def _clean(self, session: Session, sql: bytes) -> tuple[str, bool]:
+        """Return a text without passwords as JSON, and whether that is all of it, in ASCII."""
+        plain = sql.decode(session.pgconn._encoding, "backslashreplace")
+        clean = self.redact(plain, "statement")
+        return quote(clean), clean == plain and sql.isascii()
+
+    def _fail_on_purpose(self, session: Session, sql: bytes, callers: str) -> None:
         """Raise InducedFault in the place of the statement that a fault waits for, and write down which it was."""
         attempt = self._labels["a"]
         fault = self.faults.get(attempt)
@@ -218,8 +278,8 @@ class Tracer:
             return
         del self.faults[attempt]
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
-        text = part[part.index(_SQL) : part.index(_TYPES)]
-        line = f'{{"e":"fault",{place},{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
+        text, _ = self._clean(session, sql)
+        line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
         self._append_or_close(session, f"{line}{self._process}}}\n")
         if fault.kind == "connection":
             session.pgconn.finish()
@@ -227,32 +287,10 @@ class Tracer:
             f"a fault was induced at statement {number} of the attempt {attempt} ({fault.kind})"
         )
 
-    def _pause(self, when: str, number: int) -> None:
+    def _pause(self, when: str, number: str) -> None:
         """Wait until somebody has looked at the server, where a scenario's statements are looked at one by one."""
         if self.pause is not None and self._labels["s"]:
-            self.pause(when, number)
-
-    def _part(self, session: Session, kind: _Kind) -> str:
-        """Return what statements of a kind have alike, without passwords; short clean ones are remembered.
-
-        The transaction's number follows.
-        """
-        sql, types, prepared, implicit, state, where = kind
-        plain = sql.decode(session.pgconn._encoding, "backslashreplace")
-        clean = self.redact(plain, "statement")
-        names = session.types.get(types)
-        if names is None:
-            names = self._type_names(session, types)
-        own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
-        part = (
-            f'{session.head},{where},{_SQL}{quote(clean)}{_TYPES}{names}],"implicit":{own},"prepared":{name},'
-            f'"tx":"{_TX[state]}","t":'
-        )
-        if len(sql) < _LONGEST_TEXT_BYTES and clean == plain and sql.isascii():
-            if len(session.parts) >= _MOST_TEXTS:
-                session.parts = {}
-            session.parts[kind] = part
-        return part
+            self.pause(when, int(number))
 
     def _type_names(self, session: Session, oids: tuple[int, ...]) -> str:
         connection = session.connection()
@@ -275,27 +313,25 @@ class Tracer:
             sent.settled = True
             self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n')
 
-    def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> None:
-        """Record the server's answer to a statement; COPY and Parse are answered later."""
+    def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> bool:
+        """Record the server's answer; tell whether it is rows or a count. COPY and Parse are answered later."""
         if sent.settled or not results:
-            return
+            return False
         last = results[-1]
         status = last.status
         if status == _TUPLES_OK or (status == _COMMAND_OK and not sent.preparing):
             rows = last.ntuples if status == _TUPLES_OK else last.command_tuples
             us = (monotonic_ns() - sent.began_ns) // 1000
             session.pending, sent.settled = None, True
-            line = (
-                f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows},'
-                f'"sqlstate":"","message":""{self._process}}}\n'
-            )
+            line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows}{self._process}}}\n'
             try:
                 self.file.put(line.encode())
             except (ValueError, WitnessFailed):
                 self._append_or_close(session, line)
             if self.pause is not None:
                 self._pause("after", sent.n)
-        elif status == _FATAL_ERROR:
+            return True
+        if status == _FATAL_ERROR:
             encoding = session.pgconn._encoding
             message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
             state = (last.error_field(_SQLSTATE) or b"").decode("ascii", "replace")
@@ -307,6 +343,7 @@ class Tracer:
         elif status not in _COPYING:
             rows = last.command_tuples
             self.settle(session, sent, -1 if rows is None else rows)
+        return False
 
     def settle(self, session: Session, sent: Sent, rows: int, sqlstate: str = "", message: str = "") -> None:
         """Record the outcome of a statement; the connection is closed when that fails."""
@@ -316,12 +353,10 @@ class Tracer:
             return
         sent.settled = True
         us = (monotonic_ns() - sent.began_ns) // 1000
-        line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows},"sqlstate":'
+        line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows}'
         if message or sqlstate:
             told = quote(self.redact(message, "server message"))
-            line = f'{line}{quote(sqlstate)},"message":{told}'
-        else:
-            line = f'{line}"","message":""'
+            line = f'{line},"sqlstate":{quote(sqlstate)},"message":{told}'
         self._append_or_close(session, f"{line}{self._process}}}\n")
         if self.pause is not None:
             self._pause("after", sent.n)

@@ -15,6 +15,7 @@ import msgspec
 from console.model.trace import ClientStatement
 from console.witness.client_lines import (
     ANY_LINE,
+    Again,
     Begin,
     Close,
     Done,
@@ -36,6 +37,12 @@ MOST_IRREGULARITIES = 1000
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
+
+MOST_ALIKE = 2000
+"""So many of a session's statements may later ones be like: the harness refers to no older one."""
+
+LONGEST_KEPT_BYTES = 32_000
+"""A longer line is never referred to."""
 
 _CHUNK_BYTES = 1 << 18
 _NUL = b"\0"
@@ -111,6 +118,8 @@ class ClientTrace:
         self._by_number: dict[tuple[int, int], _Waiting] = {}
         self._last_number: dict[int, int] = {}
         self._open: dict[tuple[int, int], ClientSession] = {}
+        self._kept: dict[tuple[int, int], Send] = {}
+        self._kept_of: dict[tuple[int, int], deque[int]] = {}
         self._told: set[str] = set()
 
     def drain(self, *, everything: bool = False) -> list[ClientStatement]:
@@ -238,6 +247,8 @@ class ClientTrace:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._irregular(f"line {self._line} is not a line of the tracer's")
             return
+        if isinstance(said, Send) and said.kept and len(raw) <= LONGEST_KEPT_BYTES:
+            self._keep(said)
         wrong = self._place(said)
         if wrong:
             self._irregular(f"line {self._line} {wrong}")
@@ -247,6 +258,8 @@ class ClientTrace:
         match said:
             case Send():
                 return self._sent(said)
+            case Again():
+                return self._sent_again(said)
             case Done() | Unsent() | Lost():
                 return self._answered(said)
             case Open():
@@ -277,6 +290,22 @@ class ClientTrace:
             return f"gives connection {said.c} another backend or user than its opening"
         return ""
 
+    def _keep(self, said: Send) -> None:
+        numbers = self._kept_of.setdefault((said.proc, said.c), deque())
+        numbers.append(said.n)
+        self._kept[said.proc, said.n] = said
+        if len(numbers) > MOST_ALIKE:
+            self._kept.pop((said.proc, numbers.popleft()), None)
+
+    def _sent_again(self, said: Again) -> str:
+        like = self._kept.get((said.proc, said.like))
+        if like is None:
+            return f"sends a statement like {said.like}, of which nothing is known"
+        session = self._open.get((said.proc, like.c))
+        began_at = session.opened_at if session else like.at
+        changed = {"n": said.n, "t": said.t, "at": began_at + said.after, "kept": False}
+        return self._sent(msgspec.structs.replace(like, **changed))
+
     def _answered(self, said: Done | Unsent | Lost) -> str:
         waiting = self._by_number.pop((said.proc, said.n), None)
         if waiting is None:
@@ -302,6 +331,8 @@ class ClientTrace:
         session = self._open.pop((said.proc, said.c), None)
         if session is None:
             return f"closes connection {said.c}, which is not open"
+        for number in self._kept_of.pop((said.proc, said.c), ()):
+            self._kept.pop((said.proc, number), None)
         session.closed_at = said.at
         return ""
 
