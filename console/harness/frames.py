@@ -11,7 +11,6 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import NamedTuple
 
 MOST_CALLERS = 4
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
@@ -20,29 +19,33 @@ _MOST_REMEMBERED = 10_000
 _MAY_BE_RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-class _Callers(NamedTuple):
-    """The callers of one instruction, nearest first, it among them; `json` is the inside of an array."""
-
-    json: str
-    places: tuple[str, ...]
-
-
-class _Told(dict[int, _Callers]):
-    """What was told of one call of a function of the subject's, by its instructions.
+class Told(dict[int, str]):
+    """What was told of one call of a function of the subject's: its callers as JSON, by its instructions.
 
     It is left in the frame, in `f_trace`, which is free where nothing traces, and goes with it. That its own callers
     are the same for as long as it runs makes it true; a generator's change, and have none.
     """
 
+    __slots__ = ("places",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[int, tuple[str, ...]] = {}
+
     def __call__(self, *_: object) -> None:
         """Decline, as a frame's trace function, whatever happens: somebody began to trace meanwhile."""
+
+    def add(self, instruction: int, callers: tuple[str, ...]) -> None:
+        """Remember callers, nearest first."""
+        self.places[instruction] = callers
+        self[instruction] = ",".join(callers)
 
 
 def _leave_with(frame: FrameType, callers: tuple[str, ...]) -> None:
     if frame.f_trace is None and not frame.f_code.co_flags & _MAY_BE_RESUMED:
-        frame.f_trace = _Told()
-    if isinstance(frame.f_trace, _Told):
-        frame.f_trace[frame.f_lasti] = _Callers(",".join(callers), callers)
+        frame.f_trace = Told()
+    if isinstance(frame.f_trace, Told):
+        frame.f_trace.add(frame.f_lasti, callers)
 
 
 class OwnFrames:
@@ -66,18 +69,9 @@ class OwnFrames:
     def callers_json(self, frame: FrameType) -> str:
         """Return the innermost callers inside the folder, from `frame` on, as the inside of a JSON array.
 
-        Runs once for every statement, and each frame looked at costs: the walk ends at the harness's own main loop, and
-        a call of the subject's is asked once for each of its instructions.
+        Each frame looked at costs: the walk ends at the harness's own main loop, or at a call of the subject's that has
+        sent a statement from there before. It leaves word with every such call for which it went far enough.
         """
-        known = frame.f_trace
-        if type(known) is _Told:
-            told = known.get(frame.f_lasti)
-            if told is not None:
-                return told.json
-        return self._walk(frame)
-
-    def _walk(self, frame: FrameType) -> str:
-        """Return what `callers_json` does, and leave it with those frames for which the walk went far enough."""
         at: FrameType | None = frame
         codes, own = self._codes, []
         places: list[str] = []
@@ -89,9 +83,9 @@ class OwnFrames:
                 place = self._caller(at)
             if place:
                 known = at.f_trace
-                told = known.get(at.f_lasti) if type(known) is _Told else None
+                told = known.places.get(at.f_lasti) if isinstance(known, Told) else None
                 if told is not None:
-                    beyond = told.places
+                    beyond = told
                     break
                 own.append(at)
                 places.append(place)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from console.harness.tracer import Sent
+from console.harness.sessions import Sent
 
 
 class Deferred:

@@ -12,20 +12,21 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
+from queue import Empty, SimpleQueue
 from time import monotonic_ns, time_ns
 from types import FrameType
 from typing import Any
 
-import psycopg
 from psycopg import pq
 from psycopg._connection_base import BaseConnection
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness.appender import Appender, WitnessFailed
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
+from console.harness.sessions import IDLE, Kind, Sent, Session
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The message of a statement that the server skipped because an earlier one of its pipeline failed."""
@@ -33,7 +34,6 @@ PIPELINE_ABORTED = "pipeline aborted"
 _TX = ("idle", "intrans", "intrans", "inerror", "unknown")
 """By libpq's PGTransactionStatusType; ACTIVE (pipelines: answers outstanding) is inside a transaction."""
 
-IDLE, UNKNOWN = int(TransactionStatus.IDLE), int(TransactionStatus.UNKNOWN)
 _FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
 _COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
@@ -42,54 +42,14 @@ MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 
 
-_Kind = tuple[bytes, tuple[int, ...], bytes, bool, int, str]
-"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and callers."""
+_SEND = b'{"e":"send","n":%%d,%s,"t":%%d,"at":%%de-9%s}\n'
+_AGAIN = b'{"e":"again","n":%%d,"like":%d,"t":%%d,"after":%%de-9%s}\n'
+_DONE = b'{"e":"done","n":%%d,"ns":%%d,"rows":%%d%s}\n'
+"""How lines are made of what is another for each, in one step: each step counts where the processor has forgotten
+the last statement's, for the server ran meanwhile.
+"""
 
-
-class Sent:
-    """One statement on its way; `n` is its number, as its lines tell it.
-
-    `left` when libpq has it, `preparing` until its Parse was answered, `checked` when its answer comes to the
-    cursor's `_check_results`: should it not come, `lost` is recorded with the next statement or the session's end.
-    """
-
-    __slots__ = ("began_ns", "checked", "left", "n", "prepared", "preparing", "rows", "settled")
-
-    def __init__(self, prepared: bytes = b"", *, checked: bool = False) -> None:
-        self.n = ""
-        self.prepared = prepared
-        self.began_ns = self.rows = 0
-        self.preparing = self.left = self.settled = False
-        self.checked = checked
-
-
-class Session:
-    """One traced connection: its number, backend, transactions begun, and the statement under way.
-
-    `own` is that of every statement whose answer is checked: there is one at a time, and to make one takes longer than
-    to find the session. `alike` says of each kind which statement told of it first.
-    """
-
-    __slots__ = (
-        "alike", "connection", "head", "opened_ns", "own", "pending", "pgconn", "since", "transactions", "types",
-    )  # fmt: skip
-
-    def __init__(self, connection: Any, pgconn: PGconn, head: str, opened_ns: int) -> None:
-        self.connection = connection
-        self.pgconn = pgconn
-        self.head = head
-        self.opened_ns = opened_ns
-        self.transactions = 0
-        self.since = ""
-        self.own = Sent(checked=True)
-        self.pending: Sent | None = None
-        self.types: dict[tuple[int, ...], str] = {(): ""}
-        self.alike: dict[_Kind, str] = {}
-
-    def begin(self) -> None:
-        """Count one more transaction."""
-        self.transactions += 1
-        self.since = f'{self.transactions},"after":'
+_PATIENCE_S = 30
 
 
 class Tracer:
@@ -103,11 +63,11 @@ class Tracer:
         self.elsewhere: set[Session] = set()
         """Those whose statement is not `checked`: who asks for answers elsewhere looks here first."""
         self._lock = threading.Lock()
-        self._statements = 0
         self._connections = 0
+        self._number_from_one()
         self._labels = {"s": "", "a": "", "p": ""}
         self._where = self._where_json()
-        self._process = ""
+        self._process, self._done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
         os.register_at_fork(after_in_child=self._forked)
@@ -118,8 +78,19 @@ class Tracer:
         self.pause = None
         self.sessions.clear()
         self.elsewhere.clear()
-        self._statements = self._connections = 0
+        self._connections = 0
+        self._number_from_one()
         self._process = f',"proc":{os.getpid()}'
+        self._done = _DONE % self._process.encode()
+
+    def _number_from_one(self) -> None:
+        """Begin with 1. Who has the last statement's number writes the next line, and nobody else until it is back.
+
+        A lock beside a counter would take three times as long.
+        """
+        self._last: SimpleQueue[int] = SimpleQueue()
+        self._take_last = self._last.get_nowait
+        self._last.put(0)
 
     def _where_json(self) -> str:
         return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
@@ -191,8 +162,7 @@ class Tracer:
         session = self.sessions.pop(pgconn, None)
         if session is not None:
             self.elsewhere.discard(session)
-            if session.pending is not None and session.pending.checked:
-                self.lost(session, session.pending)
+            self.give_up(session)
             head = session.head.rpartition(',"user":')[0]
             self.file.append(f'{{"e":"close",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
 
@@ -201,67 +171,113 @@ class Tracer:
     def intend(
         self,
         session: Session,
-        sent: Sent,
-        kind: tuple[bytes, tuple[int, ...], bytes, bool, int],
+        sql: bytes,
+        types: tuple[int, ...],
+        prepared: bytes,
+        state: int,
         frame: FrameType,
     ) -> None:
-        """Record that a statement is about to leave, called for in `frame`; runs once for each.
+        """Record that a cursor's statement, called for in `frame`, is about to leave; it is `own` and pending then.
+
+        The commonest case, one like an earlier one, is told here: each step counts. Raises as `tell` does.
+        """
+        if state == IDLE:
+            session.transactions += 1
+        left: Any = frame.f_trace
+        try:
+            callers = left[frame.f_lasti]
+        except (TypeError, KeyError):
+            callers = self._subject.callers_json(frame)
+        like = session.alike.get((sql, types, prepared, state, callers))
+        sent = session.own
+        if like is None or self.faults or self.pause is not None:
+            self.tell(session, sent, (sql, types, prepared, state, callers))
+        else:
+            try:
+                last = self._take_last()
+            except Empty:
+                last = self._wait(session)
+            try:
+                sent.n = n = last + 1
+                sent.began_ns = began_ns = monotonic_ns()
+                line = like % (n, session.transactions, began_ns - session.opened_ns)
+                try:
+                    self.file.put(line)
+                except (ValueError, WitnessFailed):
+                    self._append_or_close(session, line)
+                last = n
+            finally:
+                self._last.put(last)
+        sent.settled = False
+        session.pending = sent
+
+    def _wait(self, session: Session) -> int:
+        """Return the number of the last statement when its thread has written its line.
+
+        Raises WitnessFailed, with the connection closed, when it never will: something was raised in it meanwhile.
+        """
+        try:
+            return self._last.get(timeout=_PATIENCE_S)
+        except Empty:
+            session.pgconn.finish()
+            raise WitnessFailed(
+                f"no statement could be recorded for {_PATIENCE_S} s: a thread was interrupted while it recorded one"
+            ) from None
+
+    def intend_other(
+        self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
+    ) -> None:
+        """Record that a statement is about to leave that is no cursor's, or whose answer no cursor checks."""
+        state = session.pgconn.transaction_status
+        if state == IDLE:
+            session.transactions += 1
+        self.tell(session, sent, (sql, types, sent.prepared, state, self._subject.callers_json(frame)))
+
+    def tell(self, session: Session, sent: Sent, kind: Kind) -> None:
+        """Record that a statement is about to leave.
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
-        pending = session.pending
-        if pending is not None and pending.checked:
-            self.lost(session, pending)
-        sql, types, prepared, implicit, state = kind
-        if state == IDLE:
-            session.begin()
-        callers = self._subject.callers_json(frame)
-        if self.faults and callers and not implicit:
+        sql, _types, prepared, _state, callers = kind
+        if self.faults and callers and prepared is not None:
             self._fail_on_purpose(session, sql, callers)
-        told = (sql, types, prepared, implicit, state, callers)
-        like = session.alike.get(told)
-        first = None if like else self._first(session, told)
-        with self._lock:
-            self._statements += 1
-            sent.n = n = str(self._statements)
-            sent.began_ns = began_ns = monotonic_ns()
-            if first is None:
-                after_ns = began_ns - session.opened_ns
-                line = f'{{"e":"again","n":{n}{like}{session.since}{after_ns}e-9{self._process}}}\n'
-            else:
-                line = first(n)
-            try:
-                self.file.put(line.encode())
-            except (ValueError, WitnessFailed):
-                self._append_or_close(session, line)
+        alike = session.alike
+        line, since_ns, keep = alike.get(kind), session.opened_ns, False
+        if line is None:
+            since_ns = monotonic_ns() - time_ns()
+            line, keep = self._first(session, kind)
+        last = self._wait(session)
+        try:
+            sent.began_ns = monotonic_ns()
+            sent.n = last + 1
+            line %= (sent.n, session.transactions, sent.began_ns - since_ns)
+            self._append_or_close(session, line)
+            last += 1
+        finally:
+            self._last.put(last)
+        if keep:
+            if len(alike) >= MOST_ALIKE:
+                alike.clear()
+            alike[kind] = _AGAIN % (sent.n, self._process.encode())
         if self.pause is not None:
-            self._pause("before", n)
-        sent.settled = False
+            self._pause("before", sent.n)
 
-    def _first(self, session: Session, kind: _Kind) -> Callable[[str], str]:
-        """Return how to tell all of a statement, given its number; short clean ones are referred to by those alike."""
-        sql, types, prepared, implicit, state, callers = kind
-        alike, where = session.alike, self._where
+    def _first(self, session: Session, kind: Kind) -> tuple[bytes, bool]:
+        """Return how all is told of a statement, and whether later ones may be told by it: the short clean ones."""
+        sql, types, prepared, state, callers = kind
+        where = self._where
         clean, same = self._clean(session, sql)
-        names = session.types.get(types)
-        if names is None:
-            names = self._type_names(session, types)
-        own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
-        part = (
-            f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
-            f'"tx":"{_TX[state]}","t":{session.transactions},"callers":[{callers}]'
+        names = session.type_names(types)
+        own, name = (
+            "true" if prepared is None else "false",
+            quote((prepared or b"").decode("utf-8", "replace")),
         )
-
-        def line(n: str) -> str:
-            kept = ""
-            if same and len(sql) < _LONGEST_TEXT_BYTES and len(part) < LONGEST_KEPT_BYTES:
-                if len(alike) >= MOST_ALIKE:
-                    alike.clear()
-                alike[kind] = f',"like":{n},"t":'
-                kept = ',"kept":true'
-            return f'{{"e":"send","n":{n},{part},"at":{time_ns()}e-9{kept}{self._process}}}\n'
-
-        return line
+        told = (
+            f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
+            f'"tx":"{_TX[state]}","callers":[{callers}]{self._process}'
+        )
+        keep = same and len(sql) < _LONGEST_TEXT_BYTES and len(told) < LONGEST_KEPT_BYTES
+        return _SEND % (told.replace("%", "%%").encode(), b',"kept":true' if keep else b""), keep
 
     def _clean(self, session: Session, sql: bytes) -> tuple[str, bool]:
         """Return a text without passwords as JSON, and whether that is all of it, in ASCII."""
@@ -280,30 +296,28 @@ class Tracer:
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
         text, _ = self._clean(session, sql)
         line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
-        self._append_or_close(session, f"{line}{self._process}}}\n")
+        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
         if fault.kind == "connection":
             session.pgconn.finish()
         raise InducedFault(
             f"a fault was induced at statement {number} of the attempt {attempt} ({fault.kind})"
         )
 
-    def _pause(self, when: str, number: str) -> None:
+    def _pause(self, when: str, number: int) -> None:
         """Wait until somebody has looked at the server, where a scenario's statements are looked at one by one."""
         if self.pause is not None and self._labels["s"]:
-            self.pause(when, int(number))
+            self.pause(when, number)
 
-    def _type_names(self, session: Session, oids: tuple[int, ...]) -> str:
-        connection = session.connection()
-        registry = ((connection and connection._adapters) or psycopg.adapters).types
-        names = ",".join(quote(_type_name(registry, oid)) for oid in oids)
-        session.types[oids] = names
-        return names
+    def give_up(self, session: Session) -> None:
+        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end."""
+        if session.pending is not None and session.pending.checked:
+            self.lost(session, session.pending)
 
     def unsent(self, session: Session, sent: Sent) -> None:
         """Record that an announced statement did not leave: libpq refused it."""
         session.pending = None
         sent.settled = True
-        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n')
+        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n'.encode())
 
     def lost(self, session: Session, sent: Sent) -> None:
         """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
@@ -311,26 +325,34 @@ class Tracer:
             session.pending = None
         if not sent.settled:
             sent.settled = True
-            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n')
+            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n'.encode())
 
     def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> bool:
-        """Record the server's answer; tell whether it is rows or a count. COPY and Parse are answered later."""
+        """Record the server's answer; tell whether it is one, of rows or a count. COPY and Parse are answered later."""
         if sent.settled or not results:
             return False
         last = results[-1]
         status = last.status
-        if status == _TUPLES_OK or (status == _COMMAND_OK and not sent.preparing):
-            rows = last.ntuples if status == _TUPLES_OK else last.command_tuples
-            us = (monotonic_ns() - sent.began_ns) // 1000
-            session.pending, sent.settled = None, True
-            line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows}{self._process}}}\n'
-            try:
-                self.file.put(line.encode())
-            except (ValueError, WitnessFailed):
-                self._append_or_close(session, line)
-            if self.pause is not None:
-                self._pause("after", sent.n)
-            return True
+        if status == _TUPLES_OK:
+            rows = last.ntuples
+        elif status == _COMMAND_OK and not sent.preparing:
+            rows = _counted(last)
+        else:
+            self._answered_otherwise(session, sent, last)
+            return False
+        line = self._done % (sent.n, monotonic_ns() - sent.began_ns, rows)
+        session.pending = None
+        sent.settled = True
+        try:
+            self.file.put(line)
+        except (ValueError, WitnessFailed):
+            self._append_or_close(session, line)
+        if self.pause is not None:
+            self._pause("after", sent.n)
+        return len(results) == 1
+
+    def _answered_otherwise(self, session: Session, sent: Sent, last: PGresult) -> None:
+        status = last.status
         if status == _FATAL_ERROR:
             encoding = session.pgconn._encoding
             message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
@@ -341,9 +363,7 @@ class Tracer:
         elif sent.preparing:
             sent.preparing = False
         elif status not in _COPYING:
-            rows = last.command_tuples
-            self.settle(session, sent, -1 if rows is None else rows)
-        return False
+            self.settle(session, sent, _counted(last))
 
     def settle(self, session: Session, sent: Sent, rows: int, sqlstate: str = "", message: str = "") -> None:
         """Record the outcome of a statement; the connection is closed when that fails."""
@@ -352,27 +372,23 @@ class Tracer:
         if sent.settled:
             return
         sent.settled = True
-        us = (monotonic_ns() - sent.began_ns) // 1000
-        line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows}'
+        took_ns = monotonic_ns() - sent.began_ns
+        line = f'{{"e":"done","n":{sent.n},"ns":{took_ns},"rows":{rows}'
         if message or sqlstate:
             told = quote(self.redact(message, "server message"))
             line = f'{line},"sqlstate":{quote(sqlstate)},"message":{told}'
-        self._append_or_close(session, f"{line}{self._process}}}\n")
+        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
         if self.pause is not None:
             self._pause("after", sent.n)
 
-    def _append_or_close(self, session: Session, line: str) -> None:
+    def _append_or_close(self, session: Session, line: bytes) -> None:
         try:
-            self.file.append(line.encode())
+            self.file.append(line)
         except WitnessFailed:
             session.pgconn.finish()
             raise
 
 
-def _type_name(registry: Any, oid: int) -> str:
-    if oid == 0:
-        return "unknown"
-    info = registry.get(oid)
-    if info is None:
-        return f"oid {oid}"
-    return f"{info.name}[]" if info.array_oid == oid else str(info.name)
+def _counted(result: PGresult) -> int:
+    rows = result.command_tuples
+    return -1 if rows is None else rows

@@ -1,4 +1,4 @@
-"""Where the tracer takes hold of psycopg: one table of what is replaced, each by a function below.
+"""Where the tracer takes hold of psycopg: one table of what is replaced, each by a function below or of answers.py.
 
 ::
 
@@ -31,11 +31,14 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg._server_cursor_base import ServerCursorMixin
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from console.harness.pipelines import Entry, defer, entries_of
-from console.harness.tracer import UNKNOWN, Sent, Session, Tracer
+from console.harness import answers
+from console.harness.answers import Function
+from console.harness.pipelines import Entry, defer
+from console.harness.sessions import UNKNOWN, Sent, Session
+from console.harness.tracer import Tracer
 
 PINNED_PSYCOPG = "3.3.9"
 
@@ -43,7 +46,6 @@ _OK = int(ConnStatus.OK)
 _FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 5, 3
 """From what is replaced here to who called a cursor's execute, at least; to psycopg's commit or stream."""
 
-Function = Callable[..., Any]
 Maker = Callable[[Tracer, Function], Function]
 
 
@@ -55,13 +57,11 @@ def driver_refusal(version: str) -> str | None:
 
 
 def _announced(
-    tracer: Tracer, session: Session, sql: bytes, *, types: tuple[int, ...] = (), prepared: bytes = b"",
-    implicit: bool = False,
-) -> Sent:  # fmt: skip
-    """Record a statement whose answer no cursor checks."""
+    tracer: Tracer, session: Session, sql: bytes, *, types: tuple[int, ...] = (), prepared: bytes | None = b""
+) -> Sent:
+    """Record a statement whose answer no cursor checks; `prepared` is None for psycopg's own."""
     sent = Sent(prepared)
-    state = session.pgconn.transaction_status
-    tracer.intend(session, sent, (sql, types, prepared, implicit, state), _getframe(1 + _FEWEST_FRAMES))
+    tracer.intend_other(session, sent, sql, types, _getframe(1 + _FEWEST_FRAMES))
     return sent
 
 
@@ -73,8 +73,6 @@ def _awaited(tracer: Tracer, session: Session, sent: Sent) -> Sent:
 
 
 def _execute_send(tracer: Tracer, original: Function) -> Function:
-    sessions, intend = tracer.sessions, tracer.intend
-
     def execute_send(
         self: BaseCursor[Any, Any], query: Any, *, force_extended: bool = False, binary: bool | None = None
     ) -> None:
@@ -84,7 +82,7 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
         if state == UNKNOWN:
             original(self, query, force_extended=force_extended, binary=binary)
             return
-        session = sessions.get(pgconn) or tracer.opened(connection)
+        session = tracer.sessions.get(pgconn) or tracer.opened(connection)
         sql, types = query.query, query.types
         pipeline = connection._pipeline
         if pipeline:
@@ -94,13 +92,14 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
                 answers_queued=len(pipeline.result_queue),
             )  # fmt: skip
             return
+        tracer.give_up(session)
         if binary is None and not force_extended:
+            tracer.intend(session, sql, types, b"", state, _getframe(_FRAMES_OF_EXECUTE))
             sent = session.own
-            intend(session, sent, (sql, types, b"", False, state), _getframe(_FRAMES_OF_EXECUTE))
-            session.pending = sent
         else:  # COPY, stream, or a server cursor
             declares = sql.startswith(b"DECLARE") and isinstance(self, ServerCursorMixin)
-            sent = _awaited(tracer, session, _announced(tracer, session, sql, types=types, implicit=declares))
+            prepared = None if declares else b""
+            sent = _awaited(tracer, session, _announced(tracer, session, sql, types=types, prepared=prepared))
         try:
             original(self, query, force_extended=force_extended, binary=binary)
         except psycopg.Error:
@@ -131,6 +130,7 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
             defer(pipeline, entry, announce, answers_queued=len(pipeline.result_queue) - 1)
             pipeline.__dict__["_drydock_preparing"] = (name, entry)
             return
+        tracer.give_up(session)
         sent = _awaited(tracer, session, announce())
         try:
             original(self, name, query)
@@ -142,29 +142,55 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
 
 
 def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
-    """The execution of what was prepared; its Parse has announced the first one."""
-    sessions, intend = tracer.sessions, tracer.intend
+    """The execution of what was prepared, and so of all that is executed often: each step counts.
+
+    The commonest case is sent here as psycopg's own function would; the others are its own.
+    """
+    sessions, intend, rarely = tracer.sessions, tracer.intend, _send_query_prepared_rarely(tracer, original)
 
     def send_query_prepared(
         self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None = None
     ) -> None:
-        connection = self._conn
-        pgconn = connection.pgconn
+        pgconn = self._pgconn
+        session = sessions.get(pgconn)
         state = pgconn.transaction_status
+        if (
+            session is None or session.pending is not None or state == UNKNOWN or binary is not None
+            or self._conn._pipeline
+        ):  # fmt: skip
+            rarely(self, name, pgq, binary=binary)
+            return
+        intend(session, pgq.query, pgq.types, name, state, _getframe(_FRAMES_OF_EXECUTE))
+        try:
+            pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
+        except psycopg.Error:
+            tracer.unsent(session, session.own)
+            raise
+
+    return send_query_prepared
+
+
+def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
+    """The same in a pipeline, after its Parse, which has announced it, or in a session that is unknown or broken."""
+
+    def send_query_prepared(
+        self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None
+    ) -> None:
+        connection = self._conn
+        state = connection.pgconn.transaction_status
         if state == UNKNOWN:
             original(self, name, pgq, binary=binary)
             return
-        session = sessions.get(pgconn) or tracer.opened(connection)
+        session = tracer.sessions.get(connection.pgconn) or tracer.opened(connection)
         if connection._pipeline:
             original(self, name, pgq, binary=binary)
             _defer_prepared(tracer, session, connection._pipeline, name, pgq)
             return
         sent = session.pending
-        parsed = sent is not None and sent.prepared == name and not sent.settled and not sent.checked
-        if sent is None or not parsed:
+        if sent is None or sent.settled or sent.checked or sent.prepared != name:
+            tracer.give_up(session)
+            tracer.intend(session, pgq.query, pgq.types, name, state, _getframe(1 + _FRAMES_OF_EXECUTE))
             sent = session.own
-            intend(session, sent, (pgq.query, pgq.types, name, False, state), _getframe(_FRAMES_OF_EXECUTE))
-            session.pending = sent
         try:
             original(self, name, pgq, binary=binary)
         except psycopg.Error:
@@ -200,11 +226,12 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
         if pipeline:
             result = yield from original(self, command, *arguments, **options)
             defer(
-                pipeline, Entry(), lambda: _announced(tracer, session, command, implicit=True),
+                pipeline, Entry(), lambda: _announced(tracer, session, command, prepared=None),
                 answers_queued=len(pipeline.result_queue) - 1,
             )  # fmt: skip
             return result
-        sent = _awaited(tracer, session, _announced(tracer, session, command, implicit=True))
+        tracer.give_up(session)
+        sent = _awaited(tracer, session, _announced(tracer, session, command, prepared=None))
         try:
             result = yield from original(self, command, *arguments, **options)
         except psycopg.Error:
@@ -214,114 +241,6 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
         return result
 
     return exec_command
-
-
-def _process_results(tracer: Tracer, original: Function) -> Function:
-    def process_results(self: BasePipeline, queued: Any, results: list[PGresult]) -> None:
-        entries = entries_of(self)
-        entry = entries.popleft() if entries else None
-        if entry is not None and entry.sent is not None:
-            tracer.answered(tracer.session(self._conn), entry.sent, results)
-        original(self, queued, results)
-
-    return process_results
-
-
-def _execute(tracer: Tracer, original: Function) -> Function:
-    sessions, elsewhere = tracer.sessions, tracer.elsewhere
-
-    def execute(pgconn: PGconn) -> Generator[Any, Any, list[PGresult]]:
-        answers: Generator[Any, Any, list[PGresult]] = original(pgconn)
-        if not elsewhere:
-            return answers
-        session = sessions.get(pgconn)
-        if session is None:
-            return answers
-        elsewhere.discard(session)
-        sent = session.pending
-        if sent is None or sent.checked:
-            return answers
-        return _recorded(tracer, session, sent, answers)
-
-    return execute
-
-
-def _recorded(
-    tracer: Tracer, session: Session, sent: Sent, answers: Generator[Any, Any, list[PGresult]]
-) -> Generator[Any, Any, list[PGresult]]:
-    sent.left = True
-    try:
-        results = yield from answers
-    except psycopg.Error:
-        tracer.lost(session, sent)
-        raise
-    tracer.answered(session, sent, results)
-    return results
-
-
-def _check_results(tracer: Tracer, original: Function) -> Function:
-    """The answer of what a cursor executed: a generator around psycopg's own, as above, costs twice as much.
-
-    psycopg has nothing against one answer that is rows or a count, and is not asked.
-    """
-    sessions, answered = tracer.sessions, tracer.answered
-
-    def check_results(self: BaseCursor[Any, Any], results: list[PGresult]) -> None:
-        session = sessions.get(self._pgconn)
-        sent = session.pending if session is not None else None
-        if (
-            session is not None and sent is not None and sent.checked
-            and answered(session, sent, results) and len(results) == 1
-        ):  # fmt: skip
-            return
-        original(self, results)
-
-    return check_results
-
-
-def _fetch(tracer: Tracer, original: Function) -> Function:
-    """Cursor.stream's answers: rows one by one, then a last empty result that ends the statement."""
-
-    def fetch(pgconn: PGconn) -> Generator[Any, Any, PGresult | None]:
-        session = tracer.sessions.get(pgconn)
-        sent = session.pending if session is not None else None
-        try:
-            result: PGresult | None = yield from original(pgconn)
-        except psycopg.Error:
-            if session is not None and sent is not None:
-                tracer.lost(session, sent)
-            raise
-        if result is not None and session is not None and sent is not None:
-            if result.status in (ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK):
-                sent.rows += result.ntuples
-            elif result.status == ExecStatus.TUPLES_OK:
-                tracer.settle(session, sent, sent.rows + result.ntuples)
-            else:
-                tracer.answered(session, sent, [result])
-        return result
-
-    return fetch
-
-
-def _copy_ends(tracer: Tracer, original: Function) -> Function:
-    """COPY's last answer: a result, or the error that psycopg made of it."""
-
-    def copy_ends(pgconn: PGconn, *arguments: Any) -> Generator[Any, Any, Any]:
-        session = tracer.sessions.get(pgconn)
-        sent = session.pending if session is not None else None
-        try:
-            answer = yield from original(pgconn, *arguments)
-        except psycopg.Error as error:
-            if session is not None and sent is not None and error.sqlstate:
-                tracer.settle(session, sent, -1, error.sqlstate, error.diag.message_primary or "")
-            elif session is not None and sent is not None:
-                tracer.lost(session, sent)
-            raise
-        if session is not None and sent is not None and not isinstance(answer, memoryview):
-            tracer.answered(session, sent, [answer])
-        return answer
-
-    return copy_ends
 
 
 def _opens(tracer: Tracer, original: Function) -> Function:
@@ -363,15 +282,15 @@ REPLACED: tuple[tuple[Any, str, Maker], ...] = (
     (BaseCursor, "_send_prepare", _send_prepare),
     (BaseCursor, "_send_query_prepared", _send_query_prepared),
     (BaseConnection, "_exec_command", _exec_command),
-    (BaseCursor, "_check_results", _check_results),
-    (BasePipeline, "_process_results", _process_results),
-    (_cursor_base, "execute", _execute),
-    (_server_cursor_base, "execute", _execute),
-    (generators, "execute", _execute),
-    (_cursor_base, "fetch", _fetch),
-    (_copy, "copy_end", _copy_ends),
-    (_copy_async, "copy_end", _copy_ends),
-    (_copy_base, "copy_from", _copy_ends),
+    (BaseCursor, "_check_results", answers.check_results),
+    (BasePipeline, "_process_results", answers.process_results),
+    (_cursor_base, "execute", answers.execute),
+    (_server_cursor_base, "execute", answers.execute),
+    (generators, "execute", answers.execute),
+    (_cursor_base, "fetch", answers.fetch),
+    (_copy, "copy_end", answers.copy_ends),
+    (_copy_async, "copy_end", answers.copy_ends),
+    (_copy_base, "copy_from", answers.copy_ends),
 )
 
 

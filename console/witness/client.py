@@ -371,7 +371,7 @@ def _statement(waiting: _Waiting) -> ClientStatement:
         sql=send.sql, sent_at=send.at, types=send.types, tx=send.tx, transaction=send.t,
         implicit=send.implicit, prepared=send.prepared, callers=send.callers,
         answered=done is not None,
-        duration_us=done.us if done else 0,
+        duration_us=done.ns // 1000 if done else 0,
         rows=done.rows if done else -1,
         sqlstate=done.sqlstate if done else "",
         message=done.message if done else "",

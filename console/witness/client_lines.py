@@ -67,7 +67,7 @@ class Done(Line, frozen=True, kw_only=True, tag="done"):
     """A statement was answered."""
 
     n: int
-    us: int
+    ns: int
     rows: int
     sqlstate: str = ""
     message: str = ""

@@ -48,7 +48,7 @@ def again(n: int, like: int, **changes: Any) -> dict[str, Any]:
 
 def done(n: int, **changes: Any) -> dict[str, Any]:
     """Return the line of a statement's answer."""
-    return {"e": "done", "n": n, "us": 12, "rows": 1, "sqlstate": "", "message": ""} | changes
+    return {"e": "done", "n": n, "ns": 12_345, "rows": 1, "sqlstate": "", "message": ""} | changes
 
 
 def append(path: Path, *lines: dict[str, Any] | bytes) -> None:
@@ -81,7 +81,7 @@ def test_send_and_done_become_one_statement(trace: ClientTrace) -> None:
 def test_a_statement_like_an_earlier_one_has_all_that_was_said_of_that(trace: ClientTrace) -> None:
     """Only number, transaction and time are its own; time counts from the session's opening."""
     append(trace.path, opened(at=7.0), sent(1, kept=True), done(1), sent(2, sql="SELECT 'x'"), done(2))
-    append(trace.path, again(3, 1), {"e": "done", "n": 3, "us": 5, "rows": 2})
+    append(trace.path, again(3, 1), {"e": "done", "n": 3, "ns": 5_999, "rows": 2})
     first, _, alike = trace.drain()
     assert (alike.n, alike.transaction, alike.sent_at, alike.rows, alike.sqlstate) == (3, 4, 7.25, 2, "")
     own = {"n": 3, "transaction": 4, "sent_at": 7.25, "duration_us": 5, "rows": 2}
