@@ -177,9 +177,9 @@ def _serve(harness: Harness) -> int:
             channel.reply({"failed": "a command is neither a scenario nor the end", "whose": "harness"})
             return 1
         faults = map(Fault.of, command.get("faults") or ())
-        harness.tracer.faults = {fault.attempt: fault for fault in faults}
+        harness.tracer.induce({fault.attempt: fault for fault in faults})
         told = _perform(harness, command["scenario"])
-        harness.tracer.faults = {}
+        harness.tracer.induce({})
         if not channel.is_ours:
             os._exit(0)
         channel.reply(told)

@@ -42,8 +42,8 @@ MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 
 
-_SEND = b'{"e":"send","n":%%d,%s,"t":%%d,"at":%%de-9%s}\n'
-_AGAIN = b'{"e":"again","n":%%d,"like":%d,"t":%%d,"after":%%de-9%s}\n'
+_SEND = b'{"e":"send","n":%%d,%s,"at":%%de-9%s}\n'
+_AGAIN = b'{"e":"again","n":%%d,"like":%d,"after":%%de-9%s}\n'
 _DONE = b'{"e":"done","n":%%d,"ns":%%d,"rows":%%d%s}\n'
 """How lines are made of what is another for each, in one step: each step counts where the processor has forgotten
 the last statement's, for the server ran meanwhile.
@@ -133,6 +133,11 @@ class Tracer:
         self._redactor = Redactor(passwords)
         self._tell_all_anew()
 
+    def induce(self, faults: Mapping[str, Fault]) -> None:
+        """Let these faults strike from now on, each in the attempt under whose name it stands."""
+        self.faults = dict(faults)
+        self._tell_all_anew()
+
     # sessions
 
     def opened(self, connection: BaseConnection[Any]) -> Session:
@@ -169,17 +174,12 @@ class Tracer:
     # statements
 
     def intend(
-        self,
-        session: Session,
-        sql: bytes,
-        types: tuple[int, ...],
-        prepared: bytes,
-        state: int,
-        frame: FrameType,
-    ) -> None:
+        self, session: Session, sql: bytes, types: tuple[int, ...], prepared: bytes, state: int, frame: FrameType
+    ) -> None:  # fmt: skip
         """Record that a cursor's statement, called for in `frame`, is about to leave; it is `own` and pending then.
 
-        The commonest case, one like an earlier one, is told here: each step counts. Raises as `tell` does.
+        The commonest case, one like an earlier one, is told here: each step counts. None is while statements are paused
+        at or a fault may strike, for then none is kept. Raises as `tell` does.
         """
         if state == IDLE:
             session.transactions += 1
@@ -190,7 +190,7 @@ class Tracer:
             callers = self._subject.callers_json(frame)
         like = session.alike.get((sql, types, prepared, state, callers))
         sent = session.own
-        if like is None or self.faults or self.pause is not None:
+        if like is None:
             self.tell(session, sent, (sql, types, prepared, state, callers))
         else:
             try:
@@ -200,7 +200,7 @@ class Tracer:
             try:
                 sent.n = n = last + 1
                 sent.began_ns = began_ns = monotonic_ns()
-                line = like % (n, session.transactions, began_ns - session.opened_ns)
+                line = like % (n, began_ns - session.opened_ns)
                 try:
                     self.file.put(line)
                 except (ValueError, WitnessFailed):
@@ -246,11 +246,12 @@ class Tracer:
         if line is None:
             since_ns = monotonic_ns() - time_ns()
             line, keep = self._first(session, kind)
+            keep = keep and not self.faults and self.pause is None
         last = self._wait(session)
         try:
             sent.began_ns = monotonic_ns()
             sent.n = last + 1
-            line %= (sent.n, session.transactions, sent.began_ns - since_ns)
+            line %= (sent.n, sent.began_ns - since_ns)
             self._append_or_close(session, line)
             last += 1
         finally:
@@ -274,7 +275,7 @@ class Tracer:
         )
         told = (
             f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
-            f'"tx":"{_TX[state]}","callers":[{callers}]{self._process}'
+            f'"tx":"{_TX[state]}","t":{session.transactions},"callers":[{callers}]{self._process}'
         )
         keep = same and len(sql) < _LONGEST_TEXT_BYTES and len(told) < LONGEST_KEPT_BYTES
         return _SEND % (told.replace("%", "%%").encode(), b',"kept":true' if keep else b""), keep

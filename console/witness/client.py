@@ -38,8 +38,8 @@ MOST_IRREGULARITIES = 1000
 PIPELINE_ABORTED = "pipeline aborted"
 """The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
 
-MOST_ALIKE = 2000
-"""So many of a session's statements may later ones be like: the harness refers to no older one."""
+MOST_ALIKE = 4000
+"""So many of a session's statements may later ones be like, the last ones: twice as many as the harness remembers."""
 
 LONGEST_KEPT_BYTES = 32_000
 """A longer line is never referred to."""
@@ -118,6 +118,7 @@ class ClientTrace:
         self._by_number: dict[tuple[int, int], _Waiting] = {}
         self._last_number: dict[int, int] = {}
         self._open: dict[tuple[int, int], ClientSession] = {}
+        self._transactions: dict[tuple[int, int], int] = {}
         self._kept: dict[tuple[int, int], Send] = {}
         self._kept_of: dict[tuple[int, int], deque[int]] = {}
         self._told: set[str] = set()
@@ -279,6 +280,7 @@ class ClientTrace:
         self._last_number[said.proc] = max(last, said.n)
         self._numbers += 1
         waiting = _Waiting(self._numbers, said)
+        self._transactions[said.proc, said.c] = said.t
         self._waiting.append(waiting)
         self._by_number[said.proc, said.n] = waiting
         if said.n != last + 1:
@@ -303,7 +305,8 @@ class ClientTrace:
             return f"sends a statement like {said.like}, of which nothing is known"
         session = self._open.get((said.proc, like.c))
         began_at = session.opened_at if session else like.at
-        changed = {"n": said.n, "t": said.t, "at": began_at + said.after, "kept": False}
+        transaction = self._transactions.get((said.proc, like.c), like.t) + (like.tx == "idle")
+        changed = {"n": said.n, "t": transaction, "at": began_at + said.after, "kept": False}
         return self._sent(msgspec.structs.replace(like, **changed))
 
     def _answered(self, said: Done | Unsent | Lost) -> str:
@@ -331,6 +334,7 @@ class ClientTrace:
         session = self._open.pop((said.proc, said.c), None)
         if session is None:
             return f"closes connection {said.c}, which is not open"
+        self._transactions.pop((said.proc, said.c), None)
         for number in self._kept_of.pop((said.proc, said.c), ()):
             self._kept.pop((said.proc, number), None)
         session.closed_at = said.at

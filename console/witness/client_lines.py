@@ -55,11 +55,13 @@ class Send(Line, frozen=True, kw_only=True, tag="send"):
 
 
 class Again(Line, frozen=True, kw_only=True, tag="again"):
-    """A statement is about to leave that is `like` an earlier one of its session, `after` so many seconds of it."""
+    """A statement is about to leave that is `like` an earlier one of its session, `after` so many seconds of it.
+
+    Its transaction is the session's last, or the next where it finds none open.
+    """
 
     n: int
     like: int
-    t: int
     after: float
 
 

@@ -137,7 +137,7 @@ REPEATED = """
 conn = ways.connect(ctx, autocommit=True)
 for name in ('once', 'twice'):
     with ctx.attempt(name):
-        for text in ('SELECT 1', "SELECT '" + ctx.password('shopper').replace("'", "''") + "'", 'SELECT 1'):
+        for text in ('SELECT 1', "SELECT '" + ctx.password('shopper').replace("'", "''") + "'", "SELECT 7 % 2, '%d'"):
             for _ in range(8):
                 conn.execute(text)
 with ctx.attempt('many'):
@@ -153,15 +153,16 @@ def test_what_was_told_before_is_told_in_short(stage: Stage) -> None:
     secret = "SELECT '[redacted:shopper]'"
     for name in ("once", "twice"):
         found = of_attempt(statements, name)
-        assert [s.sql for s in found] == ["SELECT 1"] * 8 + [secret] * 8 + ["SELECT 1"] * 8
+        assert [s.sql for s in found] == ["SELECT 1"] * 8 + [secret] * 8 + ["SELECT 7 % 2, '%d'"] * 8
         assert {s.phase for s in found} == {found[0].phase}
     assert len(trace.redactions) == 16
     many = of_attempt(statements, "many")
     assert [s.sql for s in many] == [f"SELECT {number}" for number in [*range(2100), 5, 2099]]
     assert [s.sent_at for s in statements] == sorted(s.sent_at for s in statements)
+    assert [s.transaction for s in statements] == list(range(1, len(statements) + 1))
     lines = [json.loads(line) for line in stage.trace.read_text().splitlines()]
     short = [line for line in lines if line["e"] == "again"]
     assert len(short) > 20
     assert short[-1]["n"] == statements[-1].n
     texts = {line["n"]: line["sql"] for line in lines if line["e"] == "send"}
-    assert {texts[line["like"]] for line in short} == {"SELECT 1", "SELECT 2099"}
+    assert {texts[line["like"]] for line in short} == {"SELECT 1", "SELECT 7 % 2, '%d'", "SELECT 2099"}

@@ -11,6 +11,7 @@ import pytest
 
 from console.harness import tracer as module
 from console.harness.appender import Appender, WitnessFailed
+from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
 from console.harness.sessions import IDLE, Session
@@ -115,3 +116,29 @@ def test_a_line_that_cannot_be_written_takes_no_number(traced: Tracer, tmp_path:
     traced.sessions.clear()
     assert connection.pgconn.finished
     assert [s.n for s in ClientTrace(tmp_path / "client.jsonl").finish()] == [1]
+
+
+@pytest.mark.parametrize("kind", ["error", "connection"])
+def test_a_fault_strikes_at_a_statement_that_was_told_before(
+    traced: Tracer, tmp_path: Path, kind: str
+) -> None:
+    """A repeated statement is counted for a fault like a new one; numbers and transactions go on after it."""
+    connection: Any = Connection()
+    session = opened(traced, connection)
+    traced.label(s="S1", a="writes")
+    for _ in range(3):
+        run(traced, session, b"SELECT 1")
+    traced.induce({"writes": Fault(attempt="writes", at=2, kind=kind)})
+    run(traced, session, b"SELECT 1")
+    with pytest.raises(InducedFault, match="at statement 2 of the attempt writes"):
+        run(traced, session, b"SELECT 1")
+    assert connection.pgconn.finished == (kind == "connection")
+    for _ in range(3):
+        run(traced, session, b"SELECT 1")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    statements = trace.finish()
+    assert trace.irregularities == []
+    assert [(fault.n, fault.sql, fault.kind) for fault in trace.faults] == [(2, "SELECT 1", kind)]
+    assert [s.n for s in statements] == [1, 2, 3, 4, 5, 6, 7]
+    assert [s.transaction for s in statements] == [1, 2, 3, 4, 6, 7, 8]
+    assert (tmp_path / "client.jsonl").read_bytes().count(b'"again"') == 4
