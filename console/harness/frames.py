@@ -29,23 +29,23 @@ class Told(dict[int, str]):
     __slots__ = ("places",)
 
     def __init__(self) -> None:
-        super().__init__()
         self.places: dict[int, tuple[str, ...]] = {}
 
     def __call__(self, *_: object) -> None:
         """Decline, as a frame's trace function, whatever happens: somebody began to trace meanwhile."""
 
-    def add(self, instruction: int, callers: tuple[str, ...]) -> None:
-        """Remember callers, nearest first."""
-        self.places[instruction] = callers
-        self[instruction] = ",".join(callers)
+
+def _seen(*_: object) -> None:
+    """Stand in a frame that has sent one statement: most send no other, and to leave more would be in vain."""
 
 
 def _leave_with(frame: FrameType, callers: tuple[str, ...]) -> None:
-    if frame.f_trace is None and not frame.f_code.co_flags & _MAY_BE_RESUMED:
-        frame.f_trace = Told()
-    if isinstance(frame.f_trace, Told):
-        frame.f_trace.add(frame.f_lasti, callers)
+    left = frame.f_trace
+    if left is _seen and not frame.f_code.co_flags & _MAY_BE_RESUMED:
+        left = frame.f_trace = Told()
+    if isinstance(left, Told):
+        left.places[frame.f_lasti] = callers
+        left[frame.f_lasti] = ",".join(callers)
 
 
 class OwnFrames:
@@ -70,34 +70,40 @@ class OwnFrames:
         """Return the innermost callers inside the folder, from `frame` on, as the inside of a JSON array.
 
         Each frame looked at costs: the walk ends at the harness's own main loop, or at a call of the subject's that has
-        sent a statement from there before. It leaves word with every such call for which it went far enough.
+        sent a statement from there before. It leaves word with every call that it meets for the second time.
         """
         at: FrameType | None = frame
-        codes, own = self._codes, []
+        codes = self._codes
         places: list[str] = []
         beyond: tuple[str, ...] = ()
+        again: list[tuple[int, FrameType]] | None = None
         while at is not None:
             try:
                 place = codes[id(at.f_code)][at.f_lasti]
             except KeyError:
                 place = self._caller(at)
             if place:
-                known = at.f_trace
-                told = known.places.get(at.f_lasti) if isinstance(known, Told) else None
-                if told is not None:
-                    beyond = told
-                    break
-                own.append(at)
+                left = at.f_trace
+                if left is None:
+                    at.f_trace = _seen
+                else:
+                    beyond = left.places.get(at.f_lasti, ()) if type(left) is Told else ()
+                    if beyond:
+                        break
+                    again = again or []
+                    again.append((len(places), at))
                 places.append(place)
                 if len(places) == MOST_CALLERS:
                     break
             elif place is not None:
                 break
             at = at.f_back
-        callers = (*places, *beyond)
-        cut = len(places) == MOST_CALLERS
-        for number, one in enumerate(own[:1] if cut else own):
-            _leave_with(one, callers[number : number + MOST_CALLERS])
+        if not beyond and again is None:
+            return ",".join(places)
+        callers, cut = (*places, *beyond), len(places) == MOST_CALLERS
+        for number, one in again or ():
+            if not (cut and number):
+                _leave_with(one, callers[number : number + MOST_CALLERS])
         return ",".join(callers[:MOST_CALLERS])
 
     def _caller(self, frame: FrameType) -> str | None:

@@ -24,7 +24,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness.appender import Appender, WitnessFailed
 from console.harness.faults import Fault, InducedFault
-from console.harness.frames import OwnFrames
+from console.harness.frames import OwnFrames, Told
 from console.harness.redaction import Redactor
 from console.harness.sessions import IDLE, Kind, Sent, Session
 
@@ -183,10 +183,9 @@ class Tracer:
         """
         if state == IDLE:
             session.transactions += 1
-        left: Any = frame.f_trace
-        try:
-            callers = left[frame.f_lasti]
-        except (TypeError, KeyError):
+        left = frame.f_trace
+        callers = left.get(frame.f_lasti) if type(left) is Told else None
+        if callers is None:
             callers = self._subject.callers_json(frame)
         like = session.alike.get((sql, types, prepared, state, callers))
         sent = session.own
