@@ -5,8 +5,8 @@ Looks at code objects and line numbers only; never at a frame's variables.
 
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
@@ -16,6 +16,36 @@ MOST_CALLERS = 4
 _MAIN_LOOP = str(Path(__file__).with_name("program.py"))
 MOST_REPORTED_FRAMES = 8
 _MOST_REMEMBERED = 10_000
+_MAY_BE_RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class Told(dict[int, str]):
+    """What was told of one call of a function of the subject's: its callers as JSON, by its instructions.
+
+    It is left in the frame, in `f_trace`, which is free where nothing traces, and goes with it. That its own callers
+    are the same for as long as it runs makes it true; a generator's change, and have none.
+    """
+
+    __slots__ = ("places",)
+
+    def __init__(self) -> None:
+        self.places: dict[int, tuple[str, ...]] = {}
+
+    def __call__(self, *_: object) -> None:
+        """Decline, as a frame's trace function, whatever happens: somebody began to trace meanwhile."""
+
+
+def _seen(*_: object) -> None:
+    """Stand in a frame that has sent one statement: most send no other, and to leave more would be in vain."""
+
+
+def _leave_with(frame: FrameType, callers: tuple[str, ...]) -> None:
+    left = frame.f_trace
+    if left is _seen and not frame.f_code.co_flags & _MAY_BE_RESUMED:
+        left = frame.f_trace = Told()
+    if isinstance(left, Told):
+        left.places[frame.f_lasti] = callers
+        left[frame.f_lasti] = ",".join(callers)
 
 
 class OwnFrames:
@@ -36,28 +66,45 @@ class OwnFrames:
             self._places[filename] = known
         return known
 
-    def callers_json(self, depth: int) -> str:
-        """Return the innermost callers inside the folder as the inside of a JSON array.
+    def callers_json(self, frame: FrameType) -> str:
+        """Return the innermost callers inside the folder, from `frame` on, as the inside of a JSON array.
 
-        Runs once for every statement, and each frame looked at costs: `depth` frames of the tracer and of
-        psycopg are skipped, and the walk ends at the harness's own main loop.
+        Each frame looked at costs: the walk ends at the harness's own main loop, or at a call of the subject's that has
+        sent a statement from there before. It leaves word with every call that it meets for the second time.
         """
-        frame: FrameType | None = sys._getframe(depth)
-        codes, found, more = self._codes, [], MOST_CALLERS
-        while frame is not None:
+        at: FrameType | None = frame
+        codes = self._codes
+        places: list[str] = []
+        beyond: tuple[str, ...] = ()
+        again: list[tuple[int, FrameType]] | None = None
+        while at is not None:
             try:
-                caller = codes[id(frame.f_code)][frame.f_lasti]
+                place = codes[id(at.f_code)][at.f_lasti]
             except KeyError:
-                caller = self._caller(frame)
-            if caller:
-                found.append(caller)
-                more -= 1
-                if not more:
+                place = self._caller(at)
+            if place:
+                left = at.f_trace
+                if left is None:
+                    at.f_trace = _seen
+                else:
+                    beyond = left.places.get(at.f_lasti, ()) if type(left) is Told else ()
+                    if beyond:
+                        break
+                    again = again or []
+                    again.append((len(places), at))
+                places.append(place)
+                if len(places) == MOST_CALLERS:
                     break
-            elif caller is not None:
+            elif place is not None:
                 break
-            frame = frame.f_back
-        return ",".join(found)
+            at = at.f_back
+        if not beyond and again is None:
+            return ",".join(places)
+        callers, cut = (*places, *beyond), len(places) == MOST_CALLERS
+        for number, one in again or ():
+            if not (cut and number):
+                _leave_with(one, callers[number : number + MOST_CALLERS])
+        return ",".join(callers[:MOST_CALLERS])
 
     def _caller(self, frame: FrameType) -> str | None:
         """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.

@@ -177,9 +177,9 @@ def _serve(harness: Harness) -> int:
             channel.reply({"failed": "a command is neither a scenario nor the end", "whose": "harness"})
             return 1
         faults = map(Fault.of, command.get("faults") or ())
-        harness.tracer.faults = {fault.attempt: fault for fault in faults}
+        harness.tracer.induce({fault.attempt: fault for fault in faults})
         told = _perform(harness, command["scenario"])
-        harness.tracer.faults = {}
+        harness.tracer.induce({})
         if not channel.is_ours:
             os._exit(0)
         channel.reply(told)
@@ -202,9 +202,9 @@ def _pause(channel: Channel, one_at_a_time: threading.Lock, when: str, number: i
 
 def _close_connections(harness: Harness) -> None:
     """Take leave of the server on every connection that is still open."""
-    for key, session in list(harness.tracer.sessions.items()):
-        session.pgconn.finish()
-        harness.tracer.closed(key)
+    for pgconn in list(harness.tracer.sessions):
+        pgconn.finish()
+        harness.tracer.closed(pgconn)
 
 
 def _perform(harness: Harness, identifier: str) -> dict[str, Any]:

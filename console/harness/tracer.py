@@ -12,10 +12,11 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
+from queue import Empty, SimpleQueue
 from time import monotonic_ns, time_ns
+from types import FrameType
 from typing import Any
 
-import psycopg
 from psycopg import pq
 from psycopg._connection_base import BaseConnection
 from psycopg.pq import ExecStatus
@@ -23,8 +24,9 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness.appender import Appender, WitnessFailed
 from console.harness.faults import Fault, InducedFault
-from console.harness.frames import OwnFrames
+from console.harness.frames import OwnFrames, Told
 from console.harness.redaction import Redactor
+from console.harness.sessions import IDLE, Kind, Sent, Session
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The message of a statement that the server skipped because an earlier one of its pipeline failed."""
@@ -36,41 +38,18 @@ _FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK
 _COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
-_MOST_TEXTS, _LONGEST_TEXT_BYTES = 2000, 4000
-_SQL, _TYPES = '"sql":', ',"types":['
-"""What stands around a statement's text in its line, and never within a text, where every quote is escaped."""
+MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 
 
-_Kind = tuple[bytes, tuple[int, ...], bytes, bool, int, str]
-"""Of statements that are told alike: text, types, prepared name, whether psycopg's own, state, and labels."""
+_SEND = b'{"e":"send","n":%%d,%s,"at":%%de-9%s}\n'
+_AGAIN = b'{"e":"again","n":%%d,"like":%d,"after":%%de-9%s}\n'
+_DONE = b'{"e":"done","n":%%d,"ns":%%d,"rows":%%d%s}\n'
+"""How lines are made of what is another for each, in one step: each step counts where the processor has forgotten
+the last statement's, for the server ran meanwhile.
+"""
 
-
-class Sent:
-    """One statement on its way.
-
-    `left` when libpq has it, `preparing` until its Parse was answered, `checked` when its answer comes to the
-    cursor's `_check_results`: should it not come, `lost` is recorded with the next statement or the session's end.
-    One is made for every statement: a constructor would take as long again as the rest of it.
-    """
-
-    n, prepared, began_ns, rows = 0, b"", 0, 0
-    preparing = left = settled = checked = False
-
-
-class Session:
-    """One traced connection: its number, backend, transactions begun, and the statement under way."""
-
-    __slots__ = ("connection", "head", "parts", "pending", "pgconn", "transactions", "types")
-
-    def __init__(self, connection: Any, pgconn: PGconn, head: str) -> None:
-        self.connection = connection
-        self.pgconn = pgconn
-        self.head = head
-        self.transactions = 0
-        self.pending: Sent | None = None
-        self.types: dict[tuple[int, ...], str] = {(): ""}
-        self.parts: dict[_Kind, str] = {}
+_PATIENCE_S = 30
 
 
 class Tracer:
@@ -80,13 +59,15 @@ class Tracer:
         self.file = file
         self._redactor = redactor
         self._subject = subject
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[PGconn, Session] = {}
+        self.elsewhere: set[Session] = set()
+        """Those whose statement is not `checked`: who asks for answers elsewhere looks here first."""
         self._lock = threading.Lock()
-        self._statements = 0
         self._connections = 0
+        self._number_from_one()
         self._labels = {"s": "", "a": "", "p": ""}
         self._where = self._where_json()
-        self._process = ""
+        self._process, self._done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
         os.register_at_fork(after_in_child=self._forked)
@@ -96,8 +77,20 @@ class Tracer:
         self._lock = threading.Lock()
         self.pause = None
         self.sessions.clear()
-        self._statements = self._connections = 0
+        self.elsewhere.clear()
+        self._connections = 0
+        self._number_from_one()
         self._process = f',"proc":{os.getpid()}'
+        self._done = _DONE % self._process.encode()
+
+    def _number_from_one(self) -> None:
+        """Begin with 1. Who has the last statement's number writes the next line, and nobody else until it is back.
+
+        A lock beside a counter would take three times as long.
+        """
+        self._last: SimpleQueue[int] = SimpleQueue()
+        self._take_last = self._last.get_nowait
+        self._last.put(0)
 
     def _where_json(self) -> str:
         return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
@@ -106,6 +99,12 @@ class Tracer:
         """Set what the next lines say of scenario (s), attempt (a) and phase (p)."""
         self._labels.update({key: self.redact(value, "label") for key, value in labels.items()})
         self._where = self._where_json()
+        self._tell_all_anew()
+
+    def _tell_all_anew(self) -> None:
+        """Refer to no earlier statement: a thread about to write one took its session's before it looked at labels."""
+        for session in list(self.sessions.values()):
+            session.alike = {}
 
     def labelled(self, key: str) -> str:
         """Return the present scenario (s), attempt (a) or phase (p), empty outside one."""
@@ -132,8 +131,12 @@ class Tracer:
     def learn(self, passwords: Mapping[str, str]) -> None:
         """Take these passwords out of every text from now on."""
         self._redactor = Redactor(passwords)
-        for session in list(self.sessions.values()):
-            session.parts = {}
+        self._tell_all_anew()
+
+    def induce(self, faults: Mapping[str, Fault]) -> None:
+        """Let these faults strike from now on, each in the attempt under whose name it stands."""
+        self.faults = dict(faults)
+        self._tell_all_anew()
 
     # sessions
 
@@ -145,71 +148,144 @@ class Tracer:
             number = self._connections
         user = quote(self.redact(pgconn.user.decode("utf-8", "backslashreplace"), "user name"))
         head = f'"c":{number},"pid":{pgconn.backend_pid},"user":{user}'
+        opened_ns = monotonic_ns()
         try:
             self.file.append(f'{{"e":"open",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
         except WitnessFailed:
             pgconn.finish()
             raise
-        key = id(pgconn)
-        gone = weakref.ref(connection, lambda _: self.closed(key))
-        session = self.sessions[key] = Session(gone, pgconn, head)
+        gone = weakref.ref(connection, lambda _: self.closed(pgconn))
+        session = self.sessions[pgconn] = Session(gone, pgconn, head, opened_ns)
         return session
 
     def session(self, connection: BaseConnection[Any]) -> Session:
         """Return the session of a connection, recorded now when nobody has (a fork's, a subclass's)."""
-        return self.sessions.get(id(connection.pgconn)) or self.opened(connection)
+        return self.sessions.get(connection.pgconn) or self.opened(connection)
 
-    def closed(self, key: int) -> None:
-        """Record that the session whose libpq connection has this id() was closed or dropped."""
-        session = self.sessions.pop(key, None)
+    def closed(self, pgconn: PGconn) -> None:
+        """Record that the session of this libpq connection was closed or dropped."""
+        session = self.sessions.pop(pgconn, None)
         if session is not None:
-            if session.pending is not None and session.pending.checked:
-                self.lost(session, session.pending)
+            self.elsewhere.discard(session)
+            self.give_up(session)
             head = session.head.rpartition(',"user":')[0]
             self.file.append(f'{{"e":"close",{head},"at":{time_ns()}e-9{self._process}}}\n'.encode())
 
     # statements
 
     def intend(
-        self,
-        session: Session,
-        sql: bytes,
-        types: tuple[int, ...] = (),
-        prepared: bytes = b"",
-        implicit: bool = False,
-        depth: int = 5,
-    ) -> Sent:
-        """Record that `sql` is about to leave; runs once for every statement.
+        self, session: Session, sql: bytes, types: tuple[int, ...], prepared: bytes, state: int, frame: FrameType
+    ) -> None:  # fmt: skip
+        """Record that a cursor's statement, called for in `frame`, is about to leave; it is `own` and pending then.
+
+        The commonest case, one like an earlier one, is told here: each step counts. None is while statements are paused
+        at or a fault may strike, for then none is kept. Raises as `tell` does.
+        """
+        if state == IDLE:
+            session.transactions += 1
+        left = frame.f_trace
+        callers = left.get(frame.f_lasti) if type(left) is Told else None
+        if callers is None:
+            callers = self._subject.callers_json(frame)
+        like = session.alike.get((sql, types, prepared, state, callers))
+        sent = session.own
+        if like is None:
+            self.tell(session, sent, (sql, types, prepared, state, callers))
+        else:
+            try:
+                last = self._take_last()
+            except Empty:
+                last = self._wait(session)
+            try:
+                sent.n = n = last + 1
+                sent.began_ns = began_ns = monotonic_ns()
+                line = like % (n, began_ns - session.opened_ns)
+                try:
+                    self.file.put(line)
+                except (ValueError, WitnessFailed):
+                    self._append_or_close(session, line)
+                last = n
+            finally:
+                self._last.put(last)
+        sent.settled = False
+        session.pending = sent
+
+    def _wait(self, session: Session) -> int:
+        """Return the number of the last statement when its thread has written its line.
+
+        Raises WitnessFailed, with the connection closed, when it never will: something was raised in it meanwhile.
+        """
+        try:
+            return self._last.get(timeout=_PATIENCE_S)
+        except Empty:
+            session.pgconn.finish()
+            raise WitnessFailed(
+                f"no statement could be recorded for {_PATIENCE_S} s: a thread was interrupted while it recorded one"
+            ) from None
+
+    def intend_other(
+        self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
+    ) -> None:
+        """Record that a statement is about to leave that is no cursor's, or whose answer no cursor checks."""
+        state = session.pgconn.transaction_status
+        if state == IDLE:
+            session.transactions += 1
+        self.tell(session, sent, (sql, types, sent.prepared, state, self._subject.callers_json(frame)))
+
+    def tell(self, session: Session, sent: Sent, kind: Kind) -> None:
+        """Record that a statement is about to leave.
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
-        if session.pending is not None and session.pending.checked:
-            self.lost(session, session.pending)
-        state = session.pgconn.transaction_status
-        if state == 0:
-            session.transactions += 1
-        kind = (sql, types, prepared, implicit, state, self._where)
-        part = session.parts.get(kind) or self._part(session, kind)
-        callers = self._subject.callers_json(depth)
-        if self.faults and callers and not implicit:
-            self._fail_on_purpose(session, sql, part, callers)
-        with self._lock:
-            self._statements = n = self._statements + 1
-            line = (
-                f'{{"e":"send","n":{n},{part}{session.transactions},"callers":[{callers}],'
-                f'"at":{time_ns()}e-9{self._process}}}\n'
-            )
-            try:
-                self.file.put(line.encode())
-            except (ValueError, WitnessFailed):
-                self._append_or_close(session, line)
+        sql, _types, prepared, _state, callers = kind
+        if self.faults and callers and prepared is not None:
+            self._fail_on_purpose(session, sql, callers)
+        alike = session.alike
+        line, since_ns, keep = alike.get(kind), session.opened_ns, False
+        if line is None:
+            since_ns = monotonic_ns() - time_ns()
+            line, keep = self._first(session, kind)
+            keep = keep and not self.faults and self.pause is None
+        last = self._wait(session)
+        try:
+            sent.began_ns = monotonic_ns()
+            sent.n = last + 1
+            line %= (sent.n, sent.began_ns - since_ns)
+            self._append_or_close(session, line)
+            last += 1
+        finally:
+            self._last.put(last)
+        if keep:
+            if len(alike) >= MOST_ALIKE:
+                alike.clear()
+            alike[kind] = _AGAIN % (sent.n, self._process.encode())
         if self.pause is not None:
-            self._pause("before", n)
-        sent = Sent()
-        sent.n, sent.prepared, sent.began_ns = n, prepared, monotonic_ns()
-        return sent
+            self._pause("before", sent.n)
 
-    def _fail_on_purpose(self, session: Session, sql: bytes, part: str, callers: str) -> None:
+    def _first(self, session: Session, kind: Kind) -> tuple[bytes, bool]:
+        """Return how all is told of a statement, and whether later ones may be told by it: the short clean ones."""
+        sql, types, prepared, state, callers = kind
+        where = self._where
+        clean, same = self._clean(session, sql)
+        names = session.type_names(types)
+        own, name = (
+            "true" if prepared is None else "false",
+            quote((prepared or b"").decode("utf-8", "replace")),
+        )
+        told = (
+            f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
+            f'"tx":"{_TX[state]}","t":{session.transactions},"callers":[{callers}]{self._process}'
+        )
+        keep = same and len(sql) < _LONGEST_TEXT_BYTES and len(told) < LONGEST_KEPT_BYTES
+        return _SEND % (told.replace("%", "%%").encode(), b',"kept":true' if keep else b""), keep
+
+    def _clean(self, session: Session, sql: bytes) -> tuple[str, bool]:
+        """Return a text without passwords as JSON, and whether that is all of it, in ASCII."""
+        plain = sql.decode(session.pgconn._encoding, "backslashreplace")
+        clean = self.redact(plain, "statement")
+        return quote(clean), clean == plain and sql.isascii()
+
+    def _fail_on_purpose(self, session: Session, sql: bytes, callers: str) -> None:
         """Raise InducedFault in the place of the statement that a fault waits for, and write down which it was."""
         attempt = self._labels["a"]
         fault = self.faults.get(attempt)
@@ -218,9 +294,9 @@ class Tracer:
             return
         del self.faults[attempt]
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
-        text = part[part.index(_SQL) : part.index(_TYPES)]
-        line = f'{{"e":"fault",{place},{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
-        self._append_or_close(session, f"{line}{self._process}}}\n")
+        text, _ = self._clean(session, sql)
+        line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
+        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
         if fault.kind == "connection":
             session.pgconn.finish()
         raise InducedFault(
@@ -232,40 +308,16 @@ class Tracer:
         if self.pause is not None and self._labels["s"]:
             self.pause(when, number)
 
-    def _part(self, session: Session, kind: _Kind) -> str:
-        """Return what statements of a kind have alike, without passwords; short clean ones are remembered.
-
-        The transaction's number follows.
-        """
-        sql, types, prepared, implicit, state, where = kind
-        plain = sql.decode(session.pgconn._encoding, "backslashreplace")
-        clean = self.redact(plain, "statement")
-        names = session.types.get(types)
-        if names is None:
-            names = self._type_names(session, types)
-        own, name = "true" if implicit else "false", quote(prepared.decode("utf-8", "replace"))
-        part = (
-            f'{session.head},{where},{_SQL}{quote(clean)}{_TYPES}{names}],"implicit":{own},"prepared":{name},'
-            f'"tx":"{_TX[state]}","t":'
-        )
-        if len(sql) < _LONGEST_TEXT_BYTES and clean == plain and sql.isascii():
-            if len(session.parts) >= _MOST_TEXTS:
-                session.parts = {}
-            session.parts[kind] = part
-        return part
-
-    def _type_names(self, session: Session, oids: tuple[int, ...]) -> str:
-        connection = session.connection()
-        registry = ((connection and connection._adapters) or psycopg.adapters).types
-        names = ",".join(quote(_type_name(registry, oid)) for oid in oids)
-        session.types[oids] = names
-        return names
+    def give_up(self, session: Session) -> None:
+        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end."""
+        if session.pending is not None and session.pending.checked:
+            self.lost(session, session.pending)
 
     def unsent(self, session: Session, sent: Sent) -> None:
         """Record that an announced statement did not leave: libpq refused it."""
         session.pending = None
         sent.settled = True
-        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n')
+        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n'.encode())
 
     def lost(self, session: Session, sent: Sent) -> None:
         """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
@@ -273,29 +325,35 @@ class Tracer:
             session.pending = None
         if not sent.settled:
             sent.settled = True
-            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n')
+            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n'.encode())
 
-    def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> None:
-        """Record the server's answer to a statement; COPY and Parse are answered later."""
+    def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> bool:
+        """Record the server's answer; tell whether it is one, of rows or a count. COPY and Parse are answered later."""
         if sent.settled or not results:
-            return
+            return False
         last = results[-1]
         status = last.status
-        if status == _TUPLES_OK or (status == _COMMAND_OK and not sent.preparing):
-            rows = last.ntuples if status == _TUPLES_OK else last.command_tuples
-            us = (monotonic_ns() - sent.began_ns) // 1000
-            session.pending, sent.settled = None, True
-            line = (
-                f'{{"e":"done","n":{sent.n},"us":{us},"rows":{-1 if rows is None else rows},'
-                f'"sqlstate":"","message":""{self._process}}}\n'
-            )
-            try:
-                self.file.put(line.encode())
-            except (ValueError, WitnessFailed):
-                self._append_or_close(session, line)
-            if self.pause is not None:
-                self._pause("after", sent.n)
-        elif status == _FATAL_ERROR:
+        if status == _TUPLES_OK:
+            rows = last.ntuples
+        elif status == _COMMAND_OK and not sent.preparing:
+            rows = _counted(last)
+        else:
+            self._answered_otherwise(session, sent, last)
+            return False
+        line = self._done % (sent.n, monotonic_ns() - sent.began_ns, rows)
+        session.pending = None
+        sent.settled = True
+        try:
+            self.file.put(line)
+        except (ValueError, WitnessFailed):
+            self._append_or_close(session, line)
+        if self.pause is not None:
+            self._pause("after", sent.n)
+        return len(results) == 1
+
+    def _answered_otherwise(self, session: Session, sent: Sent, last: PGresult) -> None:
+        status = last.status
+        if status == _FATAL_ERROR:
             encoding = session.pgconn._encoding
             message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
             state = (last.error_field(_SQLSTATE) or b"").decode("ascii", "replace")
@@ -305,8 +363,7 @@ class Tracer:
         elif sent.preparing:
             sent.preparing = False
         elif status not in _COPYING:
-            rows = last.command_tuples
-            self.settle(session, sent, -1 if rows is None else rows)
+            self.settle(session, sent, _counted(last))
 
     def settle(self, session: Session, sent: Sent, rows: int, sqlstate: str = "", message: str = "") -> None:
         """Record the outcome of a statement; the connection is closed when that fails."""
@@ -315,29 +372,23 @@ class Tracer:
         if sent.settled:
             return
         sent.settled = True
-        us = (monotonic_ns() - sent.began_ns) // 1000
-        line = f'{{"e":"done","n":{sent.n},"us":{us},"rows":{rows},"sqlstate":'
+        took_ns = monotonic_ns() - sent.began_ns
+        line = f'{{"e":"done","n":{sent.n},"ns":{took_ns},"rows":{rows}'
         if message or sqlstate:
             told = quote(self.redact(message, "server message"))
-            line = f'{line}{quote(sqlstate)},"message":{told}'
-        else:
-            line = f'{line}"","message":""'
-        self._append_or_close(session, f"{line}{self._process}}}\n")
+            line = f'{line},"sqlstate":{quote(sqlstate)},"message":{told}'
+        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
         if self.pause is not None:
             self._pause("after", sent.n)
 
-    def _append_or_close(self, session: Session, line: str) -> None:
+    def _append_or_close(self, session: Session, line: bytes) -> None:
         try:
-            self.file.append(line.encode())
+            self.file.append(line)
         except WitnessFailed:
             session.pgconn.finish()
             raise
 
 
-def _type_name(registry: Any, oid: int) -> str:
-    if oid == 0:
-        return "unknown"
-    info = registry.get(oid)
-    if info is None:
-        return f"oid {oid}"
-    return f"{info.name}[]" if info.array_oid == oid else str(info.name)
+def _counted(result: PGresult) -> int:
+    rows = result.command_tuples
+    return -1 if rows is None else rows

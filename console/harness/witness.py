@@ -1,4 +1,4 @@
-"""Where the tracer takes hold of psycopg: one table of what is replaced, each by a function below.
+"""Where the tracer takes hold of psycopg: one table of what is replaced, each by a function below or of answers.py.
 
 ::
 
@@ -20,9 +20,9 @@ Works on exactly one release of psycopg. What goes to libpq past psycopg's curso
 from __future__ import annotations
 
 import importlib
-from collections import deque
 from collections.abc import Callable, Generator
 from functools import wraps
+from sys import _getframe
 from typing import Any
 
 import psycopg
@@ -31,18 +31,21 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg._server_cursor_base import ServerCursorMixin
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from console.harness.tracer import Sent, Session, Tracer
+from console.harness import answers
+from console.harness.answers import Function
+from console.harness.pipelines import Entry, defer
+from console.harness.sessions import UNKNOWN, Sent, Session
+from console.harness.tracer import Tracer
 
 PINNED_PSYCOPG = "3.3.9"
 
 _OK = int(ConnStatus.OK)
-_FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 7, 5
-"""From OwnFrames.callers_json to who called a cursor's execute, at least; to psycopg's commit or stream."""
+_FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 5, 3
+"""From what is replaced here to who called a cursor's execute, at least; to psycopg's commit or stream."""
 
-Function = Callable[..., Any]
 Maker = Callable[[Tracer, Function], Function]
 
 
@@ -53,57 +56,20 @@ def driver_refusal(version: str) -> str | None:
     return f"psycopg {version} is installed here, and the tracer knows psycopg {PINNED_PSYCOPG} only"
 
 
-class _Deferred:
-    """A pipeline's command that is recorded at the moment psycopg hands it to libpq."""
-
-    __slots__ = ("announce", "command", "entry")
-
-    def __init__(self, entry: _Entry, announce: Callable[[], Sent] | None, command: Function) -> None:
-        self.entry = entry
-        self.announce = announce
-        self.command = command
-
-    def __call__(self) -> None:
-        if self.announce is not None:
-            self.entry.sent = self.announce()
-        self.command()
+def _announced(
+    tracer: Tracer, session: Session, sql: bytes, *, types: tuple[int, ...] = (), prepared: bytes | None = b""
+) -> Sent:
+    """Record a statement whose answer no cursor checks; `prepared` is None for psycopg's own."""
+    sent = Sent(prepared)
+    tracer.intend_other(session, sent, sql, types, _getframe(1 + _FEWEST_FRAMES))
+    return sent
 
 
-class _Entry:
-    """One statement of a pipeline; `sent` once it was announced."""
-
-    __slots__ = ("sent",)
-
-    def __init__(self) -> None:
-        self.sent: Sent | None = None
-
-
-def _entries(pipeline: Any) -> deque[_Entry | None]:
-    """Return what the tracer expects of the pipeline's next answers, in step with its result queue."""
-    found: deque[_Entry | None] | None = pipeline.__dict__.get("_drydock_entries")
-    if found is None:
-        found = pipeline._drydock_entries = deque()
-    return found
-
-
-def _defer(pipeline: Any, entry: _Entry, announce: Callable[[], Sent] | None, *, answers_queued: int) -> None:
-    """Let the pipeline's last command record itself, and expect its answer after `answers_queued` others."""
-    commands = pipeline.command_queue
-    commands[-1] = _Deferred(entry, announce, commands[-1])
-    entries = _entries(pipeline)
-    entries.extend([None] * (answers_queued - len(entries)))
-    entries.append(entry)
-
-
-def _leave(tracer: Tracer, session: Session, sent: Sent, send: Callable[[], None]) -> None:
-    """Hand an announced statement to libpq; a refusal by libpq is recorded as never sent."""
+def _awaited(tracer: Tracer, session: Session, sent: Sent) -> Sent:
+    """Let the answer be recorded where psycopg asks libpq for it; a pipeline's is not asked for so."""
     session.pending = sent
-    try:
-        send()
-    except psycopg.Error:
-        tracer.unsent(session, sent)
-        raise
-    sent.left = True
+    tracer.elsewhere.add(session)
+    return sent
 
 
 def _execute_send(tracer: Tracer, original: Function) -> Function:
@@ -111,30 +77,34 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
         self: BaseCursor[Any, Any], query: Any, *, force_extended: bool = False, binary: bool | None = None
     ) -> None:
         connection = self._conn
-        if connection.pgconn.status != _OK:
+        pgconn = connection.pgconn
+        state = pgconn.transaction_status
+        if state == UNKNOWN:
             original(self, query, force_extended=force_extended, binary=binary)
             return
-        session = tracer.sessions.get(id(connection.pgconn)) or tracer.opened(connection)
+        session = tracer.sessions.get(pgconn) or tracer.opened(connection)
+        sql, types = query.query, query.types
         pipeline = connection._pipeline
         if pipeline:
             original(self, query, force_extended=force_extended, binary=binary)
-            sql, types = query.query, query.types
-            _defer(
-                pipeline, _Entry(), lambda: tracer.intend(session, sql, types),
+            defer(
+                pipeline, Entry(), lambda: _announced(tracer, session, sql, types=types),
                 answers_queued=len(pipeline.result_queue),
             )  # fmt: skip
             return
-        sql = query.query
-        checked = binary is None and not force_extended  # neither COPY nor stream nor a server cursor
-        depth = _FRAMES_OF_EXECUTE if checked else _FEWEST_FRAMES
-        declares = sql.startswith(b"DECLARE") and isinstance(self, ServerCursorMixin)
-        sent = session.pending = tracer.intend(session, sql, query.types, b"", declares, depth)
+        tracer.give_up(session)
+        if binary is None and not force_extended:
+            tracer.intend(session, sql, types, b"", state, _getframe(_FRAMES_OF_EXECUTE))
+            sent = session.own
+        else:  # COPY, stream, or a server cursor
+            declares = sql.startswith(b"DECLARE") and isinstance(self, ServerCursorMixin)
+            prepared = None if declares else b""
+            sent = _awaited(tracer, session, _announced(tracer, session, sql, types=types, prepared=prepared))
         try:
             original(self, query, force_extended=force_extended, binary=binary)
         except psycopg.Error:
             tracer.unsent(session, sent)
             raise
-        sent.left, sent.checked = True, checked
 
     return execute_send
 
@@ -145,51 +115,88 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
         if connection.pgconn.status != _OK:
             original(self, name, query)
             return
-        session = tracer.sessions.get(id(connection.pgconn)) or tracer.opened(connection)
+        session = tracer.sessions.get(connection.pgconn) or tracer.opened(connection)
         sql, types = query.query, query.types
 
         def announce() -> Sent:
-            sent = tracer.intend(session, sql, types, prepared=name)
+            sent = _announced(tracer, session, sql, types=types, prepared=name)
             sent.preparing = True
             return sent
 
         pipeline = connection._pipeline
         if pipeline:
             original(self, name, query)
-            entry = _Entry()
-            _defer(pipeline, entry, announce, answers_queued=len(pipeline.result_queue) - 1)
+            entry = Entry()
+            defer(pipeline, entry, announce, answers_queued=len(pipeline.result_queue) - 1)
             pipeline.__dict__["_drydock_preparing"] = (name, entry)
             return
-        _leave(tracer, session, announce(), lambda: original(self, name, query))
+        tracer.give_up(session)
+        sent = _awaited(tracer, session, announce())
+        try:
+            original(self, name, query)
+        except psycopg.Error:
+            tracer.unsent(session, sent)
+            raise
 
     return send_prepare
 
 
 def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
-    sessions, intend = tracer.sessions, tracer.intend
+    """The execution of what was prepared, and so of all that is executed often: each step counts.
+
+    The commonest case is sent here as psycopg's own function would; the others are its own.
+    """
+    sessions, intend, rarely = tracer.sessions, tracer.intend, _send_query_prepared_rarely(tracer, original)
 
     def send_query_prepared(
         self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None = None
     ) -> None:
+        pgconn = self._pgconn
+        session = sessions.get(pgconn)
+        state = pgconn.transaction_status
+        if (
+            session is None or session.pending is not None or state == UNKNOWN or binary is not None
+            or self._conn._pipeline
+        ):  # fmt: skip
+            rarely(self, name, pgq, binary=binary)
+            return
+        intend(session, pgq.query, pgq.types, name, state, _getframe(_FRAMES_OF_EXECUTE))
+        try:
+            pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
+        except psycopg.Error:
+            tracer.unsent(session, session.own)
+            raise
+
+    return send_query_prepared
+
+
+def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
+    """The same in a pipeline, after its Parse, which has announced it, or in a session that is unknown or broken."""
+
+    def send_query_prepared(
+        self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None
+    ) -> None:
         connection = self._conn
-        pgconn = connection.pgconn
-        if pgconn.status != _OK:
+        state = connection.pgconn.transaction_status
+        if state == UNKNOWN:
             original(self, name, pgq, binary=binary)
             return
-        session = sessions.get(id(pgconn)) or tracer.opened(connection)
+        session = tracer.sessions.get(connection.pgconn) or tracer.opened(connection)
         if connection._pipeline:
             original(self, name, pgq, binary=binary)
             _defer_prepared(tracer, session, connection._pipeline, name, pgq)
             return
         sent = session.pending
-        if sent is None or sent.settled or sent.prepared != name:
-            sent = session.pending = intend(session, pgq.query, pgq.types, name, False, _FRAMES_OF_EXECUTE)
+        if sent is None or sent.settled or sent.checked or sent.prepared != name:
+            tracer.give_up(session)
+            tracer.intend(session, pgq.query, pgq.types, name, state, _getframe(1 + _FRAMES_OF_EXECUTE))
+            sent = session.own
         try:
             original(self, name, pgq, binary=binary)
         except psycopg.Error:
             tracer.unsent(session, sent)
             raise
-        sent.left = sent.checked = True
+        sent.checked = True
 
     return send_query_prepared
 
@@ -198,8 +205,8 @@ def _defer_prepared(tracer: Tracer, session: Session, pipeline: Any, name: bytes
     preparing = pipeline.__dict__.pop("_drydock_preparing", (b"", None))
     entry = preparing[1] if preparing[0] == name else None
     sql, types = pgq.query, pgq.types
-    announce = None if entry else lambda: tracer.intend(session, sql, types, prepared=name)
-    _defer(pipeline, entry or _Entry(), announce, answers_queued=len(pipeline.result_queue))
+    announce = None if entry else lambda: _announced(tracer, session, sql, types=types, prepared=name)
+    defer(pipeline, entry or Entry(), announce, answers_queued=len(pipeline.result_queue))
 
 
 def _exec_command(tracer: Tracer, original: Function) -> Function:
@@ -210,7 +217,7 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
         if self.pgconn.status != _OK:
             result = yield from original(self, command, *arguments, **options)
             return result
-        session = tracer.sessions.get(id(self.pgconn)) or tracer.opened(self)
+        session = tracer.sessions.get(self.pgconn) or tracer.opened(self)
         if isinstance(command, str):
             command = command.encode(self.pgconn._encoding)
         elif not isinstance(command, bytes):
@@ -218,12 +225,13 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
         pipeline = self._pipeline
         if pipeline:
             result = yield from original(self, command, *arguments, **options)
-            _defer(
-                pipeline, _Entry(), lambda: tracer.intend(session, command, implicit=True),
+            defer(
+                pipeline, Entry(), lambda: _announced(tracer, session, command, prepared=None),
                 answers_queued=len(pipeline.result_queue) - 1,
             )  # fmt: skip
             return result
-        sent = session.pending = tracer.intend(session, command, implicit=True)
+        tracer.give_up(session)
+        sent = _awaited(tracer, session, _announced(tracer, session, command, prepared=None))
         try:
             result = yield from original(self, command, *arguments, **options)
         except psycopg.Error:
@@ -233,103 +241,6 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
         return result
 
     return exec_command
-
-
-def _process_results(tracer: Tracer, original: Function) -> Function:
-    def process_results(self: BasePipeline, queued: Any, results: list[PGresult]) -> None:
-        entries = _entries(self)
-        entry = entries.popleft() if entries else None
-        if entry is not None and entry.sent is not None:
-            tracer.answered(tracer.session(self._conn), entry.sent, results)
-        original(self, queued, results)
-
-    return process_results
-
-
-def _execute(tracer: Tracer, original: Function) -> Function:
-    sessions = tracer.sessions
-
-    def execute(pgconn: PGconn) -> Generator[Any, Any, list[PGresult]]:
-        session = sessions.get(id(pgconn))
-        sent = session.pending if session is not None else None
-        answers: Generator[Any, Any, list[PGresult]] = original(pgconn)
-        if session is None or sent is None or sent.checked:
-            return answers
-        return _recorded(tracer, session, sent, answers)
-
-    return execute
-
-
-def _recorded(
-    tracer: Tracer, session: Session, sent: Sent, answers: Generator[Any, Any, list[PGresult]]
-) -> Generator[Any, Any, list[PGresult]]:
-    sent.left = True
-    try:
-        results = yield from answers
-    except psycopg.Error:
-        tracer.lost(session, sent)
-        raise
-    tracer.answered(session, sent, results)
-    return results
-
-
-def _check_results(tracer: Tracer, original: Function) -> Function:
-    """The answer of what a cursor executed: a generator around psycopg's own, as above, costs twice as much."""
-    sessions, answered = tracer.sessions, tracer.answered
-
-    def check_results(self: BaseCursor[Any, Any], results: list[PGresult]) -> None:
-        session = sessions.get(id(self._pgconn))
-        sent = session.pending if session is not None else None
-        if session is not None and sent is not None and sent.checked:
-            answered(session, sent, results)
-        original(self, results)
-
-    return check_results
-
-
-def _fetch(tracer: Tracer, original: Function) -> Function:
-    """Cursor.stream's answers: rows one by one, then a last empty result that ends the statement."""
-
-    def fetch(pgconn: PGconn) -> Generator[Any, Any, PGresult | None]:
-        session = tracer.sessions.get(id(pgconn))
-        sent = session.pending if session is not None else None
-        try:
-            result: PGresult | None = yield from original(pgconn)
-        except psycopg.Error:
-            if session is not None and sent is not None:
-                tracer.lost(session, sent)
-            raise
-        if result is not None and session is not None and sent is not None:
-            if result.status in (ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK):
-                sent.rows += result.ntuples
-            elif result.status == ExecStatus.TUPLES_OK:
-                tracer.settle(session, sent, sent.rows + result.ntuples)
-            else:
-                tracer.answered(session, sent, [result])
-        return result
-
-    return fetch
-
-
-def _copy_ends(tracer: Tracer, original: Function) -> Function:
-    """COPY's last answer: a result, or the error that psycopg made of it."""
-
-    def copy_ends(pgconn: PGconn, *arguments: Any) -> Generator[Any, Any, Any]:
-        session = tracer.sessions.get(id(pgconn))
-        sent = session.pending if session is not None else None
-        try:
-            answer = yield from original(pgconn, *arguments)
-        except psycopg.Error as error:
-            if session is not None and sent is not None and error.sqlstate:
-                tracer.settle(session, sent, -1, error.sqlstate, error.diag.message_primary or "")
-            elif session is not None and sent is not None:
-                tracer.lost(session, sent)
-            raise
-        if session is not None and sent is not None and not isinstance(answer, memoryview):
-            tracer.answered(session, sent, [answer])
-        return answer
-
-    return copy_ends
 
 
 def _opens(tracer: Tracer, original: Function) -> Function:
@@ -342,20 +253,20 @@ def _opens(tracer: Tracer, original: Function) -> Function:
 
 def _close(tracer: Tracer, original: Function) -> Function:
     def close(self: psycopg.Connection[Any]) -> None:
-        key = id(self.pgconn)
+        pgconn = self.pgconn
         original(self)
         if self.closed:
-            tracer.closed(key)
+            tracer.closed(pgconn)
 
     return close
 
 
 def _close_async(tracer: Tracer, original: Function) -> Function:
     async def close(self: psycopg.AsyncConnection[Any]) -> None:
-        key = id(self.pgconn)
+        pgconn = self.pgconn
         await original(self)
         if self.closed:
-            tracer.closed(key)
+            tracer.closed(pgconn)
 
     return close
 
@@ -371,15 +282,15 @@ REPLACED: tuple[tuple[Any, str, Maker], ...] = (
     (BaseCursor, "_send_prepare", _send_prepare),
     (BaseCursor, "_send_query_prepared", _send_query_prepared),
     (BaseConnection, "_exec_command", _exec_command),
-    (BaseCursor, "_check_results", _check_results),
-    (BasePipeline, "_process_results", _process_results),
-    (_cursor_base, "execute", _execute),
-    (_server_cursor_base, "execute", _execute),
-    (generators, "execute", _execute),
-    (_cursor_base, "fetch", _fetch),
-    (_copy, "copy_end", _copy_ends),
-    (_copy_async, "copy_end", _copy_ends),
-    (_copy_base, "copy_from", _copy_ends),
+    (BaseCursor, "_check_results", answers.check_results),
+    (BasePipeline, "_process_results", answers.process_results),
+    (_cursor_base, "execute", answers.execute),
+    (_server_cursor_base, "execute", answers.execute),
+    (generators, "execute", answers.execute),
+    (_cursor_base, "fetch", answers.fetch),
+    (_copy, "copy_end", answers.copy_ends),
+    (_copy_async, "copy_end", answers.copy_ends),
+    (_copy_base, "copy_from", answers.copy_ends),
 )
 
 

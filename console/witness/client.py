@@ -15,6 +15,7 @@ import msgspec
 from console.model.trace import ClientStatement
 from console.witness.client_lines import (
     ANY_LINE,
+    Again,
     Begin,
     Close,
     Done,
@@ -36,6 +37,12 @@ MOST_IRREGULARITIES = 1000
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
+
+MOST_ALIKE = 4000
+"""So many of a session's statements may later ones be like, the last ones: twice as many as the harness remembers."""
+
+LONGEST_KEPT_BYTES = 32_000
+"""A longer line is never referred to."""
 
 _CHUNK_BYTES = 1 << 18
 _NUL = b"\0"
@@ -111,6 +118,9 @@ class ClientTrace:
         self._by_number: dict[tuple[int, int], _Waiting] = {}
         self._last_number: dict[int, int] = {}
         self._open: dict[tuple[int, int], ClientSession] = {}
+        self._transactions: dict[tuple[int, int], int] = {}
+        self._kept: dict[tuple[int, int], Send] = {}
+        self._kept_of: dict[tuple[int, int], deque[int]] = {}
         self._told: set[str] = set()
 
     def drain(self, *, everything: bool = False) -> list[ClientStatement]:
@@ -238,6 +248,8 @@ class ClientTrace:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._irregular(f"line {self._line} is not a line of the tracer's")
             return
+        if isinstance(said, Send) and said.kept and len(raw) <= LONGEST_KEPT_BYTES:
+            self._keep(said)
         wrong = self._place(said)
         if wrong:
             self._irregular(f"line {self._line} {wrong}")
@@ -247,6 +259,8 @@ class ClientTrace:
         match said:
             case Send():
                 return self._sent(said)
+            case Again():
+                return self._sent_again(said)
             case Done() | Unsent() | Lost():
                 return self._answered(said)
             case Open():
@@ -266,6 +280,7 @@ class ClientTrace:
         self._last_number[said.proc] = max(last, said.n)
         self._numbers += 1
         waiting = _Waiting(self._numbers, said)
+        self._transactions[said.proc, said.c] = said.t
         self._waiting.append(waiting)
         self._by_number[said.proc, said.n] = waiting
         if said.n != last + 1:
@@ -276,6 +291,23 @@ class ClientTrace:
         if (session.pid, session.principal) != (said.pid, said.user):
             return f"gives connection {said.c} another backend or user than its opening"
         return ""
+
+    def _keep(self, said: Send) -> None:
+        numbers = self._kept_of.setdefault((said.proc, said.c), deque())
+        numbers.append(said.n)
+        self._kept[said.proc, said.n] = said
+        if len(numbers) > MOST_ALIKE:
+            self._kept.pop((said.proc, numbers.popleft()), None)
+
+    def _sent_again(self, said: Again) -> str:
+        like = self._kept.get((said.proc, said.like))
+        if like is None:
+            return f"sends a statement like {said.like}, of which nothing is known"
+        session = self._open.get((said.proc, like.c))
+        began_at = session.opened_at if session else like.at
+        transaction = self._transactions.get((said.proc, like.c), like.t) + (like.tx == "idle")
+        changed = {"n": said.n, "t": transaction, "at": began_at + said.after, "kept": False}
+        return self._sent(msgspec.structs.replace(like, **changed))
 
     def _answered(self, said: Done | Unsent | Lost) -> str:
         waiting = self._by_number.pop((said.proc, said.n), None)
@@ -302,6 +334,9 @@ class ClientTrace:
         session = self._open.pop((said.proc, said.c), None)
         if session is None:
             return f"closes connection {said.c}, which is not open"
+        self._transactions.pop((said.proc, said.c), None)
+        for number in self._kept_of.pop((said.proc, said.c), ()):
+            self._kept.pop((said.proc, number), None)
         session.closed_at = said.at
         return ""
 
@@ -340,7 +375,7 @@ def _statement(waiting: _Waiting) -> ClientStatement:
         sql=send.sql, sent_at=send.at, types=send.types, tx=send.tx, transaction=send.t,
         implicit=send.implicit, prepared=send.prepared, callers=send.callers,
         answered=done is not None,
-        duration_us=done.us if done else 0,
+        duration_us=done.ns // 1000 if done else 0,
         rows=done.rows if done else -1,
         sqlstate=done.sqlstate if done else "",
         message=done.message if done else "",

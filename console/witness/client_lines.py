@@ -34,7 +34,7 @@ class Close(Line, frozen=True, kw_only=True, tag="close"):
 
 
 class Send(Line, frozen=True, kw_only=True, tag="send"):
-    """A statement is about to leave."""
+    """A statement is about to leave; when `kept`, later ones may say that they are like it."""
 
     n: int
     c: int
@@ -51,16 +51,28 @@ class Send(Line, frozen=True, kw_only=True, tag="send"):
     prepared: str
     callers: tuple[str, ...]
     at: float
+    kept: bool = False
+
+
+class Again(Line, frozen=True, kw_only=True, tag="again"):
+    """A statement is about to leave that is `like` an earlier one of its session, `after` so many seconds of it.
+
+    Its transaction is the session's last, or the next where it finds none open.
+    """
+
+    n: int
+    like: int
+    after: float
 
 
 class Done(Line, frozen=True, kw_only=True, tag="done"):
     """A statement was answered."""
 
     n: int
-    us: int
+    ns: int
     rows: int
-    sqlstate: str
-    message: str
+    sqlstate: str = ""
+    message: str = ""
 
 
 class Unsent(Line, frozen=True, kw_only=True, tag="unsent"):
@@ -114,5 +126,5 @@ class InducedFault(Line, frozen=True, kw_only=True, tag="fault"):
 
 
 ANY_LINE = msgspec.json.Decoder(
-    Open | Close | Send | Done | Unsent | Lost | Begin | End | Redacted | InducedFault
+    Open | Close | Send | Again | Done | Unsent | Lost | Begin | End | Redacted | InducedFault
 )

@@ -36,6 +36,7 @@ from fix_uids import own_uid
 from console.environments.cluster import Cluster
 from console.environments.programs import find_programs
 from console.secrets import make_password
+from console.witness.client import ClientTrace
 
 PACKAGES = "opentelemetry-sdk==1.45.1 opentelemetry-instrumentation-psycopg==0.66b1"
 BLOCK = 200
@@ -172,8 +173,10 @@ def measure(blocks: int) -> dict[str, Any]:
         finally:
             for one in clients.values():
                 one.end()
-        lines = (Path(made) / "client.jsonl").read_bytes().count(b'{"e":"send"')
-    assert lines >= (blocks + 1) * len(LOOPS) * BLOCK, "the witness missed statements"
+        trace = ClientTrace(Path(made) / "client.jsonl")
+        statements = trace.finish()
+    assert not trace.irregularities, trace.irregularities[0]
+    assert len(statements) >= (blocks + 1) * len(LOOPS) * BLOCK, "the witness missed statements"
     return {"blocks": blocks, **{LOOPS[loop]: _row(found, ways, loop) for loop in range(len(LOOPS))}}
 
 

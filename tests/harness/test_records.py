@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from harness_driver import Stage, run
 from sample import PACK
 from test_program import one_scenario
@@ -129,3 +131,38 @@ def test_every_session_is_opened_and_closed_once(stage: Stage) -> None:
         (1, "shopper", False), (2, "shopper", False), (3, "shopper", False),
     ]  # fmt: skip
     assert len({session.pid for session in trace.sessions}) == 3
+
+
+REPEATED = """
+conn = ways.connect(ctx, autocommit=True)
+for name in ('once', 'twice'):
+    with ctx.attempt(name):
+        for text in ('SELECT 1', "SELECT '" + ctx.password('shopper').replace("'", "''") + "'", "SELECT 7 % 2, '%d'"):
+            for _ in range(8):
+                conn.execute(text)
+with ctx.attempt('many'):
+    for number in [*range(2100), 5, 2099]:
+        conn.execute(f'SELECT {number}', prepare=False)
+"""
+
+
+def test_what_was_told_before_is_told_in_short(stage: Stage) -> None:
+    """Statements alike have labels and texts of their own; one with a password is always told in full."""
+    stage.write(pack=one_scenario(REPEATED))
+    _replies, trace, statements = run(stage, "S1")
+    secret = "SELECT '[redacted:shopper]'"
+    for name in ("once", "twice"):
+        found = of_attempt(statements, name)
+        assert [s.sql for s in found] == ["SELECT 1"] * 8 + [secret] * 8 + ["SELECT 7 % 2, '%d'"] * 8
+        assert {s.phase for s in found} == {found[0].phase}
+    assert len(trace.redactions) == 16
+    many = of_attempt(statements, "many")
+    assert [s.sql for s in many] == [f"SELECT {number}" for number in [*range(2100), 5, 2099]]
+    assert [s.sent_at for s in statements] == sorted(s.sent_at for s in statements)
+    assert [s.transaction for s in statements] == list(range(1, len(statements) + 1))
+    lines = [json.loads(line) for line in stage.trace.read_text().splitlines()]
+    short = [line for line in lines if line["e"] == "again"]
+    assert len(short) > 20
+    assert short[-1]["n"] == statements[-1].n
+    texts = {line["n"]: line["sql"] for line in lines if line["e"] == "send"}
+    assert {texts[line["like"]] for line in short} == {"SELECT 1", "SELECT 7 % 2, '%d'", "SELECT 2099"}

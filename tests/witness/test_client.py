@@ -7,13 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.harness import tracer
 from console.model.trace import ClientStatement
 from console.witness.client import (
+    LONGEST_KEPT_BYTES,
     LONGEST_LINE_BYTES,
+    MOST_ALIKE,
     MOST_IRREGULARITIES,
     ClientRedaction,
     ClientSession,
@@ -37,9 +41,14 @@ def sent(n: int, **changes: Any) -> dict[str, Any]:
     return line | changes
 
 
+def again(n: int, like: int, **changes: Any) -> dict[str, Any]:
+    """Return the line of a statement about to leave that is like an earlier one."""
+    return {"e": "again", "n": n, "like": like, "after": 0.25} | changes
+
+
 def done(n: int, **changes: Any) -> dict[str, Any]:
     """Return the line of a statement's answer."""
-    return {"e": "done", "n": n, "us": 12, "rows": 1, "sqlstate": "", "message": ""} | changes
+    return {"e": "done", "n": n, "ns": 12_345, "rows": 1, "sqlstate": "", "message": ""} | changes
 
 
 def append(path: Path, *lines: dict[str, Any] | bytes) -> None:
@@ -67,6 +76,46 @@ def test_send_and_done_become_one_statement(trace: ClientTrace) -> None:
         )
     ]  # fmt: skip
     assert trace.irregularities == []
+
+
+def test_a_statement_like_an_earlier_one_has_all_that_was_said_of_that(trace: ClientTrace) -> None:
+    """Only number, transaction and time are its own; time counts from the session's opening."""
+    append(
+        trace.path,
+        opened(at=7.0),
+        sent(1, kept=True),
+        done(1),
+        sent(2, kept=True, tx="intrans", t=8),
+        done(2),
+    )
+    append(trace.path, again(3, 1), {"e": "done", "n": 3, "ns": 5_999, "rows": 2}, again(4, 2), done(4))
+    first, second, idle, inside = trace.drain()
+    own = {"n": 3, "transaction": 9, "sent_at": 7.25, "duration_us": 5, "rows": 2}
+    assert idle == msgspec.structs.replace(first, **own)
+    assert inside == msgspec.structs.replace(second, n=4, transaction=9, sent_at=7.25)
+    assert trace.irregularities == []
+
+
+def test_only_so_many_are_kept_for_later_ones(trace: ClientTrace) -> None:
+    """The oldest of a session's kept statements goes when there is one too many, and all go with the session."""
+    append(trace.path, opened(), *(sent(n, kept=True) for n in range(1, MOST_ALIKE + 2)))
+    append(trace.path, again(MOST_ALIKE + 2, 2))
+    trace.drain(everything=True)
+    assert trace.irregularities == []
+    append(trace.path, again(MOST_ALIKE + 3, 1), {"e": "close", "c": 1, "pid": 123, "at": 5.0})
+    append(trace.path, again(MOST_ALIKE + 3, 3))
+    assert trace.drain(everything=True) == []
+    line = MOST_ALIKE + 4
+    assert trace.irregularities == [
+        f"line {line} sends a statement like 1, of which nothing is known",
+        f"line {line + 2} sends a statement like 3, of which nothing is known",
+    ]
+
+
+def test_the_harness_refers_to_nothing_that_is_not_kept() -> None:
+    """The reader keeps more than the harness remembers, and what that is short enough for the reader."""
+    assert MOST_ALIKE >= 2 * tracer.MOST_ALIKE
+    assert LONGEST_KEPT_BYTES >= 2 * tracer.LONGEST_KEPT_BYTES
 
 
 def test_statements_come_in_the_order_of_sending(trace: ClientTrace) -> None:
@@ -163,6 +212,20 @@ def test_processes_are_numbered_apart(trace: ClientTrace) -> None:
         ([opened(at="soon")], "line 1 is not a line of the tracer's"),
         ([opened(), sent(1, tx="asleep")], "line 2 is not a line of the tracer's"),
         ([opened(), sent(2)], "line 2 sends statement 2 after statement 0"),
+        ([opened(), again(1, 1)], "line 2 sends a statement like 1, of which nothing is known"),
+        (
+            [opened(), sent(1), again(2, 1)],
+            "line 3 sends a statement like 1, of which nothing is known",
+        ),
+        (
+            [opened(), sent(1, kept=True, sql="x" * LONGEST_KEPT_BYTES), again(2, 1)],
+            "line 3 sends a statement like 1, of which nothing is known",
+        ),
+        (
+            [opened(), sent(1, kept=True), again(2, 1, proc=7)],
+            "line 3 sends a statement like 1, of which nothing is known",
+        ),
+        ([opened(), sent(1, kept=True), again(3, 1)], "line 3 sends statement 3 after statement 1"),
         ([opened(), sent(1), sent(1)], "line 3 sends statement 1 after statement 1"),
         ([sent(1)], "line 1 sends on connection 1, which is not open"),
         ([opened(), sent(1, pid=5)], "line 2 gives connection 1 another backend or user than its opening"),
@@ -292,7 +355,14 @@ def test_irregularities_are_counted_beyond_the_list(trace: ClientTrace) -> None:
     assert trace.irregular_lines == MOST_IRREGULARITIES + 5
 
 
-KNOWN = [opened(), sent(1), done(1), {"e": "lost", "n": 1}, {"e": "end", "s": "", "a": "", "at": 0}]
+KNOWN = [
+    opened(),
+    sent(1, kept=True),
+    again(2, 1),
+    done(1),
+    {"e": "lost", "n": 1},
+    {"e": "end", "s": "", "a": "", "at": 0},
+]
 
 
 MANGLED = st.tuples(
