@@ -375,7 +375,12 @@ def test_a_killed_harness_loses_no_statement_that_had_begun(stage: Stage) -> Non
         harness.process.stdin.flush()
         found: list[ClientStatement] = []
         deadline = time.monotonic() + 60
-        while not any("pg_sleep" in one.sql for one in trace.under_way()):
+        assert stage.cluster is not None
+        asked = f"SELECT pg_sleep(600) AS {name}"
+        while not (
+            any("pg_sleep" in one.sql for one in trace.under_way())
+            and asked in stage.cluster.server_log.read_text()
+        ):  # a statement is told before it is sent: killed in between, it would be in one witness alone
             assert time.monotonic() < deadline
             found += trace.drain()
         harness.process.kill()
