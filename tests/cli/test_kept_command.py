@@ -75,10 +75,11 @@ def test_what_a_run_reads_stays(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_what_is_over_goes_with_the_first_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy whose keeper was killed stays after its end."""
+    """A copy whose keeper was killed stays after its end; one whose list nobody can read stays for ever."""
     monkeypatch.setattr(console.kept, "now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
     monkeypatch.setattr("console.cli.kept.now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
     assert main(["kept"]) == 0
     said = capsys.readouterr()
     assert f"removed {folder / NAME}: its time is over" in said.err
-    assert [line.split()[-1] for line in said.out.splitlines() if line.startswith("name")] == [OTHER]
+    assert f"removed {folder / OTHER}: its time is over" in said.err
+    assert list(folder.iterdir()) == []
