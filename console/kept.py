@@ -103,7 +103,8 @@ class Kept:
         assert self.listed is not None
         told = self.listed
         return KeptCopy(
-            folder=str(self.path), run=told.run, read_at=told.read_at, until=told.until.isoformat(),
+            folder=str(self.path), run=told.run, read_at=told.read_at,
+            source=f"{told.source}, system_identifier {told.source_identifier}", until=told.until.isoformat(),
             sha256=self.list_sha256, size_bytes=told.size_bytes,
         )  # fmt: skip
 
@@ -205,6 +206,17 @@ def unused(path: Path, *, wait: bool, identity: str = "") -> Iterator[int]:
     """
     with _locked(path, fcntl.LOCK_EX, wait=wait, identity=identity) as here:
         yield here
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a run makes a kept copy at this moment, or somebody removes it."""
+    try:
+        with in_use(path):
+            return False
+    except KeptInUse:
+        return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -211,7 +211,8 @@ def kept_for(config: RunConfig, loaded: LoadedPack) -> KeptCopy | None:
         return None
     configured = Path(config.environment.programs) if config.environment.programs else None
     programs = find_programs(config.environment.major, configured)
-    found = fitting(Path(config.reuse.folder), fits_of(config, loaded, programs=programs.version), now=now())
+    fits = fits_of(config, loaded, programs=programs.version, root=str(programs.root))
+    found = fitting(Path(config.reuse.folder), fits, now=now())
     return found.copy() if found is not None else None
 
 
