@@ -110,6 +110,23 @@ def test_a_file_in_the_folders_place_is_no_folder(tmp_path: Path, capsys: pytest
     assert "no copy is kept in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("missing", ["none/below", "open/below"])
+def test_a_folder_that_cannot_be_made_is_refused_before_a_run_exists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Production's operator approves B-1 to B-2, and hears then that nothing can be kept."""
+    (tmp_path / "open").mkdir()
+    monkeypatch.setattr("console.cli.beforehand.os.access", lambda path, _mode: path != tmp_path / "open")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'[reuse]\ncopy = true\nencrypted = true\nfolder = "{tmp_path}/{missing}"\n'
+        '[source]\nkind = "connection"\nhost = "/run/pg"\ndatabase = "d"\nrole = "r"\nsecret = "s"\n'
+    )
+    assert main(["check", str(plan)]) == 2
+    said = capsys.readouterr()
+    assert "is not there, and cannot be made in" in said.out + said.err
+
+
 def test_what_a_run_reads_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy goes from under a run; or the command says that it was removed."""
     with unused(folder / NAME, wait=False):
