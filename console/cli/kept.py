@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from console.cli.expiring import kept_folders, tell_expired
-from console.cli.listing import print_json, print_pairs
+from console.cli.listing import print_json, print_pairs, print_text
 from console.cli.options import add_json, add_runs_dir, runs_folder
 from console.cli.pruning import size_words
 from console.engine.kept_removal import remove_kept
@@ -52,7 +52,9 @@ def main(options: argparse.Namespace) -> int:
     found, at = _kept_in(folders), now()
     if options.json:
         print_json([_as_json(one, at) for one in found])
-    for one in [] if options.json else found:
+    for number, one in enumerate([] if options.json else found):
+        if number:
+            print_text("")
         print_pairs(_pairs(one, at))
     if not found:
         sys.stderr.write(f"drydock: no copy is kept in {visible(_words(folders))}\n")
