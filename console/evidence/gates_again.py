@@ -190,6 +190,8 @@ def _against_keeping(state: RunState, created: RunCreated) -> list[str]:
         unasked = sorted({gate.id for gate in own} - asked)
         if created.copy == kind and unasked:
             found.append(f"the end is PASS of a {kind} copy, which {', '.join(unasked)} was not asked of")
+    if created.copy != "new" and sample_words(state):
+        found.append(f"the end is PASS of a {created.copy} copy, which was not the whole source")
     if created.copy == "reused":
         found += [
             f"the end is PASS of a reused copy, and {fact} says that the source was reached"

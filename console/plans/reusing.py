@@ -82,6 +82,7 @@ def fits_of(config: RunConfig, loaded: LoadedPack, *, programs: str, root: str) 
         "roles": sorted(loaded.privileges.roles),
         "relations": relations_of(loaded),
         "programs": [programs, root],
+        "whole": config.takes_all,
     }
     return hashlib.sha256(msgspec.json.encode(words, order="sorted")).hexdigest()
 

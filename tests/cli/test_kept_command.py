@@ -127,6 +127,36 @@ def test_a_folder_that_cannot_be_made_is_refused_before_a_run_exists(
     assert "is not there, and cannot be made in" in said.out + said.err
 
 
+@pytest.mark.parametrize(
+    ("section", "words", "says"),
+    [
+        ("", (), "a source of kind demo is not kept"),
+        ('[sample]\nrows = "none"\n', (), "a copy that is not the whole source is not kept"),
+        ("", ("--environment", "docker"), "a copy in a container cannot be kept"),
+        ("", ("--plan", "migration"), "a migration keeps no copy"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_from_the_command_line_too(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    section: str,
+    words: tuple[str, ...],
+    says: str,
+) -> None:
+    """A sample is kept as if it were the whole source, and a later run passes on it; or a demo is kept."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        '[source]\nkind = "connection"\nhost = "/run/pg"\ndatabase = "d"\nrole = "r"\nsecret = "s"\n'
+        + section
+    )
+    given = (str(plan),) if section or words else ()
+    runs = tmp_path / "runs"
+    assert main(["run", *given, *words, "--reuse-copy", "--headless", "--runs-dir", str(runs)]) == 2
+    assert says in capsys.readouterr().err
+    assert not runs.exists()
+
+
 def test_what_a_run_reads_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy goes from under a run; or the command says that it was removed."""
     with unused(folder / NAME, wait=False):

@@ -150,4 +150,5 @@ def test_only_a_copy_of_the_same_source_pack_and_postgresql_fits() -> None:
     found = {fits(one) for one in others}
     found |= {fits(CONFIG, version="16.15"), fits(CONFIG, root="/pg-with-another-icu")}
     found |= {fits(CONFIG, replace(loaded, pack=pack)) for pack in packs}
-    assert len(found | {first}) == 9
+    found.add(fits(msgspec.structs.replace(CONFIG, sample=SampleConfig(rows="none"))))
+    assert len(found | {first}) == 10
