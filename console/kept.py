@@ -29,12 +29,16 @@ LIST_FILE, DATA_FOLDER, LOCK_FILE = "kept.json", "data", "lock"
 FORMAT = 1
 """Of what is kept: a copy of another one is never taken."""
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME = re.compile(r"kept-\d{8}-\d{6}-[0-9a-f]{4}")
 _LARGEST_LIST_BYTES = 64 << 20
 
+LONGEST_HOURS = 168.0
+"""No plan keeps a copy for longer."""
+
 
 class KeptInUse(DrydockError):
-    """A run copies from the kept copy at this moment."""
+    """A run copies from the kept copy, or makes it, at this moment."""
 
 
 class KeptFile(msgspec.Struct, frozen=True, array_like=True):
@@ -72,10 +76,14 @@ class KeptList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """One kept copy on disk. Without a list it is `broken`: half made, damaged, or not this user's."""
+    """One kept copy on disk. Without a list it is `broken`: half made, damaged, or not this user's.
+
+    `identity` ("device:inode") is the folder's, "" where that is not this user's.
+    """
 
     path: Path
     listed: KeptList | None
+    identity: str = ""
     list_sha256: str = ""
     broken: str = ""
 
@@ -83,12 +91,20 @@ class Kept:
         """Tell whether its time is over."""
         return self.listed is not None and self.listed.until <= now
 
+    def is_there(self) -> bool:
+        """Tell whether this folder, and not another one, is there under its name."""
+        try:
+            return _identity(self.path.lstat()) == self.identity
+        except FileNotFoundError:
+            return False
+
     def copy(self) -> KeptCopy:
         """Return what a plan says of it."""
         assert self.listed is not None
         told = self.listed
         return KeptCopy(
-            folder=str(self.path), run=told.run, read_at=told.read_at, until=shown(told.until),
+            folder=str(self.path), run=told.run, read_at=told.read_at,
+            source=f"{told.source}, system_identifier {told.source_identifier}", until=shown(told.until),
             sha256=self.list_sha256, size_bytes=told.size_bytes,
         )  # fmt: skip
 
@@ -99,8 +115,11 @@ def kept_path(folder: str, run: str) -> Path:
 
 
 def kept_copies(folder: Path) -> list[Kept]:
-    """Return every kept copy of a folder, the oldest first; none where there is no such folder."""
+    """Return every kept copy of a folder, the oldest first; none where there is none, or it is another user's."""
     try:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            return []
         names = sorted(entry.name for entry in os.scandir(folder) if _NAME.fullmatch(entry.name))
     except FileNotFoundError:
         return []
@@ -125,17 +144,34 @@ def _is_fitting(listed: KeptList | None, fits: str) -> bool:
 def read_kept(path: Path) -> Kept:
     """Return one kept copy; `broken` says in a sentence why its list cannot be believed."""
     try:
-        _require_own(path.lstat(), path, stat.S_ISDIR)
-        descriptor = os.open(path / LIST_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        here = os.open(path, _FOLDER)
+    except OSError as wrong:
+        return Kept(path=path, listed=None, broken=f"it is no folder that can be read: {wrong.strerror}")
+    identity = ""
+    try:
+        found = os.fstat(here)
+        identity = _identity(found) if found.st_uid == os.geteuid() else ""
+        _require_own(found, path, stat.S_ISDIR)
+        descriptor = os.open(
+            LIST_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here
+        )
         with os.fdopen(descriptor, "rb") as file:
             _require_own(os.fstat(descriptor), path / LIST_FILE, stat.S_ISREG)
             text = file.read(_LARGEST_LIST_BYTES + 1)
         listed = msgspec.json.decode(text, type=KeptList)
     except FileNotFoundError:
-        return Kept(path=path, listed=None, broken="it was not kept to the end: it has no list")
+        told = "it was not kept to the end: it has no list"
+        return Kept(path=path, listed=None, identity=identity, broken=told)
     except (OSError, ValueError) as wrong:
-        return Kept(path=path, listed=None, broken=f"its list cannot be believed: {wrong}")
-    return Kept(path=path, listed=listed, list_sha256=hashlib.sha256(text).hexdigest())
+        told = f"its list cannot be believed: {wrong}"
+        return Kept(path=path, listed=None, identity=identity, broken=told)
+    finally:
+        os.close(here)
+    return Kept(path=path, listed=listed, identity=identity, list_sha256=hashlib.sha256(text).hexdigest())
+
+
+def _identity(found: os.stat_result) -> str:
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _require_own(found: os.stat_result, path: Path, is_kind: Any) -> None:
@@ -162,24 +198,47 @@ def in_use(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def unused(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a kept copy alone for the block; raises KeptInUse where a run copies from it and nobody waits."""
-    with _locked(path, fcntl.LOCK_EX, wait=wait):
-        yield
+def unused(path: Path, *, wait: bool, identity: str = "") -> Iterator[int]:
+    """Hold a kept copy alone for the block, which gets its folder's descriptor.
+
+    Raises KeptInUse where a run copies from it and nobody waits, OSError for what is not this user's folder, or not the
+    one of that identity.
+    """
+    with _locked(path, fcntl.LOCK_EX, wait=wait, identity=identity) as here:
+        yield here
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a run makes a kept copy at this moment, or somebody removes it."""
+    try:
+        with in_use(path):
+            return False
+    except KeptInUse:
+        return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
-def _locked(path: Path, kind: int, *, wait: bool = False) -> Iterator[None]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path / LOCK_FILE, flags, 0o600)
+def _locked(path: Path, kind: int, *, wait: bool = False, identity: str = "") -> Iterator[int]:
+    here, descriptor = os.open(path, _FOLDER), -1
     try:
+        found = os.fstat(here)
+        if found.st_uid != os.geteuid():
+            raise OSError(errno.EPERM, "it is not this user's", str(path))
+        if identity not in ("", _identity(found)):
+            raise OSError(errno.ESTALE, "it has become another folder", str(path))
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(LOCK_FILE, flags, 0o600, dir_fd=here)
         try:
             fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise KeptInUse(f"{path} is in use") from held
-        yield
+        yield here
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
+        os.close(here)
 
 
 def now() -> datetime:

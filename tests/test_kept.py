@@ -16,6 +16,7 @@ from console.kept import (
     DATA_FOLDER,
     FORMAT,
     LIST_FILE,
+    LONGEST_HOURS,
     KeptInUse,
     fitting,
     in_use,
@@ -113,18 +114,71 @@ def test_what_was_never_kept_to_the_end_goes_when_nobody_works_on_it(folder: Pat
     soon, later = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=90)
     assert remove_expired(folder, soon) == []
     with unused(path, wait=False):
-        assert remove_expired(folder, later) == [(path, f"{path} is in use")]
+        assert remove_expired(folder, later) == []
     assert remove_expired(folder, later) == [(path, "")]
     assert not path.exists()
 
 
 def test_a_list_that_is_damaged_is_left_for_its_owner(folder: Path) -> None:
-    """What cannot be read is removed by itself, or cannot be removed by name."""
+    """What cannot be read is removed by itself while it may be kept, stays for ever, or cannot be removed by name."""
     path = keep(folder, listed())
     (path / LIST_FILE).write_bytes(b"{")
-    assert remove_expired(folder, NOW + timedelta(days=30)) == []
+    longest = datetime.now(UTC) + timedelta(hours=LONGEST_HOURS)
+    assert remove_expired(folder, longest - timedelta(minutes=1)) == []
     remove_kept(read_kept(path))
     assert not path.exists()
+    path = keep(folder, listed())
+    (path / LIST_FILE).write_bytes(b"{")
+    assert remove_expired(folder, longest + timedelta(minutes=1)) == [(path, "")]
+    assert not path.exists()
+
+
+def test_what_is_over_and_read_is_told(folder: Path) -> None:
+    """A copy whose time is over stays because a run reads it, and nobody is told."""
+    path = keep(folder, listed(hours=1))
+    with unused(path, wait=False):
+        assert remove_expired(folder, NOW) == [(path, f"{path} is in use")]
+
+
+def test_a_link_is_no_kept_copy(folder: Path, tmp_path: Path) -> None:
+    """What a link leads to is written into, or loses its list."""
+    (folder / "else").mkdir()
+    theirs = keep(folder / "else", listed())
+    link = folder / theirs.name
+    link.symlink_to(theirs)
+    before = sorted(path.name for path in theirs.iterdir())
+    assert remove_expired(folder, datetime.now(UTC) + timedelta(days=30)) == []
+    for act in (lambda: remove_kept(read_kept(link)), lambda: unused(link, wait=False).__enter__()):
+        with pytest.raises(OSError, match=r"user's|Not a directory|symbolic link"):
+            act()
+    assert sorted(path.name for path in theirs.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="run as root to make files of another user")
+def test_another_users_folder_is_left_alone(folder: Path) -> None:
+    """Root removes what another user has put under such a name, or what lies in a folder of his."""
+    path = keep(folder, listed(hours=1))
+    os.chown(path, 65534, 65534)
+    with pytest.raises(OSError, match="not a folder of this user's"):
+        remove_kept(read_kept(path))
+    assert remove_expired(folder, datetime.now(UTC) + timedelta(days=30)) == []
+    os.chown(path, 0, 0)
+    os.chown(folder, 65534, 65534)
+    assert kept_copies(folder) == []
+    assert remove_expired(folder, NOW) == []
+    assert (path / LIST_FILE).exists()
+
+
+def test_only_the_folder_that_was_read_is_removed(folder: Path) -> None:
+    """What took its name meanwhile goes in its place."""
+    path = keep(folder, listed())
+    kept = read_kept(path)
+    path.rename(folder / "moved")
+    path.mkdir(mode=0o700)
+    (path / "theirs").write_text("x")
+    with pytest.raises(OSError, match="another folder"):
+        remove_kept(kept)
+    assert (path / "theirs").read_text() == "x"
 
 
 def _hold(path: Path, held: object, done: object) -> None:

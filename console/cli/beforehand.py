@@ -211,7 +211,8 @@ def kept_for(config: RunConfig, loaded: LoadedPack) -> KeptCopy | None:
         return None
     configured = Path(config.environment.programs) if config.environment.programs else None
     programs = find_programs(config.environment.major, configured)
-    found = fitting(Path(config.reuse.folder), fits_of(config, loaded, programs=programs.version), now=now())
+    fits = fits_of(config, loaded, programs=programs.version, root=str(programs.root))
+    found = fitting(Path(config.reuse.folder), fits, now=now())
     return found.copy() if found is not None else None
 
 
@@ -334,6 +335,9 @@ def _require_kept_place(config: RunConfig) -> None:
     if found is not None and not (stat.S_ISDIR(found.st_mode) and _is_own(found)):
         what = f"the folder of kept copies {folder} is not a folder of yours alone (mode 0700)"
         raise PlanError(what, remedy="name another in [reuse] folder")
+    if found is None and (place != folder.parent or not os.access(place, os.W_OK | os.X_OK)):
+        what = f"the folder of kept copies {folder} is not there, and cannot be made in {folder.parent}"
+        raise PlanError(what, remedy="make it (mode 0700), or name another in [reuse] folder")
     seen = protection_of(place)
     if not seen.kind and not config.reuse.encrypted:
         raise PlanError(

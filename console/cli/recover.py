@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from console.cli.asking import asked, registry_of
-from console.cli.expiring import tell_expired
+from console.cli.expiring import kept_folders, tell_expired
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
@@ -20,7 +20,6 @@ from console.model.text import visible
 from console.runs import JOURNAL_FILE, ORDER_FILE, RunFolder, find_run, list_runs
 from console.secret_store import PROMPT_PREFIX
 from console.secrets import SecretRegistry
-from console.settings import default_kept_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,8 @@ def main(options: argparse.Namespace) -> int:
             continue
         told = f"{found.run} was finished with exit code {codes[-1]}{_change_of_end(found, runs)}"
         sys.stderr.write(f"drydock: {visible(told)}\n")
-    tell_expired(default_kept_folder())
+    for folder in kept_folders(runs):
+        tell_expired(folder)
     if codes == [0]:
         what = (
             f"{options.run} left nothing" if options.run else f"no run of yours in {runs} has left anything"

@@ -36,6 +36,7 @@ from console.model.config import KeptCopy, RunConfig, RunOrder
 from console.model.run_state import RunState, fold
 from console.model.text import one_line, visible
 from console.plans.file import read_plan_file, with_options
+from console.plans.reusing import reuse_problems
 from console.runs import JOURNAL_FILE, ORDER_FILE, create_run_folder, new_run_id
 from console.secrets import write_secret_file
 from console.settings import default_state_folder
@@ -162,6 +163,8 @@ def configuration(options: argparse.Namespace) -> RunConfig:
     found = with_options(config, changes)
     kind = options.kind or found.plan
     whole = msgspec.structs.replace(found, plan=kind)
+    for problem in reuse_problems(whole):
+        raise PlanError(problem.what, remedy=problem.remedy)
     return whole if options.pack is not None else with_default_pack(whole)
 
 

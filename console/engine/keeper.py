@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -49,21 +50,29 @@ class Keeper:
         self._tail = JournalTail(folder / JOURNAL_FILE)
         self._state = RunState()
         self._alone = Alone(lost_after_s=lost_after_s)
+        self._asked = False
 
     def kept(self) -> Kept | None:
-        """Return what was kept once it has its list, None when none will come."""
+        """Return what was kept once it has its list, None when none will come.
+
+        Who asks this process to end before that, ends what the run keeps then: nobody else waits for its time.
+        """
         while not os.path.lexists(self._path / LIST_FILE):
             if self._is_over():
                 return read_kept(self._path) if os.path.lexists(self._path / LIST_FILE) else None
             if _asked_to_end(_LOOK_S):
-                return None  # what is half made has an open receipt
+                self._asked = True
         return read_kept(self._path)
 
     def end(self, kept: Kept) -> None:
-        """Return when the copy is gone: when its time was over, when this process was asked to end, or before."""
-        while os.path.lexists(kept.path):
-            left_s = _seconds_left(kept)
-            if left_s <= 0 or _asked_to_end(min(left_s, _LONGEST_WAIT_S)):
+        """Return when the copy is gone: when its time was over, when this process was asked to end, or before.
+
+        Its time does not become longer when somebody sets the clock back, nor while the machine sleeps.
+        """
+        latest = time.clock_gettime(time.CLOCK_BOOTTIME) + _seconds_left(kept)
+        while kept.is_there():
+            left_s = min(_seconds_left(kept), latest - time.clock_gettime(time.CLOCK_BOOTTIME))
+            if left_s <= 0 or self._asked or _asked_to_end(min(left_s, _LONGEST_WAIT_S)):
                 remove_kept(kept, wait=True)
 
     def _is_over(self) -> bool:

@@ -87,7 +87,7 @@ def _written(run: Rehearsal, place: KeptPlace, path: Path) -> tuple[Listing, Kep
 
 def _list_of(run: Rehearsal, written: Listing, place: KeptPlace, *, kept_at: datetime) -> KeptList:
     state, source = run.recorder.state, run.config.source
-    fits = fits_of(run.config, run.loaded, programs=run.programs.version)
+    fits = fits_of(run.config, run.loaded, programs=run.programs.version, root=str(run.programs.root))
     named = source.container if source.kind == "container" else f"{source.host}:{source.port}"
     return KeptList(
         format=FORMAT, run=run.order.run, drydock=__version__, kept_at=kept_at,

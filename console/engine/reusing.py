@@ -93,7 +93,10 @@ def _take(run: Rehearsal) -> None:
     assert run.order.kept is not None
     path = Path(run.order.kept.folder)
     listed, list_sha256 = _listed(run), read_kept(path).list_sha256
-    found, wanted = path.lstat(), fits_of(run.config, run.loaded, programs=run.programs.version)
+    found, wanted = (
+        path.lstat(),
+        fits_of(run.config, run.loaded, programs=run.programs.version, root=str(run.programs.root)),
+    )
     taken = KeptTaken(
         folder=str(path), mode=found.st_mode & _MODE, owner_uid=found.st_uid, runner_uid=os.geteuid(),
         run=listed.run, read_at=listed.read_at, until=listed.until, taken_at=now(), fits=listed.fits,

@@ -16,7 +16,11 @@ from typing import Literal
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _NEVER_SWAPPED = "ramfs"
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"})
-_DM_CRYPT = "CRYPT-"
+_DM_CRYPT = re.compile(r"CRYPT-(?:LUKS1|LUKS2|PLAIN|LOOPAES|TCRYPT|BITLK|FVAULT2)-")
+"""cryptsetup names VERITY and INTEGRITY in the same way, and these encrypt nothing."""
+
+_BTRFS = "btrfs"
+_NOT_BACKED = "none"
 _FS_IOC_GET_ENCRYPTION_POLICY_EX = 0xC0096616
 _POLICY_BYTES = 9 + 24
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -54,8 +58,8 @@ def protection_of(folder: Path, *, proc: Path = Path("/proc"), sys: Path = Path(
         return Protection(
             kind="encrypted", told_by="the folder has an encryption policy (fscrypt)", file_system=kind
         )
-    device = _number_of(mount, sys)
-    if device and _encrypts(device, sys):
+    devices = _devices_of(mount, sys)
+    if devices and all(_encrypts(device, sys) for device in devices):
         return Protection(
             kind="encrypted", told_by=f"{mount.source} is encrypted (dm-crypt)", file_system=kind
         )
@@ -78,7 +82,7 @@ def _open_swaps(proc: Path, sys: Path) -> list[str]:
     for line in (proc / "swaps").read_text("utf-8", "replace").splitlines()[1:]:
         name = _unescaped(line.split()[0])
         device = _block_number(Path(name))
-        if Path(name).name.startswith("zram") or (device and _encrypts(device, sys)):
+        if device and (_is_memory(device, sys) or _encrypts(device, sys)):
             continue
         found.append(name)
     return found
@@ -104,11 +108,21 @@ def _unescaped(word: str) -> str:
     return _ESCAPED.sub(lambda code: chr(int(code[1], 8)), word)
 
 
-def _number_of(mount: _Mount, sys: Path) -> str:
-    """Return "major:minor" of the block device below; file systems such as btrfs have numbers of their own."""
-    if (sys / "dev" / "block" / mount.device).exists():
-        return mount.device
-    return _block_number(Path(mount.source))
+def _devices_of(mount: _Mount, sys: Path) -> list[str]:
+    """Return "major:minor" of every block device below; none where one is not known.
+
+    A btrfs has a number of its own, and mountinfo names one of its devices.
+    """
+    device = mount.device
+    if not (sys / "dev" / "block" / device).exists():
+        device = _block_number(Path(mount.source))
+    if mount.kind != _BTRFS or not device:
+        return [device] if device else []
+    for each in sys.glob("fs/btrfs/*/devices"):
+        numbers = [(one / "dev").read_text("utf-8").strip() for one in each.iterdir()]
+        if device in numbers:
+            return numbers
+    return []
 
 
 def _block_number(path: Path) -> str:
@@ -118,11 +132,21 @@ def _block_number(path: Path) -> str:
     return ""
 
 
+def _is_memory(device: str, sys: Path) -> bool:
+    """Tell whether a device is zram that writes to no disk behind it (admin-guide/blockdev/zram)."""
+    place = sys / "dev" / "block" / device
+    if not (place / "mm_stat").exists():
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        return (place / "backing_dev").read_text("utf-8", "replace").strip() == _NOT_BACKED
+    return True
+
+
 def _encrypts(device: str, sys: Path) -> bool:
     """Tell whether a device is dm-crypt's, or all that it lies on is."""
     place = sys / "dev" / "block" / device
     with contextlib.suppress(OSError):
-        if (place / "dm" / "uuid").read_text("utf-8", "replace").startswith(_DM_CRYPT):
+        if _DM_CRYPT.match((place / "dm" / "uuid").read_text("utf-8", "replace")):
             return True
     below = sorted((place / "slaves").iterdir()) if (place / "slaves").is_dir() else []
     return bool(below) and all(_encrypts((one / "dev").read_text("utf-8").strip(), sys) for one in below)

@@ -26,6 +26,9 @@ PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
 }
 """The gates of each kind of plan."""
 
+OF_SOURCE = ("source.before", "source.reading", "source.after", "source.closing")
+"""What only a run that reaches its source records."""
+
 
 def _gates_of(created: RunCreated) -> tuple[Gate, ...]:
     """Return the gates of a run's kind of plan; where its copy is kept, was, or is rewound, some ask more."""
@@ -109,6 +112,8 @@ def end_that_does_not_follow(state: RunState) -> list[str]:
         found += _against_pass(state)
     if ended.verdict == "FAIL" and not _anything_failed(state, ended):
         found.append("the end is FAIL and nothing in the journal failed")
+    if ended.closure == "CLEAN" and created.copy == "kept" and "N-8" not in {one.id for one in created.gates}:
+        found.append("the end is CLEAN of a run that keeps its copy, and N-8 was not asked")
     if ended.closure == "CLEAN":
         found += [
             f"the end is CLEAN and the receipt of {one.kind} {one.name} is open"
@@ -174,8 +179,8 @@ def _against_rewinds(state: RunState, created: RunCreated) -> list[str]:
 def _against_keeping(state: RunState, created: RunCreated) -> list[str]:
     """Return what speaks against a PASS where a copy was kept, or was taken from what was."""
     asked = {gate.id for gate in created.gates}
-    reuse = created.config.get("reuse")
-    wanted = isinstance(reuse, dict) and reuse.get("copy") is True
+    reuse = _section(created, "reuse")
+    wanted = reuse.get("copy") is True
     found = []
     if wanted != (created.copy != "new"):
         found.append(f"the end is PASS of a {created.copy} copy, and the plan's [reuse] copy is {wanted}")
@@ -185,7 +190,44 @@ def _against_keeping(state: RunState, created: RunCreated) -> list[str]:
         unasked = sorted({gate.id for gate in own} - asked)
         if created.copy == kind and unasked:
             found.append(f"the end is PASS of a {kind} copy, which {', '.join(unasked)} was not asked of")
+    if created.copy != "new" and sample_words(state):
+        found.append(f"the end is PASS of a {created.copy} copy, which was not the whole source")
+    if created.copy == "reused":
+        found += [
+            f"the end is PASS of a reused copy, and {fact} says that the source was reached"
+            for fact in OF_SOURCE
+            if fact in state.facts
+        ]
+    return [*found, *_against_kept_words(state, created)]
+
+
+def _against_kept_words(state: RunState, created: RunCreated) -> list[str]:
+    """Return every word of the plan that what was kept, or taken, was not held against."""
+    reuse, source = _section(created, "reuse"), _section(created, "source")
+    planned = {
+        "kept": (("kept.place", "folder", reuse.get("folder")), ("kept.made", "hours", reuse.get("hours"))),
+        "reused": (("kept.taken", "configured", source.get("system_identifier")),),
+    }
+    found = [
+        f"the end is PASS, and {fact} has another {key} than the plan"
+        for fact, key, said in planned.get(created.copy, ())
+        if _leaf(state, fact, key) != said
+    ]
+    if _leaf(state, "kept.place", "protection") == "word" and reuse.get("encrypted") is not True:
+        found.append(
+            "the end is PASS, and the plan does not say that the folder of the kept copy is encrypted"
+        )
     return found
+
+
+def _section(created: RunCreated, name: str) -> Mapping[str, object]:
+    found = created.config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _leaf(state: RunState, fact: str, key: str) -> object:
+    found = state.facts.get(fact)
+    return found.get(key) if isinstance(found, dict) else None
 
 
 def _verdict(state: RunState, gate: str) -> str:

@@ -224,10 +224,11 @@ class RunConfig(_Section, frozen=True, kw_only=True):
 
 
 class KeptCopy(msgspec.Struct, frozen=True, kw_only=True):
-    """Which kept copy a run takes: its folder, the run that kept it, when the source was read, its list's sha256."""
+    """Which kept copy a run takes: its folder, the run that kept it, when which source was read, its list's sha256."""
 
     folder: str
     run: str
+    source: str
     read_at: str
     until: str
     sha256: str

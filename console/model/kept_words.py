@@ -33,7 +33,12 @@ def kept_words(state: RunState) -> str:
             taken_note_words(state.notes.get(TAKEN_NOTE))
             or "taken from what an earlier run kept; production not asked"
         )
-    return kept_note_words(state.notes.get(KEPT_NOTE)) or "to be kept for later rehearsals, and not kept yet"
+    yet = (
+        "to be kept for later rehearsals, and not kept yet"
+        if state.ended is None
+        else "not kept: it came not so far"
+    )
+    return kept_note_words(state.notes.get(KEPT_NOTE)) or yet
 
 
 def kept_note_words(value: Any) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from console.kept import LONGEST_HOURS
 from console.model.config import (
     EnvironmentConfig,
     MaskConfig,
@@ -52,7 +53,7 @@ LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("proof", "longest_lock_s"): (0.001, _DAY_S),
     ("proof", "count_timeout_s"): (0.001, _DAY_S),
     ("notify", "timeout_s"): (0.1, 300),
-    ("reuse", "hours"): (0.01, 168),
+    ("reuse", "hours"): (0.01, LONGEST_HOURS),
 }
 """Lowest and highest number that a key may have; nan is neither."""
 

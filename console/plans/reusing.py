@@ -65,10 +65,11 @@ def _unfit(config: RunConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield "a copy that is not the whole source is not kept", without, ("sample", "mask")
 
 
-def fits_of(config: RunConfig, loaded: LoadedPack, *, programs: str) -> str:
+def fits_of(config: RunConfig, loaded: LoadedPack, *, programs: str, root: str) -> str:
     """Return one hash of all that a copy's content, and what was recorded of its source, depends on.
 
-    `programs` is the version of PostgreSQL's programs.
+    `programs` is the version of PostgreSQL's programs, `root` their folder: others of the same version may have
+    another ICU, which sorts an index in another order.
     """
     source, pack = config.source, loaded.pack
     words = {
@@ -77,9 +78,11 @@ def fits_of(config: RunConfig, loaded: LoadedPack, *, programs: str) -> str:
         "role": source.role,
         "database": source.database or pack.database,
         "owner": pack.owner,
+        "schema": pack.schema,
         "roles": sorted(loaded.privileges.roles),
         "relations": relations_of(loaded),
-        "programs": programs,
+        "programs": [programs, root],
+        "whole": config.takes_all,
     }
     return hashlib.sha256(msgspec.json.encode(words, order="sorted")).hexdigest()
 
@@ -127,7 +130,7 @@ def _taking(step: Step, kept: KeptCopy) -> Step:
     if step.boundary is not None and step.boundary.id == "B-2":
         asked = Boundary(
             id="B-2",
-            question=f"take the copy that run {kept.run} kept, read from production at {kept.read_at} "
+            question=f"take the copy that run {kept.run} kept, read from production ({kept.source}) at {kept.read_at} "
             f"({kept.size_bytes / 1e6:.1f} MB, list {kept.sha256[:_SHORT_SHA256]}); production is not touched",
             irrevocable="a copy of its data will be on this machine until the teardown, and the kept one until "
             f"{kept.until}",

@@ -27,7 +27,7 @@ _shtab_drydock_key_option_strings=(-h --help --keyring --json)
 _shtab_drydock_recover_option_strings=(-h --help --runs-dir)
 _shtab_drydock_kept_list_option_strings=(-h --help --folder)
 _shtab_drydock_kept_remove_option_strings=(-h --help --folder)
-_shtab_drydock_kept_option_strings=(-h --help --folder --json)
+_shtab_drydock_kept_option_strings=(-h --help --folder --runs-dir --json)
 _shtab_drydock_gates_option_strings=(-h --help --plan --json)
 _shtab_drydock_packs_option_strings=(-h --help --json)
 _shtab_drydock_secret_set_option_strings=(-h --help)
@@ -78,6 +78,7 @@ _shtab_drydock_recover___runs_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_kept_list___folder_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_kept_remove___folder_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_kept___folder_COMPGEN=_shtab_compgen_dirs
+_shtab_drydock_kept___runs_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_drydock_completion___runs_dir_COMPGEN=_shtab_compgen_dirs
 
 _shtab_drydock_run___plan_choices=(dry-run proof migration)

@@ -182,7 +182,8 @@ _shtab_drydock_init_defaults_added=0
 
 _shtab_drydock_kept_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm, and those that runs named)]:DIR:_files -/"
+  "--runs-dir[the folder of the runs (default\: DRYDOCK_RUNS_DIR, else drydock\/runs in the state folder)]:DIR:_files -/"
   "--json[one JSON document on stdout]"
 )
 
@@ -191,7 +192,7 @@ _shtab_drydock_kept_defaults_added=0
 
 _shtab_drydock_kept_list_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm, and those that runs named)]:DIR:_files -/"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -199,7 +200,7 @@ _shtab_drydock_kept_list_defaults_added=0
 
 _shtab_drydock_kept_remove_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm)]:DIR:_files -/"
+  "--folder[the folder of kept copies (default\: DRYDOCK_KEPT_DIR, else one in \/dev\/shm, and those that runs named)]:DIR:_files -/"
   "(*):the exact name, as drydock kept shows it:"
 )
 

@@ -110,9 +110,49 @@ def test_whoever_ends_the_process_ends_the_copy(place: Place, keeper: Any) -> No
     """SIGTERM, as at a machine's end, leaves the copy without anybody who would end it."""
     process = keeper()
     place.keep(for_s=3600)
-    _until(lambda: _blocks_term(process.pid))
+    _until(lambda: _waits_for_term(process.pid))
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 0
+    assert not place.path.exists()
+
+
+def test_whoever_ends_it_before_there_is_a_copy_ends_the_copy_to_come(place: Place, keeper: Any) -> None:
+    """The run keeps its copy after that, and nobody waits for its time to be over."""
+    process = keeper()
+    _until(lambda: _waits_for_term(process.pid))
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    place.keep(for_s=3600)
+    assert process.wait(PATIENCE_S) == 0
+    assert not place.path.exists()
+
+
+def test_what_took_the_copys_place_is_nobodys_of_ours(place: Place) -> None:
+    """Another folder of the same name goes when the copy's time is over."""
+    place.keep(for_s=1)
+    keeper = Keeper(place.run, place.order)
+    kept = keeper.kept()
+    assert kept is not None
+    place.path.rename(place.kept / "elsewhere")
+    place.path.mkdir(mode=0o700)
+    (place.path / "theirs").write_text("x")
+    keeper.end(kept)
+    assert (place.path / "theirs").read_text() == "x"
+
+
+def test_a_clock_that_is_set_back_gives_a_copy_no_more_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy stays for as long as somebody has set the clock back."""
+    place.keep(for_s=2)
+    keeper = Keeper(place.run, place.order)
+    kept = keeper.kept()
+    assert kept is not None and kept.listed is not None
+    told = iter([kept.listed.kept_at])
+    back = kept.listed.kept_at - timedelta(days=1)
+    monkeypatch.setattr("console.engine.keeper.now", lambda: next(told, back))
+    keeper.end(kept)
     assert not place.path.exists()
 
 
@@ -146,10 +186,11 @@ def test_the_process_is_small_and_knows_no_database() -> None:
     assert done.stdout.strip() == ""
 
 
-def _blocks_term(pid: int) -> bool:
+def _waits_for_term(pid: int) -> bool:
+    """Tell whether it ignores SIGHUP, which comes after SIGTERM is blocked; sigtimedwait(2) shows that as unblocked."""
     status = Path(f"/proc/{pid}/status").read_text()
-    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
-    return bool(int(blocked, 16) & 1 << (signal.SIGTERM - 1))
+    ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(ignored, 16) & 1 << (signal.SIGHUP - 1))
 
 
 def _until(reached: Callable[[], bool]) -> None:

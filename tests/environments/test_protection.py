@@ -40,6 +40,20 @@ class Kernel:
             (place / "slaves" / below).mkdir(parents=True)
             (place / "slaves" / below / "dev").write_text(f"{below}\n")
 
+    def zram(self, number: str, *, backed_by: str = "none") -> None:
+        """Add compressed memory, which may write what is not used to a disk behind it."""
+        place = self.sys / "dev" / "block" / number
+        (place / "mm_stat").parent.mkdir()
+        (place / "mm_stat").write_text("0 0 0 0 0 0 0 0 0\n")
+        (place / "backing_dev").write_text(f"{backed_by}\n")
+
+    def btrfs(self, name: str, *devices: str) -> None:
+        """Add a btrfs that lies on all of these."""
+        for device in devices:
+            place = self.sys / "fs" / "btrfs" / name / "devices" / f"b{device.replace(':', '-')}"
+            place.mkdir(parents=True)
+            (place / "dev").write_text(f"{device}\n")
+
     def found(self, folder: Path) -> tuple[str, str]:
         """Return how a folder is protected, and who says so."""
         (self.proc / "self" / "mountinfo").write_text("".join(f"{line}\n" for line in self.mounts))
@@ -90,17 +104,36 @@ def test_memory_that_is_swapped_to_an_open_disk_is_none(
     assert expected or told_by == "it may be swapped out to /swap file, which is not encrypted"
 
 
-def test_swap_in_memory_is_no_disk(kernel: Kernel, folder: Path) -> None:
-    """zram is taken for a disk."""
+@pytest.mark.parametrize(
+    ("name", "backed_by", "expected"),
+    [
+        ("/dev/zram0", "none", "memory"),
+        ("/dev/zram0", "/dev/sdb1", ""),
+        ("/zram.swap", "none", ""),
+        ("/dev/zram1", "none", ""),
+    ],
+)
+def test_swap_in_memory_is_no_disk(
+    kernel: Kernel, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, backed_by: str, expected: str
+) -> None:
+    """zram is taken for a disk; or a swap file that is called so, or zram that writes to a disk, for memory."""
+    numbers = {Path("/dev/zram0"): "252:0", Path("/dev/zram1"): "8:1"}
+    monkeypatch.setattr("console.environments.protection._block_number", lambda path: numbers.get(path, ""))
+    kernel.zram("252:0", backed_by=backed_by)
+    kernel.block("8:1")
     kernel.mount(folder, "tmpfs")
-    kernel.swaps = SWAPS + "/dev/zram0                              partition\t1024\t0\t-2\n"
-    assert kernel.found(folder)[0] == "memory"
+    kernel.swaps = SWAPS + f"{name}                              partition\t1024\t0\t-2\n"
+    assert kernel.found(folder)[0] == expected
 
 
 @pytest.mark.parametrize(
     ("uuid", "below", "expected"),
     [
         ("CRYPT-LUKS2-0f-luks", (), "encrypted"),
+        ("CRYPT-INTEGRITY-0f-sum", (), ""),
+        ("CRYPT-INTEGRITY-0f-sum", ("8:1",), ""),
+        ("CRYPT-INTEGRITY-0f-sum", ("253:0",), "encrypted"),
+        ("CRYPT-VERITY-0f-root", ("8:1",), ""),
         ("LVM-abc", ("253:0",), "encrypted"),
         ("LVM-abc", ("253:0", "8:1"), ""),
         ("LVM-abc", (), ""),
@@ -115,6 +148,22 @@ def test_a_device_is_encrypted_when_all_that_it_lies_on_is(
     kernel.block("8:1")
     kernel.block("253:7", uuid=uuid, on=below)
     kernel.mount(folder, "ext4", device="253:7", source="/dev/mapper/data")
+    assert kernel.found(folder)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"), [(("253:0",), "encrypted"), (("253:0", "8:1"), ""), ((), "")]
+)
+def test_a_btrfs_is_encrypted_when_all_its_devices_are(
+    kernel: Kernel, folder: Path, monkeypatch: pytest.MonkeyPatch, devices: tuple[str, ...], expected: str
+) -> None:
+    """mountinfo names one device of several, and the others' bytes are on an open disk."""
+    monkeypatch.setattr("console.environments.protection._block_number", lambda _path: "253:0")
+    kernel.block("253:0", uuid="CRYPT-LUKS2-1f-luks")
+    kernel.block("8:1")
+    kernel.btrfs("other", "8:1")
+    kernel.btrfs("this", *devices)
+    kernel.mount(folder, "btrfs", device="0:44", source="/dev/mapper/data")
     assert kernel.found(folder)[0] == expected
 
 

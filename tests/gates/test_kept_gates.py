@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from alterations import GONE, Path, altered, alternatives, leaves
+from fix_journals import created, ended
 from passing import COPY, SOURCE, passing_facts, sha
 
+from console.evidence.gates_again import end_that_does_not_follow
 from console.gates.kept_table import KEEPING_GATES, TAKING_GATES, with_kept_gates
 from console.gates.table import GATES
 from console.model import kept_facts as shapes
+from console.model.event import Entry, FactRecorded, GateWords
 from console.model.gate import Facts, GateVerdict, judge
+from console.model.run_state import RunState, fold
 
 KEPT = "7611578671664259999"
 FOLDER = "/dev/shm/kept/kept-20261121-034512-7f3a"
@@ -177,3 +181,80 @@ def test_the_facts_are_declared() -> None:
     """Each fact has its shape in the table, and every own gate rests on declared ones."""
     names = {name for gate in (*KEEPING_GATES, *TAKING_GATES) for name in gate.rests_on}
     assert set(shapes.KEPT_FACTS) == names - {"copy.created"}
+
+
+def recorded(kind: str, *, without: str = "", gates: tuple[str, ...] | None = None) -> RunState:
+    """Return a run that ended with PASS and CLEAN, of which only what concerns its kept copy is whole."""
+    own = {"kept": KEEPING_GATES, "reused": TAKING_GATES, "new": ()}[kind]
+    config = {"reuse": {"copy": kind != "new", "folder": "/dev/shm/kept", "hours": 8.0, "encrypted": False},
+              "source": {"system_identifier": SOURCE}}  # fmt: skip
+    names = [gate.id for gate in own] if gates is None else gates
+    made = msgspec.structs.replace(
+        created(),
+        copy=kind,
+        config=config,
+        gates=tuple(GateWords(id=one, title="x", step="C-06") for one in names),
+    )
+    told = facts()
+    facts_of = {"kept": ("kept.place", "kept.made"), "reused": ("kept.taken", "kept.laid_out"), "new": ()}[
+        kind
+    ]
+    events = [FactRecorded(name=name, value=told[name], source="x") for name in facts_of if name != without]
+    happened: list[Any] = [made, *events, ended("PASS")]
+    return fold(Entry(n=n, at="2026-11-21T03:45:12.345Z", event=event) for n, event in enumerate(happened, 1))
+
+
+def against(state: RunState) -> list[str]:
+    """Return what is said of the kept copy."""
+    words = ("kept", "reused", "new copy", "N-8 was not", "[reuse]")
+    return [one for one in end_that_does_not_follow(state) if any(word in one for word in words)]
+
+
+@pytest.mark.parametrize("kind", ["new", "kept", "reused"])
+def test_a_pass_that_follows_is_not_spoken_against(kind: str) -> None:
+    """A run as it should be does not verify."""
+    assert [one for one in against(recorded(kind)) if "NOT_REACHED" not in one] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact", "key", "value", "says"),
+    [
+        ("kept", "kept.place", "folder", "/mnt", "kept.place has another folder than the plan"),
+        (
+            "kept",
+            "kept.place",
+            "protection",
+            "word",
+            "the plan does not say that the folder of the kept copy is ",
+        ),
+        ("kept", "kept.made", "hours", 9.0, "kept.made has another hours than the plan"),
+        ("kept", "kept.made", "", None, "of a kept copy and the fact kept.made says otherwise"),
+        ("kept", "kept.taken", "run", "x", "of a kept copy and the fact kept.taken says otherwise"),
+        ("reused", "kept.taken", "configured", "", "kept.taken has another configured than the plan"),
+        ("reused", "kept.taken", "", None, "of a reused copy and the fact kept.taken says otherwise"),
+        ("reused", "source.reading", "x", "y", "source.reading says that the source was reached"),
+        ("new", "kept.taken", "run", "x", "of a new copy and the fact kept.taken says otherwise"),
+    ],
+)
+def test_a_pass_whose_journal_contradicts_itself_does_not_follow(
+    kind: str, fact: str, key: str, value: object, says: str
+) -> None:
+    """Offline verification believes a journal whose facts are not those of its plan."""
+    state = recorded(kind, without="" if key else fact)
+    if key:
+        state.facts[fact] = {**state.facts.get(fact, {}), key: value}
+    assert [one for one in against(state) if says in one]
+
+
+def test_a_kept_copy_whose_gates_were_not_asked_does_not_follow() -> None:
+    """A plan without G-29, G-30 or N-8 verifies; or a plan that asks for nothing of the kind has a kept copy."""
+    says = "the end is PASS of a kept copy, which G-29, N-8 was not asked of"
+    assert says in end_that_does_not_follow(recorded("kept", gates=()))
+    assert "and N-8 was not asked" in " ".join(end_that_does_not_follow(recorded("kept", gates=())))
+    says = "the end is PASS of a reused copy, which G-30 was not asked of"
+    assert says in end_that_does_not_follow(recorded("reused", gates=()))
+    state = recorded("kept")
+    assert state.created is not None
+    state = msgspec.structs.replace(state, created=msgspec.structs.replace(state.created, config={}))
+    says = "the end is PASS of a kept copy, and the plan's [reuse] copy is False"
+    assert says in end_that_does_not_follow(state)

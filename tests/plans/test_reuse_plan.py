@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from console.model.config import (
     SampleConfig,
     SourceConfig,
 )
-from console.packs import find_pack, load_pack
+from console.packs import LoadedPack, find_pack, load_pack
 from console.plans.checks import problems
 from console.plans.dry_run import dry_run
 from console.plans.file import read_plan_file
@@ -27,7 +28,8 @@ from console.plans.reusing import fits_of, reuse_claims
 SOURCE = SourceConfig(kind="connection", host="/run/pg", database="shop", role="reader", secret="shop")
 CONFIG = RunConfig(source=SOURCE, reuse=ReuseConfig(copy=True, folder="/dev/shm/kept"))
 KEPT = KeptCopy(
-    folder="/dev/shm/kept/kept-20261121-034512-7f3a", run="20261121-034512-7f3a", read_at="2026-11-21T03:45:10Z",
+    folder="/dev/shm/kept/kept-20261121-034512-7f3a", run="20261121-034512-7f3a",
+    source="connection /run/pg:5432 shop, system_identifier 7", read_at="2026-11-21T03:45:10Z",
     until="2026-11-21T11:45:12+00:00", sha256="ab" * 32, size_bytes=4_000_000,
 )  # fmt: skip
 
@@ -100,7 +102,13 @@ def test_a_kept_copy_is_taken_by_name_age_and_hash() -> None:
     asked = next(
         step.boundary for step in plan.steps if step.boundary is not None and step.boundary.id == "B-2"
     )
-    for words in (KEPT.run, KEPT.read_at, "4.0 MB, list abababababab", "production is not touched"):
+    for words in (
+        KEPT.run,
+        KEPT.source,
+        KEPT.read_at,
+        "4.0 MB, list abababababab",
+        "production is not touched",
+    ):
         assert words in asked.question
     assert set(plan.not_applicable) - set(dry_run(CONFIG, scenarios=("S1",)).not_applicable) == {
         "G-05", "G-06", "G-21", "G-25", "N-6",
@@ -132,14 +140,21 @@ def test_what_is_approved_names_the_kept_copy() -> None:
 def test_only_a_copy_of_the_same_source_pack_and_postgresql_fits() -> None:
     """A copy of another database is taken for this one, or the same one is not found again."""
     loaded = load_pack(find_pack(PackConfig().name))
-    first = fits_of(CONFIG, loaded, programs="16.14")
-    assert fits_of(msgspec.structs.replace(CONFIG, search=CONFIG.search), loaded, programs="16.14") == first
+
+    def fits(
+        config: RunConfig, pack: LoadedPack = loaded, *, version: str = "16.14", root: str = "/pg"
+    ) -> str:
+        return fits_of(config, pack, programs=version, root=root)
+
+    first = fits(CONFIG)
+    assert fits(msgspec.structs.replace(CONFIG, search=CONFIG.search)) == first
     others = [
         msgspec.structs.replace(CONFIG, source=msgspec.structs.replace(SOURCE, **{key: value}))
         for key, value in (("host", "/run/other"), ("port", 5433), ("database", "stock"), ("role", "admin"))
     ]
-    pack = msgspec.structs.replace(loaded.pack, owner="somebody")
-    found = {fits_of(one, loaded, programs="16.14") for one in others}
-    found |= {fits_of(CONFIG, loaded, programs="16.15")}
-    found |= {fits_of(CONFIG, type(loaded)(**{**vars(loaded), "pack": pack}), programs="16.14")}
-    assert len(found | {first}) == 7
+    packs = [msgspec.structs.replace(loaded.pack, **{key: "some"}) for key in ("owner", "schema")]
+    found = {fits(one) for one in others}
+    found |= {fits(CONFIG, version="16.15"), fits(CONFIG, root="/pg-with-another-icu")}
+    found |= {fits(CONFIG, replace(loaded, pack=pack)) for pack in packs}
+    found.add(fits(msgspec.structs.replace(CONFIG, sample=SampleConfig(rows="none"))))
+    assert len(found | {first}) == 10

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fix_ordinary import NOBODY, ordinary
 from fix_runs import Drydock, Ended
 from productions import Production
 
@@ -233,3 +234,36 @@ def test_an_expired_copy_is_removed_and_a_new_one_taken(place: Place) -> None:
     assert second.outcome[1:3] == ("PASS", "CLEAN"), second.said.stderr
     assert f"removed {kept}: its time is over" in second.said.stderr
     assert place.kept == [place.folder / f"kept-{second.folder.name}"]
+
+
+@pytest.mark.matrix
+@pytest.mark.skipif(os.geteuid() != 0, reason="run as root to start one as somebody else")
+def test_whoever_is_no_root_keeps_and_takes_his_own(place: Place) -> None:
+    """It needs root; or one user takes what another one kept, or is told of it with a traceback."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    theirs = ordinary(place.drydock)
+    folder, secret = theirs.root / "kept", theirs.root / "password"
+    secret.write_text(f"{place.production.password}\n")
+    secret.chmod(0o600)
+    os.chown(secret, NOBODY, NOBODY)
+    for path in (place.production.cluster.folder, place.production.cluster.socket_folder):
+        path.chmod(0o755)
+    written = place.plan(f'folder = "{folder}"', secret=f'"file:{secret}"')
+    plan = theirs.root / "plan.toml"
+    plan.write_text(written.read_text())
+    plan.chmod(0o644)
+    first = theirs.run(str(plan))
+    assert first.outcome == (0, "PASS", "CLEAN", None), first.said.stderr
+    [kept] = folder.iterdir()
+    modes = {path.lstat().st_mode & 0o077 for path in (folder, kept, *kept.rglob("*"))}
+    assert modes == {0}
+    assert {path.lstat().st_uid for path in (folder, kept, *kept.rglob("*"))} == {NOBODY}
+    second = theirs.run(str(plan))
+    assert second.outcome == (0, "PASS", "CLEAN", None), second.said.stderr
+    assert second.state.created is not None
+    assert second.state.created.copy == "reused"
+    said = theirs.command("kept", "--folder", str(place.folder))
+    assert (said.exit_code, said.stdout) == (0, "")
+    said = theirs.command("kept", "remove", "--folder", str(folder), kept.name)
+    assert said.exit_code == 0, said.stderr
+    assert list(folder.iterdir()) == []
