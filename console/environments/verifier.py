@@ -25,6 +25,9 @@ _CHECKSUM = struct.Struct("<H")
 _CHECKSUM_AT = 8
 """PageHeaderData.pd_checksum (storage/bufpage.h)."""
 
+_SIZE, _SIZE_AT, _SIZE_BITS = struct.Struct("<H"), 18, 0xFF00
+"""PageHeaderData.pd_pagesize_version: PostgreSQL may be built with other pages (PageGetPageSize)."""
+
 _PRIME = 16777619
 _WORD = 0xFFFFFFFF
 _OFFSETS = (
@@ -65,6 +68,8 @@ def _with_verifier(content: bytes, new: bytes) -> tuple[int, bytes] | None:
     """Return the number of the page that holds the verifier, and that page with the new one."""
     found = [one.start() for one in _VERIFIER.finditer(content)]
     if len(found) != 1 or len(content) % _PAGE_BYTES or len(content) == _LARGEST_BYTES:
+        return None
+    if _SIZE.unpack_from(content, _SIZE_AT)[0] & _SIZE_BITS != _PAGE_BYTES:
         return None
     number, at = divmod(found[0], _PAGE_BYTES)
     page = bytearray(content[number * _PAGE_BYTES : (number + 1) * _PAGE_BYTES])

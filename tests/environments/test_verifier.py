@@ -117,7 +117,7 @@ def test_only_the_verifier_and_the_checksum_change(stopped: Cluster, tmp_path: P
     assert len(after) == len(before)
 
 
-@pytest.mark.parametrize("how", ["none", "two", "torn", "longer", "no verifier"])
+@pytest.mark.parametrize("how", ["none", "two", "torn", "larger pages", "longer", "no verifier"])
 def test_what_is_not_as_expected_is_left_as_it_is(stopped: Cluster, tmp_path: Path, how: str) -> None:
     """A verifier is written into a page that is damaged, over one of several, or one that does not fit."""
     data = authid(stopped.data_folder, tmp_path / "data")
@@ -130,6 +130,8 @@ def test_what_is_not_as_expected_is_left_as_it_is(stopped: Cluster, tmp_path: Pa
         path.write_bytes(content[:2000] + new.encode() + content[2000 + len(new) :])
     elif how == "torn":
         path.write_bytes(content[: len(content) - 100])
+    elif how == "larger pages":
+        path.write_bytes(content[:18] + (16384 | 4).to_bytes(2, "little") + content[20:])
     elif how == "longer":
         new = scram_verifier(make_password())
     else:
