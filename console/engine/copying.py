@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Literal
 
@@ -239,20 +240,26 @@ def _whole_contents(run: Rehearsal) -> str:
 def restore(run: Rehearsal) -> None:
     """C-05: the dump restored by its owner, every error of the server's log kept, then the search."""
     environment, pack = run.the_environment(), run.loaded.pack
-    assert run.server is not None and run.dumped is not None
-    kind = run.dumped.kind
-    listing = _whole_contents(run)
+    assert run.dumped is not None and run.server is not None
+    kind, listing = run.dumped.kind, _whole_contents(run)
     loaded: dict[str, str] = {}
     _make_owner_and_database(run)
     run.server.read()
     restored_sha256 = dump_sha256(run.places.dump, run.recorder)
-    with environment.connect(options=OUTSIDE_LOG) as looking:
-        watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
+    lines: list[ServerLine] = []
+    with ExitStack() as looking:
+        session = looking.enter_context(environment.connect(options=OUTSIDE_LOG))
+        watched = WatchedRestore(run.recorder, session, run.database, source_bytes=run.source_bytes)
+
+        def settle() -> None:
+            looking.close()
+            lines.extend(_log_of_restore(run))
+            make_durable(run)
+
         done = environment.restore(
-            run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched,
+            run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched, meanwhile=settle,
             timeout_s=run.config.limits.step_timeout_s, parts=_parts(run, listing, loaded),
         )  # fmt: skip
-    lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
     fact = Restore(
         tool="psql" if kind == "plain" else "pg_restore", exit_code=done.returncode, trailer=True,
@@ -262,7 +269,6 @@ def restore(run: Rehearsal) -> None:
     run.recorder.fact("restore", fact, source="the server's log; the restoring client; the dump's bytes")
     if done.stderr.strip():
         run.recorder.note("restore.words", done.stderr[-2000:], origin="tool")
-    make_durable(run)
     with environment.connect(run.database) as connection:
         manifest = read_manifest(connection, _second_session(run))
     if run.sampling:
@@ -354,7 +360,7 @@ def _make_owner_and_database(run: Rehearsal) -> None:
         )  # fmt: skip
 
 
-def _errors(run: Rehearsal, lines: tuple[ServerLine, ...]) -> tuple[RestoreError, ...]:
+def _errors(run: Rehearsal, lines: Sequence[ServerLine]) -> tuple[RestoreError, ...]:
     """Return the distinct errors of the restore, each beside the allow-list's row for the same object."""
     absent = (*run.loaded.pack.roles_absent_in_copy, *run.loaded.privileges.roles)
     allowed = {f'role "{name}" does not exist': "42704" for name in absent}

@@ -42,7 +42,7 @@ from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, Har
 from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
-from console.environments.restoring import Parts
+from console.environments.restoring import Meanwhile, Parts
 from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
 from console.model.isolation_facts import Isolation
@@ -321,12 +321,13 @@ class DockerEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in a container without network; return how the client ended."""
         return self._client.restore(
-            dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts
-        )
+            dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts,
+            meanwhile=meanwhile,
+        )  # fmt: skip
 
     @cached_property
     def _client(self) -> DockerClient:

@@ -40,7 +40,9 @@ from console.environments.restoring import (
     PSQL_ARGUMENTS,
     RESTORE_ARGUMENTS,
     RESTORE_OPTIONS,
+    Meanwhile,
     Parts,
+    ended_beside,
     restored_in_parts,
 )
 from console.errors import StepFailed
@@ -230,12 +232,12 @@ class EmbeddedEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in the cluster's user; return how the client ended.
 
         The client gets no variable of ours; the owner's password lies in a 0600 file that is
-        destroyed when it has ended.
+        destroyed when it has ended, as the dump is: `meanwhile` is done beside that.
         """
         place = self.cluster.folder / "restore"
         make_folder(place, uid=self.uid)
@@ -272,15 +274,21 @@ class EmbeddedEnvironment:
             write_secret_file(part, listing, uid=self.uid)
             return run([f"--use-list={part}", *words])
 
-        try:
-            return restored_in_parts(one_part, parts) if parts is not None else run(words)
-        finally:
+        def end() -> None:
             for file, what in ((passfile, "file"), (readable, kind_of_receipt)):
                 identity = folder_identity(file)
                 destroy_dump(file)
                 if what == "folder":
                     file.rmdir()
                 self._receipts.closed(what, str(file), identity=identity, how="overwritten and removed")
+
+        try:
+            done = restored_in_parts(one_part, parts) if parts is not None else run(words)
+        except BaseException:
+            end()
+            raise
+        ended_beside(end, meanwhile)
+        return done
 
     def _identified(self, file: Path) -> None:
         self._receipts.identified("file", str(file), folder_identity(file))
