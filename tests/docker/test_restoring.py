@@ -101,14 +101,23 @@ def test_one_client_restores_in_parts(environment: DockerEnvironment, form: str,
                 ).fetchall()
             )
 
+    beside: list[int] = []
+
+    def meanwhile() -> None:
+        with environment.connect("copy") as connection:
+            beside.extend(
+                connection.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'").fetchall()[0]
+            )
+
     if form == "directory":
         environment._client.place(dump)
     try:
         done = environment.restore(
             dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
-            parts=Parts(lists=with_foreign_keys_last(listing), between=between),
+            parts=Parts(lists=with_foreign_keys_last(listing), between=between), meanwhile=meanwhile,
         )  # fmt: skip
         assert found == [(0, 2000)]
+        assert beside == [0 if broken else 1], "what is done meanwhile is done before the client's work is"
         with environment.connect("copy") as connection:
             [(keys,)] = connection.execute(
                 "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
