@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Literal
 
 import msgspec
 from psycopg import sql
 
+from console.engine.analyzing import gather_statistics
 from console.engine.dump_copying import (
     contents,
     copy_dump_file,
@@ -67,8 +69,6 @@ from console.witness.server_log import sessions_ended
 LOG_PATIENCE_S = 30.0
 LARGE_DUMP_BYTES = 16 << 20
 """From here on statistics are gathered before foreign keys are checked; below that it costs more than it saves."""
-ANALYZE_OPTIONS = "-c default_statistics_target=10"
-"""A tenth of the usual sample: enough to plan a foreign key's join, at a tenth of the time (measured)."""
 _LOG_POLL_S = 0.005
 _WORDS_CHARS = 600
 
@@ -222,20 +222,26 @@ def _whole_contents(run: Rehearsal) -> str:
 def restore(run: Rehearsal) -> None:
     """C-05: the dump restored by its owner, every error of the server's log kept, then the search."""
     environment, pack = run.the_environment(), run.loaded.pack
-    assert run.server is not None and run.dumped is not None
-    kind = run.dumped.kind
-    listing = _whole_contents(run)
+    assert run.dumped is not None and run.server is not None
+    kind, listing = run.dumped.kind, _whole_contents(run)
     loaded: dict[str, str] = {}
     _make_owner_and_database(run)
     run.server.read()
     restored_sha256 = dump_sha256(run.places.dump, run.recorder)
-    with environment.connect(options=OUTSIDE_LOG) as looking:
-        watched = WatchedRestore(run.recorder, looking, run.database, source_bytes=run.source_bytes)
+    lines: list[ServerLine] = []
+    with ExitStack() as looking:
+        session = looking.enter_context(environment.connect(options=OUTSIDE_LOG))
+        watched = WatchedRestore(run.recorder, session, run.database, source_bytes=run.source_bytes)
+
+        def settle() -> None:
+            looking.close()
+            lines.extend(_log_of_restore(run))
+            make_durable(run)
+
         done = environment.restore(
-            run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched,
+            run.places.dump, kind=kind, database=run.database, owner=pack.owner, abort=watched, meanwhile=settle,
             timeout_s=run.config.limits.step_timeout_s, parts=_parts(run, listing, loaded),
         )  # fmt: skip
-    lines = _log_of_restore(run)
     run.the_trace().append(lines, origin="server")
     errors = ((line.sqlstate, line.message) for line in lines if line.kind == "error")
     fact = Restore(
@@ -246,7 +252,6 @@ def restore(run: Rehearsal) -> None:
     run.recorder.fact("restore", fact, source="the server's log; the restoring client; the dump's bytes")
     if done.stderr.strip():
         run.recorder.note("restore.words", done.stderr[-2000:], origin="tool")
-    make_durable(run)
     with environment.connect(run.database) as connection:
         manifest = read_manifest(connection, _second_session(run))
     if run.sampling:
@@ -283,14 +288,10 @@ def _parts(run: Rehearsal, listing: str, loaded: dict[str, str]) -> Parts | None
         lists = (before,)
         between.append(lambda: loaded.update(load_sample(run, sampling)))
 
-    def analyze() -> None:
-        with run.the_environment().connect(run.database, options=ANALYZE_OPTIONS) as connection:
-            run_sql(connection, "environment/analyze")
-
     large = is_large(run)
     last = with_foreign_keys_last(listing) if large else ()
     if last:
-        between.append(analyze)
+        between.append(lambda: gather_statistics(partial(run.the_environment().connect, run.database)))
     elif run.sampling:
         last = (listing,)
     steps = iter(between)

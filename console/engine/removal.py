@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from console.engine.docker_removal import DOCKER_KINDS, DockerRemover, quietly_closed
@@ -34,6 +35,7 @@ from console.sources.archive import destroy_dump, is_dump_folder
 PROCESS_PATIENCE_S = 20.0
 _PATH_KINDS = ("file", "folder", "socket", "kept")
 _RANKS = {"process": 0, "container": 1, "file": 2}
+_GROUND_KINDS = ("volume", "network")
 _VANISHED = "is not there any more, and nobody of this run removed it"
 
 
@@ -44,19 +46,34 @@ class NotOurs(DrydockError):
 def remove_part(recorder: Recorder, part: str) -> None:
     """Remove every object of `part` that may still exist: processes, files, then all else, newest first.
 
-    Each outcome is recorded; whatever one removal meets, the next one still follows. What could not
+    What lies in a docker engine and does not run any more is removed beside what lies here: one waits for the other's
+    disk. Each outcome is recorded; whatever one removal meets, the next one still follows. What could not
     be recorded (a full disk) is raised when all is done.
     """
-    unrecorded: Exception | None = None
+    receipts = _in_order([open_ for open_ in recorder.state.open_receipts if open_.part == part])
+    what_runs = [one for one in receipts if _rank(one) < _RANKS["file"]]
+    ground = [one for one in receipts if one.kind in _GROUND_KINDS]
     with quietly_closed(DockerRemover(recorder)) as remover:
-        for receipt in _in_order([open_ for open_ in recorder.state.open_receipts if open_.part == part]):
-            try:
-                _remove_one(receipt, recorder, remover)
-            except Exception as broken:  # noqa: BLE001 - one object must never keep the others, it is raised below
-                unrecorded = unrecorded or broken
+        unrecorded = _remove_each(what_runs, recorder, remover)
+        with ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(_remove_each, ground, recorder, remover) if ground else None
+            others = [one for one in receipts if one not in what_runs and one not in ground]
+            unrecorded += _remove_each(others, recorder, remover)
+            unrecorded += beside.result() if beside is not None else []
     _close_what_went_with_its_folder(recorder, part)
-    if unrecorded is not None:
-        raise unrecorded
+    if unrecorded:
+        raise unrecorded[0]
+
+
+def _remove_each(receipts: list[Receipt], recorder: Recorder, remover: DockerRemover) -> list[Exception]:
+    """Remove one after the other; return what could not be recorded."""
+    unrecorded: list[Exception] = []
+    for receipt in receipts:
+        try:
+            _remove_one(receipt, recorder, remover)
+        except Exception as broken:  # noqa: BLE001 - one object must never keep the others, it is raised at the end
+            unrecorded.append(broken)
+    return unrecorded
 
 
 def _in_order(receipts: list[Receipt]) -> list[Receipt]:

@@ -42,7 +42,7 @@ from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, Har
 from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
-from console.environments.restoring import Parts
+from console.environments.restoring import Meanwhile, Parts
 from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
 from console.model.isolation_facts import Isolation
@@ -134,16 +134,16 @@ class DockerEnvironment:
         self._loads_much = much
         local = self._make_local_folders()
         containers = self.containers
+        containers.make_network()
+        answer = self._start_harness_container()
         containers.make_ground(self._registry.value(SUPERUSER_SECRET))
-        given = containers.start_relay()
-        self._relay = Relay(given, listen_at=local / f".s.PGSQL.{PORT}")
+        self._relay = Relay(containers.start_relay(), listen_at=local / f".s.PGSQL.{PORT}")
         self._closing.callback(self._relay.close)
         self._python = self._relay.hello()
-        answer = self._start_harness_container()
         containers.start_database(much=much)
-        if dump is not None:  # all this while the probe waits for whoever does not answer
+        if dump is not None:
             self._client.place(dump)
-        self._reached = answer()
+        self._reached = answer()  # all that was made while the probe waited for whoever does not answer
         self._wait_until_ready(local)
         control = b"".join(containers.taken(f"{containers.cluster}/{_CONTROL_FILE}"))
         self.system_identifier = str(int.from_bytes(control[:8], "little"))
@@ -182,14 +182,13 @@ class DockerEnvironment:
         return socket
 
     def _start_harness_container(self) -> Callable[[], dict[str, bool]]:
-        given, identity = self.containers.start_harness(self._python["executable"])
+        given, identity = self.containers.start_harness()
         harness = self.harness = HarnessContainer(
             given, objects=self.objects, identity=identity, log=self._folder / "harness" / "harness.log",
             lost=self._stands_still,
         )  # fmt: skip
-        asked = targets(
-            self.objects, own=self.containers.ids.values(), probe=self._config.probe, names=[self.names.database]
-        )  # fmt: skip
+        own, names = self.containers.ids.values(), [self.names.database]
+        asked = targets(self.objects, own=own, probe=self._config.probe, names=names)
         harness.ask(asked)
         return lambda: reached(asked, harness.answer(), database=self.names.database)
 
@@ -321,12 +320,13 @@ class DockerEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in a container without network; return how the client ended."""
         return self._client.restore(
-            dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts
-        )
+            dump, kind=kind, database=database, owner=owner, abort=abort, timeout_s=timeout_s, parts=parts,
+            meanwhile=meanwhile,
+        )  # fmt: skip
 
     @cached_property
     def _client(self) -> DockerClient:

@@ -24,7 +24,9 @@ from console.environments.restoring import (
     PSQL_ARGUMENTS,
     RESTORE_ARGUMENTS,
     RESTORE_OPTIONS,
+    Meanwhile,
     Parts,
+    ended_beside,
 )
 from console.errors import StepFailed
 from console.model.protocols import Abort, Receipts
@@ -58,9 +60,12 @@ class DockerClient:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
-        """Restore a dump as the database's owner; its password is gone from the volume afterwards."""
+        """Restore a dump as the database's owner; its password is gone from the volume afterwards.
+
+        The engine takes half a second to say that a client has ended and to remove it: `meanwhile` is done beside that.
+        """
         password = self._registry.value(OWNER_SECRET)
         self._put(dump, password=password, lists=parts.lists if parts is not None else ())
         target = conninfo.make_conninfo(
@@ -75,8 +80,10 @@ class DockerClient:
         try:
             if parts is not None:
                 words = ["-c", _IN_PARTS, "drydock", str(len(parts.lists)), _LIST, client, *words]
-                return self._run("sh", words, abort=abort, timeout_s=timeout_s, parts=parts)
-            return self._run(client, words, abort=abort, timeout_s=timeout_s)
+                client = "sh"
+            return self._run(
+                client, words, abort=abort, timeout_s=timeout_s, parts=parts, meanwhile=meanwhile
+            )
         finally:
             self._put(None, password="")
 
@@ -113,7 +120,7 @@ class DockerClient:
 
     def _run(
         self, program: str, words: list[str], *, abort: Abort, timeout_s: float, into: BinaryIO | None = None,
-        parts: Parts | None = None,
+        parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         out, err = bytearray(), bytearray()
         keep: Callable[[bytes], object] = into.write if into is not None else out.extend
@@ -129,9 +136,12 @@ class DockerClient:
                     deadline, begun = time.monotonic() + timeout_s, begun + 1
                 if time.monotonic() > deadline:
                     raise StepFailed(f"{program} took longer than {timeout_s:.0f} s", cause="environment")
-        finally:
+        except BaseException:
             stream.close()
-            code = self._containers.end_client()
+            self._containers.end_client()
+            raise
+        stream.close()
+        code = ended_beside(self._containers.end_client, meanwhile)
         return Finished(
             returncode=code, stdout=bytes(out), stderr=bytes(err[-_TAIL_BYTES:]).decode("utf-8", "replace")
         )

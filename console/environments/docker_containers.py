@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -93,15 +94,18 @@ class DockerContainers:
                 self._images[name] = self._objects.client.inspect_image(name)
         return self._images[name]
 
-    def make_ground(self, superuser_password: str) -> None:
-        """Make volumes, network and the carrier, and lay out what PostgreSQL starts from."""
+    def make_network(self) -> None:
+        """Make volumes and network: all that a container needs to be started."""
         for name in self._names.volumes.values():
             self._objects.make_volume(name)
         self.network_id = self._objects.make_network(self._names.network, NETWORK_OPTIONS)
+
+    def make_ground(self, superuser_password: str) -> None:
+        """Make the carrier, and lay out what PostgreSQL starts from."""
         self._make(
             self._names.carrier, self._config.image, network="none", writable=VOLUMES, command=["true"]
         )
-        uid = self._postgres_uid()
+        uid = self._postgres_uid
         self.put(f"{TOP}/data", packed([
             Placed(name="cluster", mode=0o700, uid=uid), Placed(name="init", mode=0o700, uid=uid),
             Placed(name="init/verifier", mode=0o600, uid=uid, content=scram_verifier(superuser_password).encode()),
@@ -110,8 +114,9 @@ class DockerContainers:
         ]))  # fmt: skip
         self.put(f"{TOP}/socket", packed([Placed(name="run", mode=0o711, uid=uid)]))
 
+    @cached_property
     def _postgres_uid(self) -> int:
-        """Return the user that the image has for its server."""
+        """The user that the image has for its server."""
         accounts = b"".join(self.taken("/etc/passwd")).decode("utf-8", "replace")
         for line in accounts.splitlines():
             fields = line.split(":")
@@ -150,7 +155,7 @@ class DockerContainers:
         """Start the copy's server on the run's network; where `much` is loaded, one for that first."""
         bulk = " ".join(f"-c {name}={value}" for name, value in BULK_SETTINGS.items()) if much else ""
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        uid = self._postgres_uid()
+        uid = self._postgres_uid
         identity = self._make(
             self._names.database, self._config.image, network=self._names.network, writable=("data", "socket"),
             limits={"tmpfs": _TMP, "log": True}, user=f"{uid}:{uid}", environment={"PGDATA": CLUSTER},
@@ -161,7 +166,7 @@ class DockerContainers:
 
     def end_loading_server(self) -> None:
         """Ask the server for loading to end; the container then goes on to the other one. Raises StepFailed."""
-        identity, uid = self.ids[self._names.database], self._postgres_uid()
+        identity, uid = self.ids[self._names.database], self._postgres_uid
         words = b"".join(self.taken(POSTMASTER_FILE)).split(b"\n")[0].decode("ascii", "replace")
         with self._objects.said(f"an exec in container {self._names.database}"):
             made = self._objects.client.exec_create(
@@ -174,14 +179,14 @@ class DockerContainers:
             reason = f"PostgreSQL of container {self._names.database} cannot be asked to end ({code}): {told}"
             raise StepFailed(reason, cause="environment")
 
-    def start_harness(self, python: str) -> tuple[Any, str]:
+    def start_harness(self) -> tuple[Any, str]:
         """Start the harness's container, which waits to be asked what it can reach; return its stream and id."""
         program = Path(docker_bootstrap.__file__).read_text("utf-8")
         identity = self._make(
             self._names.harness, self._config.harness_image, network=self._names.network, writable=("own",),
             readable=("place",), limits={"tmpfs": _TMP}, user=f"{HARNESS_UID}:{HARNESS_UID}", stdin_open=True,
             environment={"HOME": SCRATCH, "TMPDIR": SCRATCH, "PYTHONHASHSEED": "0"}, working_dir="/",
-            entrypoint=[python, "-I", "-B", "-c", program],
+            entrypoint=["python3", "-I", "-B", "-c", program],
         )  # fmt: skip
         return self._started(identity), identity
 

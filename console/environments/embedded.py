@@ -7,7 +7,6 @@ in its own 0700 folder. Shares the host's kernel and file system: a separate clu
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
@@ -30,9 +29,10 @@ from console.environments.cluster import (
     read_system_identifier,
 )
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET, HarnessPlace
+from console.environments.giving import give, lead_to, read_only
 from console.environments.harness_process import HarnessProcess
 from console.environments.interpreter import Interpreter, make_interpreter
-from console.environments.owner import lease_two_uids, lend, make_folder
+from console.environments.owner import lease_two_uids, make_folder
 from console.environments.packages import lock_of, package_files
 from console.environments.process import Finished, is_alive, process_identity, run_program
 from console.environments.programs import Programs
@@ -40,7 +40,9 @@ from console.environments.restoring import (
     PSQL_ARGUMENTS,
     RESTORE_ARGUMENTS,
     RESTORE_OPTIONS,
+    Meanwhile,
     Parts,
+    ended_beside,
     restored_in_parts,
 )
 from console.errors import StepFailed
@@ -49,7 +51,7 @@ from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file
 from console.settings import default_cache_folder
-from console.sources.archive import NAME, destroy_dump, dump_files
+from console.sources.archive import NAME, destroy_dump
 from console.sql import EngineConnection, run
 from console.witness.catalogue import read_identity
 from console.witness.client import ClientTrace
@@ -220,7 +222,7 @@ class EmbeddedEnvironment:
         make_folder(place, uid=self.uid)
         readable, text = place / NAME, place / "source.sql"
         self._receipts.opening("file", str(text))
-        _give(dump, readable, self.uid)
+        give(dump, readable, self.uid)
         program = self.cluster.programs.path("pg_restore")
         try:
             for words in ([f"--file={text}"], ["--list"]):
@@ -238,12 +240,12 @@ class EmbeddedEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         """Restore a dump as the database's owner, in the cluster's user; return how the client ended.
 
         The client gets no variable of ours; the owner's password lies in a 0600 file that is
-        destroyed when it has ended.
+        destroyed when it has ended, as the dump is: `meanwhile` is done beside that.
         """
         place = self.cluster.folder / "restore"
         make_folder(place, uid=self.uid)
@@ -255,7 +257,7 @@ class EmbeddedEnvironment:
         readable = place / NAME
         kind_of_receipt = "folder" if dump.is_dir() else "file"
         self._receipts.opening(kind_of_receipt, str(readable))
-        _give(dump, readable, self.uid)
+        give(dump, readable, self.uid)
         self._receipts.identified(kind_of_receipt, str(readable), folder_identity(readable))
         target = conninfo.make_conninfo(
             "", host=str(self.cluster.socket_folder), port=PORT, dbname=database, user=owner,
@@ -280,15 +282,21 @@ class EmbeddedEnvironment:
             write_secret_file(part, listing, uid=self.uid)
             return run([f"--use-list={part}", *words])
 
-        try:
-            return restored_in_parts(one_part, parts) if parts is not None else run(words)
-        finally:
+        def end() -> None:
             for file, what in ((passfile, "file"), (readable, kind_of_receipt)):
                 identity = folder_identity(file)
                 destroy_dump(file)
                 if what == "folder":
                     file.rmdir()
                 self._receipts.closed(what, str(file), identity=identity, how="overwritten and removed")
+
+        try:
+            done = restored_in_parts(one_part, parts) if parts is not None else run(words)
+        except BaseException:
+            end()
+            raise
+        ended_beside(end, meanwhile)
+        return done
 
     def _identified(self, file: Path) -> None:
         self._receipts.identified("file", str(file), folder_identity(file))
@@ -322,12 +330,12 @@ class EmbeddedEnvironment:
         copy_tree(pack, place.pack)
         copy_tree(subject, place.subject)
         for made in (place.archive, place.pack, place.subject):
-            _read_only(made, self.harness_uid)
+            read_only(made, self.harness_uid)
         make_folder(place.socket)
         if socket == "copy":
             socket = self.cluster.socket_path
         if socket is not None:
-            _lead_to(socket, place.socket / socket.name)
+            lead_to(socket, place.socket / socket.name)
         for own in (place.scratch, place.trace.parent):
             make_folder(own, uid=self.harness_uid)
         place.log.touch(mode=0o600)
@@ -366,34 +374,3 @@ class EmbeddedEnvironment:
         assert isinstance(place, EmbeddedPlace)
         for entry in place.socket.iterdir():
             entry.unlink()
-
-
-def _lead_to(socket: Path, place: Path) -> None:
-    """Put a socket under another name: itself where both lie on one file system, elsewhere a link that leads there."""
-    try:
-        os.link(socket, place)
-    except OSError as wrong:
-        if wrong.errno != errno.EXDEV:
-            raise
-        place.symlink_to(socket)
-
-
-def _give(source: Path, target: Path, uid: int | None) -> None:
-    """Let `uid` read a file under another name by a hard link, owned by `uid`; of a folder each of its files."""
-    if source.is_dir():
-        make_folder(target, uid=uid)
-        for file in dump_files(source):
-            _give(file, target / file.name, uid)
-        return
-    if uid is not None:
-        os.chown(source, uid, uid, follow_symlinks=False)
-    os.link(source, target, follow_symlinks=False)
-
-
-def _read_only(path: Path, uid: int | None) -> None:
-    """Make a file or a tree readable by `uid`, and root's; without a uid, read-only to its own user."""
-    if uid is not None:
-        lend(path, uid)
-        return
-    for one in [*path.rglob("*"), path]:
-        one.chmod(0o500 if one.is_dir() else 0o400)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from console.environments.harness_talk import HarnessTalk
 from console.environments.process import Finished
 from console.environments.programs import Programs
-from console.environments.restoring import Parts
+from console.environments.restoring import Meanwhile, Parts
 from console.model.isolation_facts import Isolation
 from console.model.protocols import Abort
 from console.sql import EngineConnection
@@ -87,9 +87,12 @@ class Environment(Protocol):
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
-        """Restore a dump as the database's owner, in parts where some are given; return how the client ended."""
+        """Restore a dump as the database's owner, in parts where some are given; return how the client ended.
+
+        Once it has ended well or not, `meanwhile` is done beside the removal of what it was given.
+        """
 
     def server_log(self) -> ServerLog:
         """Return the server witness."""

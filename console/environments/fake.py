@@ -21,7 +21,7 @@ from console.environments.harness_talk import HarnessTalk
 from console.environments.owner import make_folder
 from console.environments.process import Finished
 from console.environments.programs import Programs
-from console.environments.restoring import Parts
+from console.environments.restoring import Meanwhile, Parts
 from console.errors import StepFailed
 from console.model.isolation_facts import DockerContainer, DockerIsolation, Isolation
 from console.model.protocols import Abort, Receipts
@@ -154,10 +154,12 @@ class FakeEnvironment:
 
     def restore(
         self, dump: Path, *, kind: Literal["archive", "plain"], database: str, owner: str, abort: Abort,
-        timeout_s: float, parts: Parts | None = None,
+        timeout_s: float, parts: Parts | None = None, meanwhile: Meanwhile = None,
     ) -> Finished:  # fmt: skip
         """Say that the client could not connect."""
         abort.raise_if_requested()
+        if meanwhile is not None:
+            meanwhile()
         return Finished(returncode=1, stdout=b"", stderr=_NO_SERVER)
 
     def server_log(self) -> ServerLog:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from console.environments.process import Finished
 
@@ -20,6 +22,9 @@ PSQL_ARGUMENTS = ("--no-psqlrc", "--no-password", "--quiet", "--output=/dev/null
 """Errors are judged by the server's log. `\\restrict` comes first, with a key that the dump cannot know: where a
 COPY fails, psql reads its data as commands, and a variable may hold one (both measured with 16.14)."""
 
+Meanwhile = Callable[[], object] | None
+"""What is done with the copy while the client, which has done its work, is being removed with all it was given."""
+_Found = TypeVar("_Found")
 _LATER = re.compile(r"\d+; \d+ \d+ (FK CONSTRAINT |COMMENT .*CONSTRAINT )")
 """Foreign keys, and comments, which may be on one: nothing else in an archive rests on them."""
 
@@ -44,6 +49,22 @@ def with_foreign_keys_last(listing: str) -> tuple[str, ...]:
         return ()
     first = [line for line in lines if not _LATER.match(line)]
     return ("\n".join(first) + "\n", "\n".join(later) + "\n")
+
+
+def ended_beside(end: Callable[[], _Found], meanwhile: Meanwhile) -> _Found:
+    """Return what `end` returns, with `meanwhile` done here beside it: both have ended, however that was.
+
+    Raises what `end` raises before what `meanwhile` does.
+    """
+    if meanwhile is None:
+        return end()
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(end)
+        try:
+            meanwhile()
+        finally:
+            found = ending.result()
+    return found
 
 
 def restored_in_parts(run: Callable[[str], Finished], parts: Parts) -> Finished:

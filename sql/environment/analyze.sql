@@ -1,4 +1,4 @@
--- Purpose: statistics of the restored tables, before their foreign keys are checked by joins.
+-- Purpose: statistics of the named tables, before their foreign keys are checked by joins.
 -- Columns: none.
 -- Lowest server version: 15.
-ANALYZE;
+ANALYZE {tables};

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from docker_images import Images
 from environment_contract import Ledger, registry
 from psycopg import sql
 
+from console.engine.analyzing import gather_statistics
 from console.environments import docker as docker_environment
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.docker import DockerEnvironment
@@ -26,7 +28,6 @@ from console.errors import StepFailed
 from console.model.config import EnvironmentConfig
 from console.model.protocols import NeverAborted
 from console.secrets import scram_verifier
-from console.sql import run as run_sql
 
 ORDER = ("container", "network", "volume")
 OWNER = "keeper"
@@ -90,8 +91,8 @@ def test_one_client_restores_in_parts(environment: DockerEnvironment, form: str,
     found: list[tuple[int, int]] = []
 
     def between() -> None:
+        gather_statistics(partial(environment.connect, "copy"))
         with environment.connect("copy") as connection:
-            run_sql(connection, "environment/analyze")
             if broken:
                 connection.execute("DELETE FROM shelf WHERE id = 7")
             found.extend(
@@ -100,14 +101,23 @@ def test_one_client_restores_in_parts(environment: DockerEnvironment, form: str,
                 ).fetchall()
             )
 
+    beside: list[int] = []
+
+    def meanwhile() -> None:
+        with environment.connect("copy") as connection:
+            beside.extend(
+                connection.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'").fetchall()[0]
+            )
+
     if form == "directory":
         environment._client.place(dump)
     try:
         done = environment.restore(
             dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
-            parts=Parts(lists=with_foreign_keys_last(listing), between=between),
+            parts=Parts(lists=with_foreign_keys_last(listing), between=between), meanwhile=meanwhile,
         )  # fmt: skip
         assert found == [(0, 2000)]
+        assert beside == [0 if broken else 1], "what is done meanwhile is done before the client's work is"
         with environment.connect("copy") as connection:
             [(keys,)] = connection.execute(
                 "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"

@@ -7,16 +7,20 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import psycopg
 import pytest
 from fix_places import place_for_clusters
 from psycopg import sql
 
-from console.engine import durability
+from console.engine import analyzing, durability
+from console.engine.analyzing import gather_statistics
 from console.engine.durability import NOTE, make_durable
 from console.engine.rehearsal import Rehearsal
 from console.environments import cluster as cluster_module
@@ -31,7 +35,6 @@ from console.errors import StepFailed
 from console.model.protocols import NeverAborted, NoReceipts
 from console.secrets import SecretRegistry, make_password, scram_verifier
 from console.sources.archive import dump_files, dump_sha256
-from console.sql import run as run_sql
 
 OWNER = "keeper"
 
@@ -160,8 +163,8 @@ def test_foreign_keys_come_after_the_statistics(
     found: list[tuple[int, int]] = []
 
     def between() -> None:
+        gather_statistics(partial(environment.connect, "copy"))
         with environment.connect("copy") as connection:
-            run_sql(connection, "environment/analyze")
             found.extend(
                 connection.execute(
                     "SELECT (SELECT count(*) FROM pg_constraint WHERE contype = 'f'), "
@@ -188,6 +191,66 @@ def test_foreign_keys_come_after_the_statistics(
     assert dump_sha256(dump, NeverAborted()) != before, "what was restored is overwritten under every name"
     assert {byte for file in dump_files(dump) for byte in file.read_bytes()} == {0}
     assert not (environment.cluster.folder / "restore" / "source.dump").exists()
+
+
+def test_a_table_without_statistics_is_a_failure(
+    environment: EmbeddedEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of many tables has an index whose function fails when it is looked at, and the restore goes on."""
+    with environment.connect("copy") as connection:
+        for number in range(30):
+            connection.execute(f"CREATE TABLE shelf_{number} AS SELECT generate_series(1, 100) AS id")
+        connection.execute("CREATE TABLE parted (id int) PARTITION BY RANGE (id)")
+        connection.execute("CREATE TABLE part PARTITION OF parted FOR VALUES FROM (1) TO (1000)")
+        connection.execute("INSERT INTO parted SELECT generate_series(1, 500)")
+        connection.execute("CREATE MATERIALIZED VIEW seen AS SELECT id FROM parted")
+    monkeypatch.setattr(analyzing, "VACUUMED_BYTES", 0)
+    gather_statistics(partial(environment.connect, "copy"))
+    with environment.connect("copy") as connection:
+        known = connection.execute(
+            "SELECT relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace AND nspname = 'public' "
+            "WHERE relkind IN ('r', 'p', 'm') AND reltuples > 0 AND EXISTS "
+            "(SELECT FROM pg_statistic WHERE starelid = c.oid)"
+        ).fetchall()
+        assert len(known) == 33, "a plain table, a partitioned one, its part or a view was left out"
+        [(visible,)] = connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relname ~ '^(shelf_|part$)' AND relallvisible = relpages"
+        ).fetchall()
+        assert visible == 31
+        connection.execute(
+            "CREATE FUNCTION told(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN "
+            "IF (SELECT count(*) FROM public.shelf_0) = 0 THEN RAISE EXCEPTION 'the shelf is empty'; END IF; "
+            "RETURN $1; END $$"
+        )
+        connection.execute("CREATE INDEX ON shelf_7 (told(id))")
+        connection.execute("DELETE FROM shelf_0")
+    monkeypatch.undo()
+    with pytest.raises(psycopg.errors.RaiseException, match="the shelf is empty"):
+        gather_statistics(partial(environment.connect, "copy"))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_dump_is_overwritten_whatever_goes_on_beside(
+    environment: EmbeddedEnvironment, fails: bool
+) -> None:
+    """What is done meanwhile is done before the client has ended or not at all, or its failure spares the dump."""
+    dump, _listing = _archive(environment, broken=False, form="custom")
+    found: list[int] = []
+
+    def meanwhile() -> None:
+        with environment.connect("copy") as connection:
+            found.extend(connection.execute("SELECT count(*) FROM book").fetchall()[0])
+        if fails:
+            raise StepFailed("nobody is there", cause="environment")
+
+    with pytest.raises(StepFailed, match="nobody is there") if fails else nullcontext():
+        environment.restore(
+            dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
+            meanwhile=meanwhile,
+        )  # fmt: skip
+    assert found == [2000]
+    assert {byte for file in dump_files(dump) for byte in file.read_bytes()} == {0}
+    assert list((environment.cluster.folder / "restore").glob("*")) == []
 
 
 def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(

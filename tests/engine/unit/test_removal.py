@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import msgspec
 import pytest
 from fix_journals import created
 
+from console.engine import removal
 from console.engine.closing import _holds_secrets, _is_no_secret
 from console.engine.recorder import MARK_NOTE, Recorder
 from console.engine.removal import _in_order, remove_part
@@ -284,3 +287,80 @@ def test_a_dumps_folder_counts_among_what_holds_secrets() -> None:
     assert [one.name for one in _in_order([receipts[4], receipts[3], receipts[2]])] == [
         "/w/passwords.json", "/w/source.dump", "/w/copy",
     ]  # fmt: skip
+
+
+def test_what_lies_in_an_engine_goes_beside_what_lies_here(
+    recorder: Recorder, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume goes while its container runs, waits for the dump's end, or a network that stays keeps the others."""
+    overwritten, asked = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    class Remover:
+        def __init__(self, _recorder: Recorder) -> None:
+            """Nothing is opened."""
+
+        def remove(self, receipt: Receipt) -> str:
+            order.append(receipt.kind)
+            if receipt.kind == "network":
+                raise StepFailed("somebody is in it", cause="environment")
+            if receipt.kind == "volume":
+                asked.set()
+                assert overwritten.wait(timeout=10), "the file waits for the volume"
+            return "removed"
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    def destroy(path: Path) -> None:
+        assert asked.wait(timeout=10), "the volume waits for the file"
+        path.unlink()
+        overwritten.set()
+
+    monkeypatch.setattr(removal, "DockerRemover", Remover)
+    monkeypatch.setattr(removal, "destroy_file", destroy)
+    for kind in ("volume", "network", "container"):
+        recorder.opening(kind, f"the-{kind}")
+        recorder.identified(kind, f"the-{kind}", kind)
+    dump = own(recorder, "file", place / "dump")
+    folder = own(recorder, "folder", place / "folder")
+    remove_part(recorder, "rehearsal")
+    assert order == ["container", "network", "volume"]
+    assert not dump.exists()
+    assert not folder.exists()
+    [left] = recorder.state.open_receipts
+    assert (left.kind, left.trouble) == ("network", "somebody is in it")
+
+
+@pytest.mark.parametrize("kind", ["volume", "file"])
+def test_what_cannot_be_recorded_of_either_is_raised_when_all_is_done(
+    recorder: Recorder, place: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A journal that takes nothing more is heard of on one side alone, or keeps the other side's objects."""
+
+    class Remover:
+        def __init__(self, _recorder: Recorder) -> None:
+            """Nothing is opened."""
+
+        def remove(self, _receipt: Receipt) -> str:
+            return "removed"
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    closed = recorder.closed
+
+    def full(object_kind: str, name: str, **words: str) -> None:
+        if object_kind == kind:
+            raise OSError(errno.ENOSPC, "no room")
+        closed(object_kind, name, **words)
+
+    monkeypatch.setattr(removal, "DockerRemover", Remover)
+    monkeypatch.setattr(recorder, "closed", full)
+    recorder.opening("volume", "the-volume")
+    recorder.identified("volume", "the-volume", "volume")
+    dump = own(recorder, "file", place / "dump")
+    with pytest.raises(OSError, match="no room"):
+        remove_part(recorder, "rehearsal")
+    assert not dump.exists()
+    assert [one.kind for one in recorder.state.open_receipts] == [kind]
