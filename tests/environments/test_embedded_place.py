@@ -13,9 +13,9 @@ import pytest
 from fix_places import place_for_clusters
 
 from console.engine.archive import build_harness
-from console.environments import embedded as module
 from console.environments.embedded import EmbeddedEnvironment, EmbeddedPlace
 from console.environments.environment import SUPERUSER_SECRET
+from console.environments.giving import lead_to
 from console.environments.owner import choose_uid, make_folder
 from console.environments.process import Finished, run_program
 from console.environments.programs import find_programs
@@ -201,8 +201,8 @@ def test_a_socket_on_another_file_system_is_led_to(tmp_path: Path, monkeypatch: 
         raise OSError(errors.pop(0), "refused")
 
     monkeypatch.setattr(os, "link", refuse)
-    module._lead_to(tmp_path / "real", tmp_path / "here")
+    lead_to(tmp_path / "real", tmp_path / "here")
     assert (tmp_path / "here").readlink() == tmp_path / "real"
     with pytest.raises(PermissionError):
-        module._lead_to(tmp_path / "real", tmp_path / "there")
+        lead_to(tmp_path / "real", tmp_path / "there")
     assert not (tmp_path / "there").is_symlink()
