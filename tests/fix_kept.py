@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,3 +33,14 @@ def keep(folder: Path, told: KeptList) -> Path:
     (path / DATA_FOLDER / "base" / "1").write_bytes(b"x")
     write_list(path, told)
     return path
+
+
+def keepers_below(root: Path) -> list[int]:
+    """Return the processes that wait to end what runs below a folder kept."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"console.engine.keeper" in words and str(root).encode() in words[-2]:
+                found.append(int(entry.name))
+    return found

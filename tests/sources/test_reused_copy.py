@@ -7,11 +7,11 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fix_kept import keepers_below
 from fix_ordinary import NOBODY, ordinary
 from fix_runs import Drydock, Ended
 from productions import Production
@@ -44,14 +44,8 @@ class Place:
         return [one.path for one in kept_copies(self.folder)]
 
     def keepers(self) -> list[int]:
-        """Return the processes that wait to end a copy kept here: those of runs of this test's own folder."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"console.engine.keeper" in words and str(self.drydock.root).encode() in words[-2]:
-                    found.append(int(entry.name))
-        return found
+        """Return the processes that wait to end a copy kept here."""
+        return keepers_below(self.drydock.root)
 
 
 @pytest.fixture
