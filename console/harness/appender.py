@@ -83,6 +83,11 @@ class Appender:
                 self._turn(found.st_size, WINDOW_BYTES)
         os.register_at_fork(before=self.share)
 
+    @property
+    def puts_in_one_step(self) -> bool:
+        """Tell whether nobody else can run while `put` takes a line: not while each is a call of the kernel's."""
+        return self._window is not None
+
     def append(self, line: bytes) -> None:
         """Add one whole line; it is in the kernel's hands when this returns.
 
@@ -106,13 +111,20 @@ class Appender:
             else:
                 self._window, self.put = None, self._write
 
+    def make_room(self, line_bytes: int) -> None:
+        """Let `put` have room for a line of so many bytes. Raises WitnessFailed where there is none, or no file."""
+        with self._lock:
+            if self.failure:
+                self._refuse(b"")
+            window = self._window
+            if window is not None:
+                self._turn(self._leave(window), line_bytes + WINDOW_BYTES)
+
     def append_further_on(self, line: bytes) -> None:
         """Append a line that `put` had no room for."""
         with self._lock:
             while True:
-                window = self._window
-                if window is not None:
-                    self._turn(self._leave(window), len(line) + WINDOW_BYTES)
+                self.make_room(len(line))
                 try:
                     self.put(line)
                 except ValueError:
