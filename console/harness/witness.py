@@ -23,6 +23,7 @@ import importlib
 from collections.abc import Callable, Generator
 from functools import wraps
 from sys import _getframe
+from types import FrameType
 from typing import Any
 
 import psycopg
@@ -56,18 +57,26 @@ def driver_refusal(version: str) -> str | None:
     return f"psycopg {version} is installed here, and the tracer knows psycopg {PINNED_PSYCOPG} only"
 
 
+def _caller(frames: int) -> FrameType:
+    """Return the frame so many above the one that asks; this one where a thread begins below."""
+    try:
+        return _getframe(1 + frames)
+    except ValueError:
+        return _getframe()
+
+
 def _announced(
     tracer: Tracer, session: Session, sql: bytes, *, types: tuple[int, ...] = (), prepared: bytes | None = b""
 ) -> Sent:
     """Record a statement whose answer no cursor checks; `prepared` is None for psycopg's own."""
     sent = Sent(prepared)
-    tracer.intend_other(session, sent, sql, types, _getframe(1 + _FEWEST_FRAMES))
+    tracer.intend_other(session, sent, sql, types, _caller(1 + _FEWEST_FRAMES))
     return sent
 
 
 def _awaited(tracer: Tracer, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...] = ()) -> None:
     """The same outside a pipeline: the answer is recorded where psycopg asks libpq for it."""
-    tracer.intend_other(session, sent, sql, types, _getframe(1 + _FEWEST_FRAMES))
+    tracer.intend_other(session, sent, sql, types, _caller(1 + _FEWEST_FRAMES))
     session.pending = sent
     tracer.elsewhere.add(session)
 
@@ -106,7 +115,7 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
             sent = Sent(None if declares else b"")
         try:
             if sent.checked:
-                tracer.intend(session, sql, types, b"", state, _getframe(_FRAMES_OF_EXECUTE))
+                tracer.intend(session, sql, types, b"", state, _caller(_FRAMES_OF_EXECUTE))
             else:
                 _awaited(tracer, session, sent, sql, types)
             original(self, query, force_extended=force_extended, binary=binary)
@@ -171,7 +180,11 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
             rarely(self, name, pgq, binary=binary)
             return
         try:
-            intend(session, pgq.query, pgq.types, name, state, _getframe(_FRAMES_OF_EXECUTE))
+            frame = _getframe(_FRAMES_OF_EXECUTE)
+        except ValueError:
+            frame = _getframe()
+        try:
+            intend(session, pgq.query, pgq.types, name, state, frame)
             pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
         except BaseException as error:
             _broke_off(tracer, session, session.own, error)
@@ -202,7 +215,7 @@ def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
             sent = session.own
         try:
             if sent is session.own:
-                tracer.intend(session, pgq.query, pgq.types, name, state, _getframe(1 + _FRAMES_OF_EXECUTE))
+                tracer.intend(session, pgq.query, pgq.types, name, state, _caller(1 + _FRAMES_OF_EXECUTE))
             original(self, name, pgq, binary=binary)
         except BaseException as error:
             _broke_off(tracer, session, sent, error)
