@@ -22,7 +22,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from console.harness.appender import Appender, WitnessFailed
+from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames, Told
 from console.harness.redaction import Redactor
@@ -66,7 +66,11 @@ class Tracer:
         self._process, self._done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
-        os.register_at_fork(before=self._write_under_lock, after_in_child=self._forked)
+        os.register_at_fork(before=self._forks, after_in_child=self._forked)
+
+    def _forks(self) -> None:
+        """Write under the lock from now on: each line is a call of the kernel's then, in which others run."""
+        self._under_lock = True
 
     def _forked(self) -> None:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
@@ -81,7 +85,8 @@ class Tracer:
         """Begin with 1. A thread, the handler of a signal or a finalizer may come between any two calls.
 
         So a line that was made for the next number is written only while that is still the next one, and from that
-        look to the written line the interpreter lets nobody else run. Where it does, lines are written under a lock.
+        look to the written line the interpreter lets nobody else run. Where it does, in a file without a window or
+        under a profiler or a debugger, lines are written under a lock.
         """
         self._lock = threading.RLock()
         self._connections = self._last = 0
@@ -182,7 +187,7 @@ class Tracer:
             callers = self._subject.callers_json(frame)
         like = session.alike.get((sql, types, prepared, state, callers))
         sent = session.own
-        if like is None:
+        if like is None or self._under_lock:
             self.tell(session, sent, (sql, types, prepared, state, callers))
             return
         last = -1
@@ -196,7 +201,9 @@ class Tracer:
         session.transactions += state == IDLE
         try:
             self.file.put(line)
-        except (ValueError, WitnessFailed):
+        except (ValueError, WitnessFailed) as refused:
+            if is_anothers(refused):
+                raise
             self._last = last
             session.transactions -= state == IDLE
             self._put_numbered(session, sent, like, session.opened_ns, state)
@@ -221,7 +228,9 @@ class Tracer:
         if line is None:
             since_ns = monotonic_ns() - time_ns()
             line, keep = self._first(session, kind)
-            keep = keep and not self.faults and self.pause is None and not self._is_looked_at()
+            keep = keep and not self.faults and self.pause is None
+            if sys.getprofile() or sys.gettrace():
+                self._under_lock = True
         self._put_numbered(session, sent, line, since_ns, state)
         if keep:
             if len(alike) >= MOST_ALIKE:
@@ -229,16 +238,6 @@ class Tracer:
             alike[kind] = _AGAIN % (sent.n, self._process.encode())
         if self.pause is not None:
             self._pause("before", sent.n)
-
-    def _is_looked_at(self) -> bool:
-        """Tell whether somebody comes between any two steps: a profiler, a debugger, who writes the file too."""
-        if not self._under_lock and (sys.getprofile() or sys.gettrace()):
-            self._write_under_lock()
-        return self._under_lock
-
-    def _write_under_lock(self) -> None:
-        self._under_lock = True
-        self._tell_all_anew()
 
     def _put_numbered(self, session: Session, sent: Sent, form: bytes, since_ns: int, state: int) -> None:
         """Write a statement's line with the next number, as `intend` does, where there is room: room is made first."""
@@ -256,7 +255,9 @@ class Tracer:
                 try:
                     self.file.put(line)
                     return
-                except (ValueError, WitnessFailed):
+                except (ValueError, WitnessFailed) as refused:
+                    if is_anothers(refused):
+                        raise
                     self._last = last
                     session.transactions -= state == IDLE
                     sent.settled = True
@@ -272,10 +273,8 @@ class Tracer:
         where, transaction = self._where, session.transactions + (state == IDLE)
         clean, same = self._clean(session, sql)
         names = session.type_names(types)
-        own, name = (
-            "true" if prepared is None else "false",
-            quote((prepared or b"").decode("utf-8", "replace")),
-        )
+        own = "true" if prepared is None else "false"
+        name = quote((prepared or b"").decode("utf-8", "replace"))
         told = (
             f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
             f'"tx":"{_TX[state]}","t":{transaction},"callers":[{callers}]{self._process}'
@@ -349,7 +348,9 @@ class Tracer:
         sent.settled = True
         try:
             self.file.put(line)
-        except (ValueError, WitnessFailed):
+        except (ValueError, WitnessFailed) as refused:
+            if is_anothers(refused):
+                raise
             self._append_or_close(session, line)
         if self.pause is not None:
             self._pause("after", sent.n)
