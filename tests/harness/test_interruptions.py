@@ -171,6 +171,7 @@ for turn in range(300):
     except Late:
         pass
 conn.close()
+ways.connect(ctx, autocommit=True).execute("SELECT 'at last'")
 """
 
 
@@ -182,7 +183,7 @@ def test_a_subject_whose_statements_are_broken_off_by_signals_is_told_as_the_ser
     replies, trace, statements = run(stage, "S1")
     assert "failed" not in replies[0], replies
     assert trace.irregularities == []
-    assert len(statements) > 500
+    assert statements[-1].sql == "SELECT 'at last'"
     claimed = client_by_backend(statements)
     seen = server_by_backend(stage.cluster, "shopper", set(claimed))
     for backend, texts in claimed.items():
