@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_a_handler_that_sends_a_statement_is_told_before_the_one_it_interrupted(
 ) -> None:
     """Both have numbers in the order of their lines, and nobody waits."""
     session, other = session_of(traced), session_of(traced)
-    clock = module.monotonic_ns
+    clock = time.monotonic_ns
     for text in (b"SELECT 1", b"SELECT 1", b"SELECT 2"):
 
         def interrupting() -> int:
@@ -185,6 +186,7 @@ def test_a_subject_whose_statements_are_broken_off_by_signals_is_told_as_the_ser
     assert trace.irregularities == []
     assert statements[-1].sql == "SELECT 'at last'"
     claimed = client_by_backend(statements)
+    assert stage.cluster
     seen = server_by_backend(stage.cluster, "shopper", set(claimed))
     for backend, texts in claimed.items():
         assert seen[backend] == texts[: len(seen[backend])]

@@ -218,7 +218,7 @@ def test_unseen_statement_is_explained(name: str) -> None:
 def test_a_skipped_statement_is_never_the_one_that_failed() -> None:
     """Where two pipelines of a session fail at the same text, what each skipped stands for nothing that was logged."""
     texts = [INSERT, INSERT, INSERT, "ROLLBACK"] * 2
-    hows = ({}, {"sqlstate": "23505"}, {"message": "pipeline aborted"}, {}) * 2
+    hows: tuple[dict[str, Any], ...] = ({}, {"sqlstate": "23505"}, {"message": "pipeline aborted"}, {}) * 2
     client = [msgspec.structs.replace(claim, **how) for claim, how in zip(claims(*texts), hows, strict=True)]
     lines = logged()
     for number in (2, 6):
