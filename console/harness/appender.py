@@ -36,6 +36,20 @@ class WitnessFailed(RuntimeError):
     """A statement could not be recorded, so it was not sent: no trace, no execution."""
 
 
+def is_anothers(error: Exception) -> bool:
+    """Tell whether a signal's handler raised this while a line was put, or a file was asked for room.
+
+    A handler's TimeoutError is an OSError without a number; its ValueError is raised further in than a full window's.
+    """
+    if isinstance(error, OSError):
+        return error.errno is None
+    return (
+        isinstance(error, ValueError)
+        and error.__traceback__ is not None
+        and bool(error.__traceback__.tb_next)
+    )
+
+
 def private_descriptor(descriptor: int) -> int:
     """Return a duplicate with a high number that no child process inherits."""
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE_DESCRIPTOR)
@@ -76,12 +90,17 @@ class Appender:
         self._identity = (found.st_dev, found.st_ino)
         self._lock = threading.RLock()
         self._window: mmap.mmap | None = None
-        self._window_at_bytes = self._reserved_bytes = 0
+        self._window_at_bytes = self._reserved_bytes = self._asked_bytes = 0
         self.put: Callable[[bytes], object] = self._write
         if _ONE_CALL_IS_ONE_STEP:
             with suppress(WitnessFailed):
                 self._turn(found.st_size, WINDOW_BYTES)
         os.register_at_fork(before=self.share)
+
+    @property
+    def puts_in_one_step(self) -> bool:
+        """Tell whether nobody else can run while `put` takes a line: not while each is a call of the kernel's."""
+        return self._window is not None
 
     def append(self, line: bytes) -> None:
         """Add one whole line; it is in the kernel's hands when this returns.
@@ -90,7 +109,9 @@ class Appender:
         """
         try:
             self.put(line)
-        except ValueError:
+        except ValueError as full:
+            if is_anothers(full):
+                raise
             self.append_further_on(line)
 
     def share(self) -> None:
@@ -106,16 +127,25 @@ class Appender:
             else:
                 self._window, self.put = None, self._write
 
+    def make_room(self, line_bytes: int) -> None:
+        """Let `put` have room for a line of so many bytes. Raises WitnessFailed where there is none, or no file."""
+        with self._lock:
+            if self.failure:
+                self._refuse(b"")
+            window = self._window
+            if window is not None:
+                self._turn(self._leave(window), line_bytes + WINDOW_BYTES)
+
     def append_further_on(self, line: bytes) -> None:
         """Append a line that `put` had no room for."""
         with self._lock:
             while True:
-                window = self._window
-                if window is not None:
-                    self._turn(self._leave(window), len(line) + WINDOW_BYTES)
+                self.make_room(len(line))
                 try:
                     self.put(line)
-                except ValueError:
+                except ValueError as full:
+                    if is_anothers(full):
+                        raise
                     continue
                 return
 
@@ -130,10 +160,13 @@ class Appender:
         at_bytes = end_bytes - end_bytes % mmap.ALLOCATIONGRANULARITY
         size_bytes = end_bytes - at_bytes + room_bytes
         size_bytes += -size_bytes % mmap.PAGESIZE
+        self._asked_bytes = max(self._asked_bytes, at_bytes + size_bytes)
         try:
             os.posix_fallocate(self._descriptor, at_bytes, size_bytes)
             window = _mapped(self._descriptor, size_bytes, at_bytes)
         except OSError as wrong:
+            if is_anothers(wrong):
+                raise
             if left is None and wrong.errno in _NOT_HERE:
                 os.ftruncate(self._descriptor, end_bytes)
                 return
@@ -149,6 +182,8 @@ class Appender:
             if os.write(self._descriptor, line) != len(line):
                 raise self._failed("only a part of a line was written")
         except OSError as wrong:
+            if is_anothers(wrong):
+                raise
             raise self._failed(wrong.strerror or type(wrong).__name__) from wrong
 
     def _failed(self, reason: str) -> WitnessFailed:
@@ -176,5 +211,6 @@ class Appender:
             return "was removed"
         if (there.st_dev, there.st_ino) != self._identity:
             return "was replaced"
-        other = self._window is not None and mine.st_size != self._reserved_bytes
+        own = (self._reserved_bytes, self._asked_bytes)  # a signal's handler may raise between the two
+        other = self._window is not None and mine.st_size not in own
         return "was cut or written by another" if other else ""

@@ -7,12 +7,12 @@ and WitnessFailed is raised. Never records a bound value, only the names of the 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quote
-from queue import Empty, SimpleQueue
 from time import monotonic_ns, time_ns
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from console.harness.appender import Appender, WitnessFailed
+from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames, Told
 from console.harness.redaction import Redactor
@@ -49,8 +49,6 @@ _DONE = b'{"e":"done","n":%%d,"ns":%%d,"rows":%%d%s}\n'
 the last statement's, for the server ran meanwhile.
 """
 
-_PATIENCE_S = 30
-
 
 class Tracer:
     """Records every statement of the process; one a harness."""
@@ -62,35 +60,37 @@ class Tracer:
         self.sessions: dict[PGconn, Session] = {}
         self.elsewhere: set[Session] = set()
         """Those whose statement is not `checked`: who asks for answers elsewhere looks here first."""
-        self._lock = threading.Lock()
-        self._connections = 0
         self._number_from_one()
         self._labels = {"s": "", "a": "", "p": ""}
         self._where = self._where_json()
         self._process, self._done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(before=self._forks, after_in_child=self._forked)
+
+    def _forks(self) -> None:
+        """Write under the lock from now on: each line is a call of the kernel's then, in which others run."""
+        self._under_lock = True
 
     def _forked(self) -> None:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
-        self._lock = threading.Lock()
         self.pause = None
         self.sessions.clear()
         self.elsewhere.clear()
-        self._connections = 0
         self._number_from_one()
         self._process = f',"proc":{os.getpid()}'
         self._done = _DONE % self._process.encode()
 
     def _number_from_one(self) -> None:
-        """Begin with 1. Who has the last statement's number writes the next line, and nobody else until it is back.
+        """Begin with 1. A thread, the handler of a signal or a finalizer may come between any two calls.
 
-        A lock beside a counter would take three times as long.
+        So a line that was made for the next number is written only while that is still the next one, and from that
+        look to the written line the interpreter lets nobody else run. Where it does, in a file without a window or
+        under a profiler or a debugger, lines are written under a lock.
         """
-        self._last: SimpleQueue[int] = SimpleQueue()
-        self._take_last = self._last.get_nowait
-        self._last.put(0)
+        self._lock = threading.RLock()
+        self._connections = self._last = 0
+        self._under_lock = not self.file.puts_in_one_step
 
     def _where_json(self) -> str:
         return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
@@ -181,55 +181,38 @@ class Tracer:
         The commonest case, one like an earlier one, is told here: each step counts. None is while statements are paused
         at or a fault may strike, for then none is kept. Raises as `tell` does.
         """
-        if state == IDLE:
-            session.transactions += 1
         left = frame.f_trace
         callers = left.get(frame.f_lasti) if type(left) is Told else None
         if callers is None:
             callers = self._subject.callers_json(frame)
         like = session.alike.get((sql, types, prepared, state, callers))
         sent = session.own
-        if like is None:
+        if like is None or self._under_lock:
             self.tell(session, sent, (sql, types, prepared, state, callers))
-        else:
-            try:
-                last = self._take_last()
-            except Empty:
-                last = self._wait(session)
-            try:
-                sent.n = n = last + 1
-                sent.began_ns = began_ns = monotonic_ns()
-                line = like % (n, began_ns - session.opened_ns)
-                try:
-                    self.file.put(line)
-                except (ValueError, WitnessFailed):
-                    self._append_or_close(session, line)
-                last = n
-            finally:
-                self._last.put(last)
+            return
+        last = -1
+        while last != self._last:
+            last = self._last
+            sent.began_ns = began_ns = monotonic_ns()
+            line = like % (last + 1, began_ns - session.opened_ns)
+        sent.n = self._last = last + 1
         sent.settled = False
         session.pending = sent
-
-    def _wait(self, session: Session) -> int:
-        """Return the number of the last statement when its thread has written its line.
-
-        Raises WitnessFailed, with the connection closed, when it never will: something was raised in it meanwhile.
-        """
+        session.transactions += state == IDLE
         try:
-            return self._last.get(timeout=_PATIENCE_S)
-        except Empty:
-            session.pgconn.finish()
-            raise WitnessFailed(
-                f"no statement could be recorded for {_PATIENCE_S} s: a thread was interrupted while it recorded one"
-            ) from None
+            self.file.put(line)
+        except (ValueError, WitnessFailed) as refused:
+            if is_anothers(refused):
+                raise
+            self._last = last
+            session.transactions -= state == IDLE
+            self._put_numbered(session, sent, like, session.opened_ns, state)
 
     def intend_other(
         self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
     ) -> None:
         """Record that a statement is about to leave that is no cursor's, or whose answer no cursor checks."""
         state = session.pgconn.transaction_status
-        if state == IDLE:
-            session.transactions += 1
         self.tell(session, sent, (sql, types, sent.prepared, state, self._subject.callers_json(frame)))
 
     def tell(self, session: Session, sent: Sent, kind: Kind) -> None:
@@ -237,7 +220,7 @@ class Tracer:
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
-        sql, _types, prepared, _state, callers = kind
+        sql, _types, prepared, state, callers = kind
         if self.faults and callers and prepared is not None:
             self._fail_on_purpose(session, sql, callers)
         alike = session.alike
@@ -246,15 +229,9 @@ class Tracer:
             since_ns = monotonic_ns() - time_ns()
             line, keep = self._first(session, kind)
             keep = keep and not self.faults and self.pause is None
-        last = self._wait(session)
-        try:
-            sent.began_ns = monotonic_ns()
-            sent.n = last + 1
-            line %= (sent.n, sent.began_ns - since_ns)
-            self._append_or_close(session, line)
-            last += 1
-        finally:
-            self._last.put(last)
+            if sys.getprofile() or sys.gettrace():
+                self._under_lock = True
+        self._put_numbered(session, sent, line, since_ns, state)
         if keep:
             if len(alike) >= MOST_ALIKE:
                 alike.clear()
@@ -262,19 +239,45 @@ class Tracer:
         if self.pause is not None:
             self._pause("before", sent.n)
 
+    def _put_numbered(self, session: Session, sent: Sent, form: bytes, since_ns: int, state: int) -> None:
+        """Write a statement's line with the next number, as `intend` does, where there is room: room is made first."""
+        while True:
+            last = -1
+            with self._lock:
+                while last != self._last:
+                    last = self._last
+                    sent.began_ns = began_ns = monotonic_ns()
+                    line = form % (last + 1, began_ns - since_ns)
+                sent.n = self._last = last + 1
+                sent.settled = False
+                session.pending = sent if sent.checked else session.pending
+                session.transactions += state == IDLE
+                try:
+                    self.file.put(line)
+                    return
+                except (ValueError, WitnessFailed) as refused:
+                    if is_anothers(refused):
+                        raise
+                    self._last = last
+                    session.transactions -= state == IDLE
+                    sent.settled = True
+            try:
+                self.file.make_room(len(line))
+            except WitnessFailed:
+                session.pgconn.finish()
+                raise
+
     def _first(self, session: Session, kind: Kind) -> tuple[bytes, bool]:
         """Return how all is told of a statement, and whether later ones may be told by it: the short clean ones."""
         sql, types, prepared, state, callers = kind
-        where = self._where
+        where, transaction = self._where, session.transactions + (state == IDLE)
         clean, same = self._clean(session, sql)
         names = session.type_names(types)
-        own, name = (
-            "true" if prepared is None else "false",
-            quote((prepared or b"").decode("utf-8", "replace")),
-        )
+        own = "true" if prepared is None else "false"
+        name = quote((prepared or b"").decode("utf-8", "replace"))
         told = (
             f'{session.head},{where},"sql":{clean},"types":[{names}],"implicit":{own},"prepared":{name},'
-            f'"tx":"{_TX[state]}","t":{session.transactions},"callers":[{callers}]{self._process}'
+            f'"tx":"{_TX[state]}","t":{transaction},"callers":[{callers}]{self._process}'
         )
         keep = same and len(sql) < _LONGEST_TEXT_BYTES and len(told) < LONGEST_KEPT_BYTES
         return _SEND % (told.replace("%", "%%").encode(), b',"kept":true' if keep else b""), keep
@@ -345,7 +348,9 @@ class Tracer:
         sent.settled = True
         try:
             self.file.put(line)
-        except (ValueError, WitnessFailed):
+        except (ValueError, WitnessFailed) as refused:
+            if is_anothers(refused):
+                raise
             self._append_or_close(session, line)
         if self.pause is not None:
             self._pause("after", sent.n)

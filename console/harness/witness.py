@@ -23,6 +23,7 @@ import importlib
 from collections.abc import Callable, Generator
 from functools import wraps
 from sys import _getframe
+from types import FrameType
 from typing import Any
 
 import psycopg
@@ -31,7 +32,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg._server_cursor_base import ServerCursorMixin
-from psycopg.pq import ConnStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness import answers
@@ -42,7 +43,7 @@ from console.harness.tracer import Tracer
 
 PINNED_PSYCOPG = "3.3.9"
 
-_OK = int(ConnStatus.OK)
+_OK, _ACTIVE = int(ConnStatus.OK), int(TransactionStatus.ACTIVE)
 _FRAMES_OF_EXECUTE, _FEWEST_FRAMES = 5, 3
 """From what is replaced here to who called a cursor's execute, at least; to psycopg's commit or stream."""
 
@@ -56,20 +57,35 @@ def driver_refusal(version: str) -> str | None:
     return f"psycopg {version} is installed here, and the tracer knows psycopg {PINNED_PSYCOPG} only"
 
 
+def _caller(frames: int) -> FrameType:
+    """Return the frame so many above the one that asks; this one where a thread begins below."""
+    try:
+        return _getframe(1 + frames)
+    except ValueError:
+        return _getframe()
+
+
 def _announced(
     tracer: Tracer, session: Session, sql: bytes, *, types: tuple[int, ...] = (), prepared: bytes | None = b""
 ) -> Sent:
     """Record a statement whose answer no cursor checks; `prepared` is None for psycopg's own."""
     sent = Sent(prepared)
-    tracer.intend_other(session, sent, sql, types, _getframe(1 + _FEWEST_FRAMES))
+    tracer.intend_other(session, sent, sql, types, _caller(1 + _FEWEST_FRAMES))
     return sent
 
 
-def _awaited(tracer: Tracer, session: Session, sent: Sent) -> Sent:
-    """Let the answer be recorded where psycopg asks libpq for it; a pipeline's is not asked for so."""
+def _awaited(tracer: Tracer, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...] = ()) -> None:
+    """The same outside a pipeline: the answer is recorded where psycopg asks libpq for it."""
+    tracer.intend_other(session, sent, sql, types, _caller(1 + _FEWEST_FRAMES))
     session.pending = sent
     tracer.elsewhere.add(session)
-    return sent
+
+
+def _broke_off(tracer: Tracer, session: Session, sent: Sent, error: BaseException) -> None:
+    """Record that an announced statement did not leave: libpq refused it, or a signal's handler raised before."""
+    refused = isinstance(error, psycopg.Error)
+    if sent.n and not sent.settled and (refused or session.pgconn.transaction_status != _ACTIVE):
+        tracer.unsent(session, sent)
 
 
 def _execute_send(tracer: Tracer, original: Function) -> Function:
@@ -93,17 +109,18 @@ def _execute_send(tracer: Tracer, original: Function) -> Function:
             )  # fmt: skip
             return
         tracer.give_up(session)
-        if binary is None and not force_extended:
-            tracer.intend(session, sql, types, b"", state, _getframe(_FRAMES_OF_EXECUTE))
-            sent = session.own
-        else:  # COPY, stream, or a server cursor
+        sent = session.own
+        if binary is not None or force_extended:  # COPY, stream, or a server cursor
             declares = sql.startswith(b"DECLARE") and isinstance(self, ServerCursorMixin)
-            prepared = None if declares else b""
-            sent = _awaited(tracer, session, _announced(tracer, session, sql, types=types, prepared=prepared))
+            sent = Sent(None if declares else b"")
         try:
+            if sent.checked:
+                tracer.intend(session, sql, types, b"", state, _caller(_FRAMES_OF_EXECUTE))
+            else:
+                _awaited(tracer, session, sent, sql, types)
             original(self, query, force_extended=force_extended, binary=binary)
-        except psycopg.Error:
-            tracer.unsent(session, sent)
+        except BaseException as error:
+            _broke_off(tracer, session, sent, error)
             raise
 
     return execute_send
@@ -131,11 +148,13 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
             pipeline.__dict__["_drydock_preparing"] = (name, entry)
             return
         tracer.give_up(session)
-        sent = _awaited(tracer, session, announce())
+        sent = Sent(name)
+        sent.preparing = True
         try:
+            _awaited(tracer, session, sent, sql, types)
             original(self, name, query)
-        except psycopg.Error:
-            tracer.unsent(session, sent)
+        except BaseException as error:
+            _broke_off(tracer, session, sent, error)
             raise
 
     return send_prepare
@@ -160,11 +179,15 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
         ):  # fmt: skip
             rarely(self, name, pgq, binary=binary)
             return
-        intend(session, pgq.query, pgq.types, name, state, _getframe(_FRAMES_OF_EXECUTE))
         try:
+            frame = _getframe(_FRAMES_OF_EXECUTE)
+        except ValueError:
+            frame = _getframe()
+        try:
+            intend(session, pgq.query, pgq.types, name, state, frame)
             pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
-        except psycopg.Error:
-            tracer.unsent(session, session.own)
+        except BaseException as error:
+            _broke_off(tracer, session, session.own, error)
             raise
 
     return send_query_prepared
@@ -189,12 +212,13 @@ def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
         sent = session.pending
         if sent is None or sent.settled or sent.checked or sent.prepared != name:
             tracer.give_up(session)
-            tracer.intend(session, pgq.query, pgq.types, name, state, _getframe(1 + _FRAMES_OF_EXECUTE))
             sent = session.own
         try:
+            if sent is session.own:
+                tracer.intend(session, pgq.query, pgq.types, name, state, _caller(1 + _FRAMES_OF_EXECUTE))
             original(self, name, pgq, binary=binary)
-        except psycopg.Error:
-            tracer.unsent(session, sent)
+        except BaseException as error:
+            _broke_off(tracer, session, sent, error)
             raise
         sent.checked = True
 
@@ -231,12 +255,13 @@ def _exec_command(tracer: Tracer, original: Function) -> Function:
             )  # fmt: skip
             return result
         tracer.give_up(session)
-        sent = _awaited(tracer, session, _announced(tracer, session, command, prepared=None))
+        sent = Sent()
         try:
+            _awaited(tracer, session, sent, command)
             result = yield from original(self, command, *arguments, **options)
-        except psycopg.Error:
+        except BaseException as error:
             if not sent.left:
-                tracer.unsent(session, sent)
+                _broke_off(tracer, session, sent, error)
             raise
         return result
 

@@ -5,40 +5,45 @@ Only their shape: console/witness/client.py makes statements of them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+"""Since the epoch, or since a session's opening: the sum of both is still a date, and a number that JSON has."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
     """Any line; `proc` is 0 for the harness itself, a forked child's number otherwise."""
 
-    proc: int = 0
+    proc: Whole = 0
 
 
 class Open(Line, frozen=True, kw_only=True, tag="open"):
     """A session was opened."""
 
-    c: int
-    pid: int
+    c: Whole
+    pid: Whole
     user: str
-    at: float
+    at: Seconds
 
 
 class Close(Line, frozen=True, kw_only=True, tag="close"):
     """A session was closed."""
 
-    c: int
-    pid: int
-    at: float
+    c: Whole
+    pid: Whole
+    at: Seconds
 
 
 class Send(Line, frozen=True, kw_only=True, tag="send"):
     """A statement is about to leave; when `kept`, later ones may say that they are like it."""
 
-    n: int
-    c: int
-    pid: int
+    n: Whole
+    c: Whole
+    pid: Whole
     user: str
     s: str
     a: str
@@ -46,11 +51,11 @@ class Send(Line, frozen=True, kw_only=True, tag="send"):
     sql: str
     types: tuple[str, ...]
     tx: Literal["idle", "intrans", "inerror", "unknown"]
-    t: int
+    t: Whole
     implicit: bool
     prepared: str
     callers: tuple[str, ...]
-    at: float
+    at: Seconds
     kept: bool = False
 
 
@@ -60,17 +65,17 @@ class Again(Line, frozen=True, kw_only=True, tag="again"):
     Its transaction is the session's last, or the next where it finds none open.
     """
 
-    n: int
-    like: int
-    after: float
+    n: Whole
+    like: Whole
+    after: Seconds
 
 
 class Done(Line, frozen=True, kw_only=True, tag="done"):
     """A statement was answered."""
 
-    n: int
-    ns: int
-    rows: int
+    n: Whole
+    ns: Whole
+    rows: Whole
     sqlstate: str = ""
     message: str = ""
 
@@ -78,13 +83,13 @@ class Done(Line, frozen=True, kw_only=True, tag="done"):
 class Unsent(Line, frozen=True, kw_only=True, tag="unsent"):
     """libpq refused a statement that was announced."""
 
-    n: int
+    n: Whole
 
 
 class Lost(Line, frozen=True, kw_only=True, tag="lost"):
     """No answer will come to a statement."""
 
-    n: int
+    n: Whole
 
 
 class Begin(Line, frozen=True, kw_only=True, tag="begin"):
@@ -92,7 +97,7 @@ class Begin(Line, frozen=True, kw_only=True, tag="begin"):
 
     s: str
     a: str
-    at: float
+    at: Seconds
 
 
 class End(Line, frozen=True, kw_only=True, tag="end"):
@@ -100,7 +105,7 @@ class End(Line, frozen=True, kw_only=True, tag="end"):
 
     s: str
     a: str
-    at: float
+    at: Seconds
 
 
 class Redacted(Line, frozen=True, kw_only=True, tag="redacted"):
@@ -118,8 +123,8 @@ class InducedFault(Line, frozen=True, kw_only=True, tag="fault"):
 
     s: str
     a: str
-    n: int
-    pid: int
+    n: Whole
+    pid: Whole
     sql: str
     callers: tuple[str, ...]
     kind: str

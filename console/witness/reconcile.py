@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from console.model.trace import ClientStatement, ServerLine
+from console.witness.client import was_skipped
 
 SHOWN_CHARACTERS = 120
 _ALIGN_LIMIT = 4_000_000
@@ -204,8 +205,9 @@ def _seen_by_server(sql: str) -> str:
 
 
 def _aligned(mine: Sequence[ClientStatement], logged: Sequence[ServerStatement]) -> dict[int, int]:
-    """Return which statement of the client (by index) is which of the server's."""
-    left, right = [_seen_by_server(one.sql) for one in mine], [one.sql for one in logged]
+    """Return which statement of the client (by index) is which of the server's; what was skipped is none of them."""
+    arrived = [i for i, one in enumerate(mine) if not was_skipped(one)]
+    left, right = [_seen_by_server(mine[i].sql) for i in arrived], [one.sql for one in logged]
     matched: dict[int, int] = {}
     for name, i1, i2, j1, j2 in _operations(left, right):
         if name == "equal":
@@ -218,7 +220,7 @@ def _aligned(mine: Sequence[ClientStatement], logged: Sequence[ServerStatement])
     for i, text in enumerate(left):
         if i not in matched and spare.get(text):
             matched[i] = spare[text].pop()
-    return matched
+    return {arrived[i]: j for i, j in matched.items()}
 
 
 def _operations(left: list[str], right: list[str]) -> list[Operation]:

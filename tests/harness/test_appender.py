@@ -114,6 +114,50 @@ def test_where_nothing_can_be_reserved_each_line_is_a_write(
     assert (tmp_path / "client.jsonl").read_bytes() == b"line\n"
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_a_handler_that_raises_while_room_is_made_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """The handler's own error comes through, the next line is appended, and nobody is said to have cut the file."""
+    real = os.posix_fallocate
+    file = Appender(str(tmp_path / "client.jsonl"))
+    file.append(b"first\n")
+
+    def interrupted(descriptor: int, at_bytes: int, size_bytes: int) -> None:
+        if not before:
+            real(descriptor, at_bytes, size_bytes)
+        raise TimeoutError("the subject's own")
+
+    long = b"x" * WINDOW_BYTES + b"\n"
+    monkeypatch.setattr(os, "posix_fallocate", interrupted)
+    with pytest.raises(TimeoutError, match="the subject's own"):
+        file.append(long)
+    monkeypatch.setattr(os, "posix_fallocate", real)
+    file.append(b"second\n")
+    assert (file.failure, file.displacement()) == ("", "")
+    assert written(tmp_path / "client.jsonl") == b"first\nsecond\n"
+
+
+def test_a_write_that_a_handler_interrupts_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each line is a call of write, a handler's TimeoutError is none of the file's either."""
+    file = Appender(str(tmp_path / "client.jsonl"))
+    file.share()
+    real = os.write
+
+    def interrupted(descriptor: int, line: bytes) -> int:
+        real(descriptor, line)
+        raise TimeoutError
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(TimeoutError):
+        file.append(b"first\n")
+    monkeypatch.setattr(os, "write", real)
+    file.append(b"second\n")
+    assert written(tmp_path / "client.jsonl") == b"first\nsecond\n"
+
+
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_full_disk_refuses_every_later_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int

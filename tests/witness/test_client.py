@@ -226,6 +226,10 @@ def test_processes_are_numbered_apart(trace: ClientTrace) -> None:
             "line 3 sends a statement like 1, of which nothing is known",
         ),
         ([opened(), sent(1, kept=True), again(3, 1)], "line 3 sends statement 3 after statement 1"),
+        ([opened(), sent(1, kept=True), again(2, 1, after=1e308)], "line 3 is not a line of the tracer's"),
+        ([opened(at=1e308)], "line 1 is not a line of the tracer's"),
+        ([opened(), sent(1, t=2**63)], "line 2 is not a line of the tracer's"),
+        ([opened(), sent(1), done(1, ns=10**400)], "line 3 is not a line of the tracer's"),
         ([opened(), sent(1), sent(1)], "line 3 sends statement 1 after statement 1"),
         ([sent(1)], "line 1 sends on connection 1, which is not open"),
         ([opened(), sent(1, pid=5)], "line 2 gives connection 1 another backend or user than its opening"),
@@ -366,7 +370,10 @@ KNOWN = [
 
 
 MANGLED = st.tuples(
-    st.sampled_from(KNOWN), st.dictionaries(st.sampled_from("necatpidsx"), st.none() | st.integers())
+    st.sampled_from(KNOWN),
+    st.dictionaries(
+        st.sampled_from([*"necatpidsx", "after", "like"]), st.none() | st.integers() | st.floats()
+    ),
 ).map(lambda pair: json.dumps({**pair[0], **pair[1]}).encode())
 
 
@@ -383,5 +390,8 @@ def test_no_content_raises(tmp_path_factory: pytest.TempPathFactory, lines: list
     for start in range(0, len(raw), step):
         append(trace.path, raw[start : start + step])
         trace.drain()
-    numbers = [statement.n for statement in trace.finish()]
+    statements = trace.finish()
+    numbers = [statement.n for statement in statements]
     assert numbers == sorted(numbers)
+    kept = msgspec.json.encode(statements)
+    assert msgspec.json.decode(kept, type=list[ClientStatement]) == statements

@@ -215,6 +215,33 @@ def test_unseen_statement_is_explained(name: str) -> None:
     assert [(it.client.n, it.why) for it in found.explained] == [(2, why)]
 
 
+def test_a_skipped_statement_is_never_the_one_that_failed() -> None:
+    """Where two pipelines of a session fail at the same text, what each skipped stands for nothing that was logged."""
+    texts = [INSERT, INSERT, INSERT, "ROLLBACK"] * 2
+    hows: tuple[dict[str, Any], ...] = ({}, {"sqlstate": "23505"}, {"message": "pipeline aborted"}, {}) * 2
+    client = [msgspec.structs.replace(claim, **how) for claim, how in zip(claims(*texts), hows, strict=True)]
+    lines = logged()
+    for number in (2, 6):
+        lines += [
+            line(number, "execute", INSERT), line(number + 1, "execute", INSERT), error(number + 2, INSERT, "23505"),
+            line(number + 3, "statement", "ROLLBACK"),
+        ]  # fmt: skip
+    found = compared(client, lines)
+    assert found.sentences() == ()
+    assert [it.client.n for it in found.explained] == [3, 7]
+
+
+def test_a_statement_that_ran_and_is_said_to_be_skipped_is_a_difference() -> None:
+    """Nothing that the server logged is excused by the client's word that the server skipped it."""
+    failed, ran = claims("SELECT 1/0", INSERT)
+    failed = msgspec.structs.replace(failed, sqlstate="22012")
+    ran = msgspec.structs.replace(ran, message="pipeline aborted")
+    found = compared(
+        [failed, ran], [*logged("SELECT 1/0"), error(3, "SELECT 1/0", "22012"), line(4, "execute", INSERT)]
+    )
+    assert [it.kind for it in found.differences] == ["only_server"]
+
+
 @pytest.mark.parametrize("name", SKIPPED)
 def test_claimed_success_is_never_explained(name: str) -> None:
     """A statement that claims success and never arrived is a difference, whatever else went wrong."""

@@ -1,0 +1,193 @@
+"""What a signal's handler, a finalizer, a profiler or another thread may do while a statement is recorded."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_driver import Stage, client_by_backend, run, server_by_backend
+from test_program import one_scenario
+from test_tracer import Connection, opened
+from test_tracer import run as execute
+
+from console.harness import tracer as module
+from console.harness.appender import Appender
+from console.harness.frames import OwnFrames
+from console.harness.redaction import Redactor
+from console.harness.sessions import Session
+from console.harness.tracer import Tracer
+from console.witness.client import ClientTrace
+
+
+class Late(Exception):
+    """Raised by a signal's handler."""
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Tracer:
+    """Return a tracer that writes into a real file."""
+    file = Appender(str(tmp_path / "client.jsonl"))
+    return Tracer(file=file, redactor=Redactor({}), subject=OwnFrames(str(Path(__file__).parent)))
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def session_of(tracer: Tracer) -> Session:
+    """Return the session of a new connection, which lives as long as the tracer."""
+    connection: Any = Connection()
+    session = opened(tracer, connection)
+    session.connection = lambda: connection
+    return session
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
+def test_a_handler_that_raises_when_the_line_is_written_takes_no_number_back(
+    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+) -> None:
+    """The interrupted statement keeps its number, the next one has the next, and none waits for another."""
+    session = session_of(traced)
+    execute(traced, session, b"SELECT 1")
+    put = traced.file.put
+
+    def interrupted(line: bytes) -> None:
+        traced.file.put = put
+        put(line)
+        raise raised
+
+    for text in (b"SELECT 1", b"SELECT 2"):
+        traced.file.put = interrupted
+        with pytest.raises(raised):
+            execute(traced, session, text)
+        traced.lost(session, session.own)
+        execute(traced, session, text)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [(s.n, s.answered) for s in trace.finish()] == [
+        (1, True), (2, False), (3, True), (4, False), (5, True),
+    ]  # fmt: skip
+    assert trace.irregularities == []
+
+
+def test_a_handler_that_sends_a_statement_is_told_before_the_one_it_interrupted(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have numbers in the order of their lines, and nobody waits."""
+    session, other = session_of(traced), session_of(traced)
+    clock = time.monotonic_ns
+    for text in (b"SELECT 1", b"SELECT 1", b"SELECT 2"):
+
+        def interrupting() -> int:
+            monkeypatch.setattr(module, "monotonic_ns", clock)
+            execute(traced, other, b"SELECT 'from the handler'")
+            return clock()
+
+        monkeypatch.setattr(module, "monotonic_ns", interrupting)
+        traced.tell(session, session.own, (text, (), b"", 2, ""))
+        execute(traced, session, text)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    statements = trace.finish()
+    assert trace.irregularities == []
+    assert len({s.pid for s in statements}) == 1
+    assert len(statements) == 9
+
+
+def _profiled() -> None:
+    threading.setprofile(lambda *_: None)
+
+
+def _debugged() -> None:
+    def look(*_: Any) -> Any:
+        return look
+
+    threading.settrace(look)
+
+
+def _forked() -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("prepare", [_profiled, _debugged, _forked])
+def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
+    traced: Tracer, tmp_path: Path, prepare: Callable[[], None], busy: None
+) -> None:
+    """Where others run between number and line, the lines of threads still stand in the order of their numbers."""
+    sessions = [session_of(traced) for _ in range(4)]
+    for session in sessions:
+        execute(traced, session, b"SELECT 1")
+
+    def work(session: Session) -> None:
+        for _ in range(1500):
+            execute(traced, session, b"SELECT 1")
+
+    try:
+        prepare()
+        threads = [threading.Thread(target=work, args=(session,)) for session in sessions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        threading.setprofile(None)
+        threading.settrace(None)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert len(trace.finish()) == 4 * 1501
+    assert trace.irregularities == []
+
+
+INTERRUPTED = """
+import random, signal
+
+class Late(TimeoutError):
+    pass
+
+def late(*_):
+    raise Late
+
+signal.signal(signal.SIGALRM, late)
+chance = random.Random(7)
+conn = None
+for turn in range(300):
+    if conn is None or conn.closed or conn.info.transaction_status:
+        conn = conn and conn.close() or ways.connect(ctx, autocommit=turn % 2 == 0)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0001 + chance.random() * 0.001)
+        while True:
+            for number in range(7):
+                conn.execute(f'SELECT {number}')
+    except Late:
+        pass
+conn.close()
+ways.connect(ctx, autocommit=True).execute("SELECT 'at last'")
+"""
+
+
+def test_a_subject_whose_statements_are_broken_off_by_signals_is_told_as_the_server_saw_it(
+    stage: Stage,
+) -> None:
+    """An alarm raises at any moment: no number is missing, and nothing is claimed that did not leave."""
+    stage.write(pack=one_scenario(INTERRUPTED))
+    replies, trace, statements = run(stage, "S1")
+    assert "failed" not in replies[0], replies
+    assert trace.irregularities == []
+    assert statements[-1].sql == "SELECT 'at last'"
+    claimed = client_by_backend(statements)
+    assert stage.cluster
+    seen = server_by_backend(stage.cluster, "shopper", set(claimed))
+    for backend, texts in claimed.items():
+        assert seen[backend] == texts[: len(seen[backend])]
+        assert len(texts) - len(seen[backend]) <= 1
