@@ -114,10 +114,14 @@ def test_copy_is_made_from_production_files(scene: Stage) -> None:
         for path in (borrowed, *borrowed.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
 
+    without_password = (
+        'for word do shift; case "$word" in --pwfile=*) ;; *) set -- "$@" "$word";; esac; done\n'
+        'exec "$REAL/initdb" "$@"'
+    )  # then a stand-alone backend has to set the password, once the copy has its identity
     script = (
         f'case "$*" in --single*"/copy/data"*) exec cp -rT {borrowed} "$3";; esac\nexec "$REAL/postgres" "$@"'
     )
-    ended = scene.drive(*programs(scene, postgres=script), at={"B-3": lend})
+    ended = scene.drive(*programs(scene, postgres=script, initdb=without_password), at={"B-3": lend})
     source = ended.state.facts["source.before"]["system_identifier"]
     assert_fails(ended, "G-10", f"the copy has the source's own system_identifier {source}; {UNWRITTEN}")
     assert ended.state.decisions["B-5"].reason == "the copy has the identity of its source"

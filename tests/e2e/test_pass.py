@@ -93,7 +93,7 @@ def test_json_has_the_keys_of_the_design(pass_runs: dict[int, Ended]) -> None:
     """`run --json` prints one object with the keys of design section 8, what the copy is, the seal, and no more."""
     ended = pass_runs[16]
     assert ended.said.stdout.startswith("{")
-    assert set(ended.summary) == KEYS_OF_THE_DESIGN | {"sealed", "copy", "sample"}
+    assert set(ended.summary) == KEYS_OF_THE_DESIGN | {"sealed", "copy", "sample", "kept"}
     assert ended.summary["evidence"] == str(ended.folder)
     assert ended.summary["run"] == ended.folder.name
 

@@ -129,7 +129,7 @@ class Shop:
         log = self.environment.server_log()
         run: Any = SimpleNamespace(
             config=config, registry=self.registry, places=places, recorder=Records(), database=DATABASE,
-            plan=SimpleNamespace(kind="dry-run", rewound=()),
+            plan=SimpleNamespace(kind="dry-run", rewound=(), copy="new"),
             programs=find_programs(self.major), dumped=None, sampling=None, source_bytes=0, source_queries={},
             the_environment=lambda: self.environment, server=log,
             the_trace=lambda: SimpleNamespace(append=lambda lines, origin: None),
