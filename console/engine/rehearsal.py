@@ -26,6 +26,7 @@ from console.environments.environment import Environment, HarnessPlace
 from console.environments.owner import Lease
 from console.environments.programs import Programs, find_programs
 from console.errors import SecretUnavailable, StepFailed
+from console.kept import KeptList
 from console.model.beside_facts import Beside
 from console.model.config import SOCKET_FOLDER_INSIDE, RunConfig, RunOrder
 from console.model.plan import Plan
@@ -120,6 +121,7 @@ class Rehearsal:
     source: ConnectionSource | DumpFileSource | None = None
     environment: Environment | None = None
     dumped: Dumped | CopiedDump | None = None
+    kept: KeptList | None = None
     source_bytes: int = 0
     sampling: Sampling | None = None
     source_queries: dict[str, str] = field(default_factory=dict)

@@ -69,8 +69,8 @@ def restore_or_count(run: Rehearsal) -> None:
         restore(run)
 
 
-def _listed(run: Rehearsal) -> KeptList:
-    """Return the list of the copy that was approved, as long as it may be used.
+def _approved(run: Rehearsal) -> tuple[KeptList, str]:
+    """Return the list of the copy that was approved, as long as it may be laid out, and the sha256 that was found.
 
     Raises StepFailed (environment, G-30) when it is not there, is another one, or is over.
     """
@@ -86,13 +86,14 @@ def _listed(run: Rehearsal) -> KeptList:
         raise StepFailed(
             f"the kept copy expired at {shown(found.listed.until)}", cause="environment", gate=GATE
         )
-    return found.listed
+    return found.listed, found.list_sha256
 
 
 def _take(run: Rehearsal) -> None:
     assert run.order.kept is not None
     path = Path(run.order.kept.folder)
-    listed, list_sha256 = _listed(run), read_kept(path).list_sha256
+    listed, list_sha256 = _approved(run)
+    run.kept = listed
     found, wanted = (
         path.lstat(),
         fits_of(run.config, run.loaded, programs=run.programs.version, root=str(run.programs.root)),
@@ -120,7 +121,8 @@ def _take(run: Rehearsal) -> None:
 def _lay_out(run: Rehearsal) -> None:
     """Copy the kept files, each compared with the list as it is read, before a server starts on them."""
     assert run.order.kept is not None
-    environment, recorder, listed = run.the_environment(), run.recorder, _listed(run)
+    environment, recorder = run.the_environment(), run.recorder
+    listed, _sha256 = _approved(run)
     assert isinstance(environment, EmbeddedEnvironment)
     known = recorder.state.notes.get(UIDS_NOTE, {})
     recorder.note(UIDS_NOTE, {**known, **environment.made_up_users()})
@@ -173,9 +175,12 @@ def _record_content(run: Rehearsal, listed: KeptList, made: Listing) -> None:
 
 
 def _count(run: Rehearsal) -> None:
-    """Measure the copy anew; of the restore stands what the run that made it recorded, allowed by this run's pack."""
-    environment, listed = run.the_environment(), _listed(run)
-    assert run.server is not None
+    """Measure the copy anew; of the restore stands what the run that made it recorded, allowed by this run's pack.
+
+    The kept one may be gone by now: what was laid out of it is this run's own.
+    """
+    environment, listed = run.the_environment(), run.kept
+    assert run.server is not None and listed is not None
     owner = sql.Identifier(run.loaded.pack.owner)
     verifier = sql.Literal(scram_verifier(run.registry.value(OWNER_SECRET)))
     with environment.connect(options=OUTSIDE_LOG) as connection:

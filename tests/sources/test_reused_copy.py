@@ -168,6 +168,20 @@ def test_a_kept_copy_that_is_not_the_approved_one_any_more(place: Place, how: st
     assert says in ended.summary["reason"]
 
 
+def test_a_kept_copy_that_was_laid_out_may_go(place: Place) -> None:
+    """A run fails because its kept copy ended, or was removed as the command allows, once it has one of its own."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    steps = [f"B-C-{number:02}" for number in range(1, 14) if number != 5]
+    approved = ",".join(("B-1", "B-2", "B-3", "B-4", "B-5", *steps))
+    living = place.drydock.start(str(place.plan()), "--supervise", "step", "--approve", approved)
+    living.wait_at("B-C-05")
+    assert place.drydock.command("kept", "remove", kept.name).exit_code == 0
+    assert place.drydock.command(*living.approve_line("B-C-05")[1:]).exit_code == 0
+    ended = living.finish()
+    assert ended.outcome == (0, "PASS", "CLEAN", None), ended.said.stderr
+
+
 def test_nothing_is_kept_where_anybody_could_read_it(place: Place) -> None:
     """G-29: a folder that became open while the run waited takes production's data."""
     living = place.drydock.start(str(place.plan()), "--approve", "B-1,B-2,B-4,B-5")

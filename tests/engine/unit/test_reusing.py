@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from fix_kept import keep, listed
 
-from console.engine.reusing import _listed
+from console.engine.reusing import _approved
 from console.errors import StepFailed
 from console.kept import LIST_FILE, now, read_kept
 
@@ -29,7 +29,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_approved_list_is_read(path: Path) -> None:
     """The list that was shown is refused."""
-    assert _listed(run_on(path)) == read_kept(path).listed
+    found = read_kept(path)
+    assert _approved(run_on(path)) == (found.listed, found.list_sha256)
 
 
 @pytest.mark.parametrize("how", ["changed", "gone", "damaged"])
@@ -42,7 +43,7 @@ def test_another_list_is_not(path: Path, how: str) -> None:
         with (path / LIST_FILE).open("ab") as file:
             file.write(b" " if how == "changed" else b"}")
     with pytest.raises(StepFailed) as refused:
-        _listed(run)
+        _approved(run)
     assert refused.value.gate == "G-30"
     assert refused.value.cause == "environment"
     assert str(path) in refused.value.reason
@@ -54,4 +55,4 @@ def test_a_copy_whose_time_ran_out_while_the_run_waited_is_not_used(tmp_path: Pa
     over = now() - timedelta(seconds=1)
     path = keep(tmp_path, msgspec.structs.replace(told, until=over))
     with pytest.raises(StepFailed, match=r"the kept copy expired at 20\d\d-"):
-        _listed(run_on(path))
+        _approved(run_on(path))
