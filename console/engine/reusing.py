@@ -185,7 +185,7 @@ def _count(run: Rehearsal) -> None:
     verifier = sql.Literal(scram_verifier(run.registry.value(OWNER_SECRET)))
     with environment.connect(options=OUTSIDE_LOG) as connection:
         parts = {"role": owner, "verifier": verifier}
-        run_sql(connection, "environment/set_superuser_verifier", parts=parts)
+        run_sql(connection, "environment/set_verifier", parts=parts)
     run.server.read()
     told = msgspec.convert(listed.facts["restore"], Restore)
     errors = judged_errors(run, ((one.sqlstate, one.object) for one in told.errors))

@@ -266,7 +266,7 @@ class Cluster:
         False where the backend's user can have no name, which it asks for.
         """
         parts = {"role": sql.Identifier(SUPERUSER), "verifier": sql.Literal(verifier)}
-        statement = prepare("environment/set_superuser_verifier", parts).query.as_string(None)
+        statement = prepare("environment/set_verifier", parts).query.as_string(None)
         words = [f"-c{name}={value}" for name, value in {**THROWAWAY_SETTINGS, **_ALONE}.items()]
         argv = [self.programs.path("postgres"), "--single", "-D", str(self.data_folder), *words, "template1"]
         done = self._run(

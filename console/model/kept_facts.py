@@ -10,15 +10,14 @@ from typing import Literal
 from console.model.fact import Count, Fact, Sha256, Some, Text, Time
 
 NO_PROTECTION = ""
-PROTECTIONS = ("memory", "encrypted", "word")
-"""How the bytes of a kept copy are kept from whoever gets the disk: it is on none that is not encrypted, its file
-system or device encrypts, or the plan says so of what cannot be seen."""
 
 
 class KeptPlace(Fact, frozen=True, kw_only=True):
     """C-06, before a byte is kept: the folder as lstat has it, and what is known of what lies below it.
 
-    `protection` is one of `PROTECTIONS` or "", `told_by` says how that is known, or what speaks against it.
+    `protection` is how its bytes are kept from whoever gets the disk: they are on none (memory), file system or device
+    encrypt, or the plan's word stands for what cannot be seen; "" for none. `told_by` says how that is known, or what
+    speaks against it.
     """
 
     folder: Text
