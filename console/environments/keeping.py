@@ -1,6 +1,6 @@
 """A cluster's data folder copied file by file, each hashed as it is read: to be kept, and from what was kept.
 
-Owns which files belong to a copy (what pg_basebackup takes, one WAL segment, no configuration and no log) and the one
+Owns which files belong to a copy (what pg_basebackup takes, no WAL but the last, no configuration, no log) and the one
 hash over them. Follows no link; a folder that has one (a tablespace) is not kept.
 """
 

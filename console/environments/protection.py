@@ -1,6 +1,6 @@
 """What keeps the bytes below a folder from whoever gets the disk: memory without swap, encryption, or nothing known.
 
-Asks the kernel only (/proc/self/mountinfo, /proc/swaps, /sys/dev/block, statx); believes nothing that it cannot see.
+Asks the kernel only (/proc/self/mountinfo, /proc/swaps, /sys, fscrypt); believes nothing that it cannot see.
 """
 
 from __future__ import annotations
