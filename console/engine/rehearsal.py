@@ -23,6 +23,7 @@ from console.engine.sampled import Sampling
 from console.engine.witnessing import Witnessing
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import Environment, HarnessPlace
+from console.environments.kept_reading import KeptReading
 from console.environments.owner import Lease
 from console.environments.programs import Programs, find_programs
 from console.errors import SecretUnavailable, StepFailed
@@ -122,6 +123,7 @@ class Rehearsal:
     environment: Environment | None = None
     dumped: Dumped | CopiedDump | None = None
     kept: KeptList | None = None
+    kept_reading: KeptReading | None = None
     source_bytes: int = 0
     sampling: Sampling | None = None
     source_queries: dict[str, str] = field(default_factory=dict)

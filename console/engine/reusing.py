@@ -1,6 +1,7 @@
 """C-03 to C-05 of a run that takes a kept copy: its list, its files, and what is measured of it anew.
 
-Owns nothing that it reads: the kept copy is held while its files are read, and never written. Reaches no source.
+The kept files are read and hashed beside C-04 and C-05, on what was laid out of them: C-05 ends when they are found to
+be what was kept. Owns nothing that it reads: the kept copy is held for so long, and never written. Reaches no source.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import sql
 
 from console.engine.copying import OUTSIDE_LOG, copy_source, provision, restore, search_copy
@@ -25,9 +27,10 @@ from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.restore_errors import GRANTEES_NOTE, judged_errors, unknown_grantees
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET
-from console.environments.keeping import Folders, Listing, differences
+from console.environments.keeping import Folders, differences
+from console.environments.kept_reading import KeptReading
 from console.errors import StepFailed
-from console.gates.checks_kept import taken_faults
+from console.gates.checks_kept import content_faults, taken_faults
 from console.gates.sentences import first_few
 from console.kept import DATA_FOLDER, KeptInUse, KeptList, in_use, now, read_kept, shown
 from console.model.facts import Identifier, Restore
@@ -41,6 +44,7 @@ from console.witness.counting import SecondSession
 
 GATE = "G-30"
 _MODE = 0o777
+_MOST_NAMED = 20
 
 
 def copy_or_take(run: Rehearsal) -> None:
@@ -56,7 +60,8 @@ def copy_or_take(run: Rehearsal) -> None:
 def provision_or_lay_out(run: Rehearsal) -> None:
     """C-04: the empty cluster; or one that is the kept copy, with an identity and passwords of its own."""
     if run.plan.copy == "reused":
-        _lay_out(run)
+        with _judged_by_content(run):
+            _lay_out(run)
     else:
         provision(run)
 
@@ -64,7 +69,9 @@ def provision_or_lay_out(run: Rehearsal) -> None:
 def restore_or_count(run: Rehearsal) -> None:
     """C-05: the restore; or what the kept copy is found to be now. Both are searched."""
     if run.plan.copy == "reused":
-        _count(run)
+        with _judged_by_content(run):
+            _count(run)
+        _require_content(run)
     else:
         restore(run)
 
@@ -119,7 +126,7 @@ def _take(run: Rehearsal) -> None:
 
 
 def _lay_out(run: Rehearsal) -> None:
-    """Copy the kept files, each compared with the list as it is read, before a server starts on them."""
+    """Copy the kept files, and let them be read while a server starts on what was copied."""
     assert run.order.kept is not None
     environment, recorder = run.the_environment(), run.recorder
     listed, _sha256 = _approved(run)
@@ -127,18 +134,19 @@ def _lay_out(run: Rehearsal) -> None:
     known = recorder.state.notes.get(UIDS_NOTE, {})
     recorder.note(UIDS_NOTE, {**known, **environment.made_up_users()})
     kept, took_ms = Path(run.order.kept.folder), 0
-    made: Listing | None = None
 
     def fill(data: Path) -> None:
-        nonlocal made, took_ms
+        nonlocal took_ms
         began = time.monotonic()
-        with _held(kept):
-            made = Folders(recorder).laid_out(kept / DATA_FOLDER, data, uid=environment.uid)
+        with contextlib.ExitStack() as held:
+            held.enter_context(_held(kept))
+            laid_out = Folders(recorder).laid_out(kept / DATA_FOLDER, data, uid=environment.uid)
+            run.kept_reading = KeptReading(kept / DATA_FOLDER, laid_out, abort=recorder, held=held.pop_all())
         took_ms = int((time.monotonic() - began) * 1000)
-        _record_content(run, listed, made)
 
     environment.provision_kept(fill)
-    assert made is not None
+    assert run.kept_reading is not None
+    made = run.kept_reading.laid_out
     run.server = environment.server_log()
     created = environment.system_identifier
     recorder.fact("copy.created", Identifier(system_identifier=created), source="pg_control")
@@ -154,7 +162,7 @@ def _lay_out(run: Rehearsal) -> None:
 
 
 @contextlib.contextmanager
-def _held(kept: Path) -> Any:
+def _held(kept: Path) -> Iterator[None]:
     try:
         with in_use(kept):
             yield
@@ -162,16 +170,34 @@ def _held(kept: Path) -> Any:
         raise StepFailed(f"the kept copy is being removed: {gone}", cause="environment", gate=GATE) from gone
 
 
-def _record_content(run: Rehearsal, listed: KeptList, made: Listing) -> None:
-    """Record what was laid out. Raises StepFailed (environment, G-30) when that is not what was kept."""
-    other = differences(listed.files, made.files)
+@contextlib.contextmanager
+def _judged_by_content(run: Rehearsal) -> Iterator[None]:
+    """Do the block on a copy whose content is not known yet: what fails in it may be due to that, and is told so.
+
+    Raises StepFailed (environment, G-30) then in the place of what the block raised.
+    """
+    try:
+        yield
+    except (StepFailed, psycopg.Error) as stumbled:
+        if run.kept_reading is not None:
+            _require_content(run, cause=stumbled)
+        raise
+
+
+def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
+    """Record what the kept files are. Raises StepFailed (environment, G-30) when they are not what was kept."""
+    reading, listed, recorder = run.kept_reading, run.kept, run.recorder
+    assert reading is not None
+    assert listed is not None
+    found, written = reading.result()
     fact = KeptLaidOut(
-        files=len(made.files), size_bytes=made.size_bytes, sha256=made.sha256, differences=other[:20]
-    )
-    run.recorder.fact("kept.laid_out", fact, source="each file's bytes as they were copied")
-    if other or made.sha256 != listed.sha256:
-        what = first_few(other) if other else "its folders are others"
-        raise StepFailed(f"the kept copy is not what was kept: {what}", cause="environment", gate=GATE)
+        files=len(reading.laid_out.stamps), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
+        differences=(*differences(listed.files, found.files), *written)[:_MOST_NAMED],
+    )  # fmt: skip
+    recorder.fact("kept.laid_out", fact, source="each kept file's bytes, read after it was copied")
+    taken = msgspec.convert(recorder.state.facts["kept.taken"], KeptTaken)
+    if faults := content_faults(taken, fact):
+        raise StepFailed(first_few(faults), cause="environment", gate=GATE) from cause
 
 
 def _count(run: Rehearsal) -> None:

@@ -1,7 +1,8 @@
-"""A cluster's data folder copied file by file, each hashed as it is read: to be kept, and from what was kept.
+"""A cluster's data folder copied file by file and hashed: to be kept, and from what was kept.
 
 Owns which files belong to a copy (what pg_basebackup takes, no WAL but the last, no configuration, no log) and the one
-hash over them. Follows no link; a folder that has one (a tablespace) is not kept.
+hash over them. What is kept is hashed as it is read; what is laid out of it is copied by the kernel, and the kept files
+are read after that, beside other work. Follows no link; a folder that has one (a tablespace) is not kept.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import msgspec
 
@@ -26,7 +28,9 @@ from console.kept import KeptFile
 from console.model.protocols import Abort
 
 _PIECE_BYTES = 16 << 20
-_READ_BYTES = 1 << 20
+_READ_BYTES = 256 << 10
+"""What the processor's own memory holds between reading, hashing and writing."""
+
 _HEADER_BYTES = 40
 """XLogLongPageHeaderData (access/xlog_internal.h)."""
 
@@ -43,6 +47,8 @@ _LEFT_OUT = frozenset({
     "postgresql.auto.conf.tmp", "pg_hba.conf", "pg_ident.conf", "postgresql.conf", "postgresql.auto.conf",
 })  # fmt: skip
 _TEMPORARY = "pgsql_tmp"
+
+Done = TypeVar("Done")
 
 
 @contextmanager
@@ -84,8 +90,26 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(words)).hexdigest()
 
 
+Stamp = tuple[int, int, int, int, int]
+"""Of a file that nobody has written: device, inode, size in bytes, modification and change time in ns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaidOut:
+    """What was laid out of a kept folder, by name, how its bytes were copied, and what each file was before that."""
+
+    folders: list[str]
+    stamps: dict[str, Stamp]
+    shared: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the bytes of all files."""
+        return sum(stamp[2] for stamp in self.stamps.values())
+
+
 class Folders:
-    """Copies of one data folder's files, read once; `abort` is asked between two pieces."""
+    """Copies of one data folder's files, several pieces at once; `abort` is asked between two of them."""
 
     def __init__(self, abort: Abort, *, at_once: int = 0) -> None:
         self._abort = abort
@@ -101,84 +125,118 @@ class Folders:
         segments = sorted(name for name in names if PurePosixPath(name).parent == PurePosixPath("pg_wal"))
         wanted = set(_segments(data, segments, redo_segment))
         names = [name for name in names if name not in segments or name in wanted]
-        return self._copied(data, into, folders, names, uid=None)
+        return self._copied(data, into, folders, names)
 
-    def laid_out(self, kept: Path, into: Path, *, uid: int | None) -> Listing:
-        """Copy all that lies in a kept folder into an empty one, whose files are `uid`'s from the first moment."""
+    def laid_out(self, kept: Path, into: Path, *, uid: int | None) -> LaidOut:
+        """Copy all that lies in a kept folder into an empty one, whose files are `uid`'s from the first moment.
+
+        Nobody has looked at what was copied: `read` tells what the kept files are, `changed` that they stayed the same.
+        """
         folders, names = _contents(kept, everything=True)
-        return self._copied(kept, into, folders, names, uid=uid)
+        stamps = {name: _stamp(kept / name) for name in names}
+        _make_folders(into, folders, uid)
+        shared = _made(kept, into, names, uid)
+        if not shared:
+            self._for_each(_move, _pieces(kept, into, {name: stamp[2] for name, stamp in stamps.items()}))
+        return LaidOut(folders=folders, stamps=stamps, shared=shared)
 
     def read(self, kept: Path) -> Listing:
         """Read all that lies in a kept folder."""
         folders, names = _contents(kept, everything=True)
-        return self._each(kept, None, folders, names, uid=None)
+        return self._read(kept, None, folders, names)
 
-    def _copied(
-        self, source: Path, into: Path, folders: list[str], names: list[str], *, uid: int | None
-    ) -> Listing:
-        for name in folders:
-            (into / name).mkdir(mode=0o700)
-            if uid is not None:
-                os.chown(into / name, uid, uid)
-        return self._each(source, into, folders, names, uid=uid)
+    def _copied(self, source: Path, into: Path, folders: list[str], names: list[str]) -> Listing:
+        _make_folders(into, folders, None)
+        shared = _made(source, into, names, None)
+        listing = self._read(source, None if shared else into, folders, names)
+        return msgspec.structs.replace(listing, shared=shared)
 
-    def _each(
-        self, source: Path, into: Path | None, folders: list[str], names: list[str], *, uid: int | None
-    ) -> Listing:
-        """Read every file in pieces, several at once, and write what was read; the largest files go first."""
+    def _read(self, source: Path, into: Path | None, folders: list[str], names: list[str]) -> Listing:
+        """Read every file, and write what was read where there is somewhere to write it."""
         sizes = {name: (source / name).lstat().st_size for name in names}
-        shared = into is not None and _made(source, into, names, uid)
-        pieces = [
-            _Piece(
-                source=source / name, target=into / name if into is not None and not shared else None, at=at,
-                length=min(_PIECE_BYTES, sizes[name] - at),
-            )
-            for name in sorted(names, key=lambda name: -sizes[name])
-            for at in range(0, sizes[name] or 1, _PIECE_BYTES)
-        ]  # fmt: skip
-        with ThreadPoolExecutor(self._at_once) as pool:
-            digests = list(pool.map(self._one, pieces))
+        pieces = _pieces(source, into, sizes)
         totals = {name: hashlib.sha256() for name in names}
-        for piece, digest in zip(pieces, digests, strict=True):
-            totals[str(piece.source.relative_to(source))].update(digest)
+        for piece, digest in zip(pieces, self._for_each(_hash, pieces), strict=True):
+            totals[piece.name].update(digest)
         files = {name: KeptFile(size=sizes[name], sha256=totals[name].hexdigest()) for name in sorted(names)}
-        return Listing(folders=folders, files=files, shared=shared)
+        return Listing(folders=folders, files=files)
 
-    def _one(self, piece: _Piece) -> bytes:
-        """Return the digest of a piece; what was read is written where there is somewhere to write it."""
-        self._abort.raise_if_requested()
-        total, room = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
-        source = os.open(piece.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        target = -1
-        try:
-            if piece.target is not None:
-                target = os.open(piece.target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            at, end = piece.at, piece.at + piece.length
-            while at < end:
-                got = os.preadv(source, [room[: min(_READ_BYTES, end - at)]], at)
-                if not got:
-                    raise StepFailed(
-                        f"{piece.source} became shorter while it was copied", cause="environment"
-                    )
-                total.update(room[:got])
-                if target >= 0:
-                    _write(target, room[:got], at)
-                at += got
-        finally:
-            os.close(source)
-            if target >= 0:
-                os.close(target)
-        return total.digest()
+    def _for_each(self, work: Callable[[_Piece], Done], pieces: list[_Piece]) -> list[Done]:
+        def one(piece: _Piece) -> Done:
+            self._abort.raise_if_requested()
+            return work(piece)
+
+        with ThreadPoolExecutor(self._at_once) as pool:
+            return list(pool.map(one, pieces))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
     """Bytes `at` to `at + length` of one file, and where they go; nowhere to be read only."""
 
+    name: str
     source: Path
     target: Path | None
     at: int
     length: int
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[int, int]]:
+        """Yield the descriptors of both files, -1 for none."""
+        source = os.open(self.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        target = -1
+        try:
+            if self.target is not None:
+                target = os.open(self.target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            yield source, target
+        finally:
+            os.close(source)
+            if target >= 0:
+                os.close(target)
+
+    def shorter(self) -> StepFailed:
+        """Return what to raise where a file ends before its piece does."""
+        return StepFailed(f"{self.source} became shorter while it was copied", cause="environment")
+
+
+def _pieces(source: Path, into: Path | None, sizes: Mapping[str, int]) -> list[_Piece]:
+    """Return the pieces of all files, of the largest file first."""
+    return [
+        _Piece(
+            name=name, source=source / name, target=into / name if into is not None else None, at=at,
+            length=min(_PIECE_BYTES, sizes[name] - at),
+        )
+        for name in sorted(sizes, key=lambda name: -sizes[name])
+        for at in range(0, sizes[name] or 1, _PIECE_BYTES)
+    ]  # fmt: skip
+
+
+def _hash(piece: _Piece) -> bytes:
+    """Return the digest of a piece; what was read is written where there is somewhere to write it."""
+    total, room = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
+    at, end = piece.at, piece.at + piece.length
+    with piece.opened() as (source, target):
+        while at < end:
+            got = os.preadv(source, [room[: min(_READ_BYTES, end - at)]], at)
+            if not got:
+                raise piece.shorter()
+            total.update(room[:got])
+            if target >= 0:
+                _write(target, room[:got], at)
+            at += got
+    return total.digest()
+
+
+def _move(piece: _Piece) -> None:
+    """Let the kernel copy a piece."""
+    at, end = piece.at, piece.at + piece.length
+    with piece.opened() as (source, target):
+        os.lseek(target, at, os.SEEK_SET)
+        while at < end:
+            got = os.sendfile(target, source, at, end - at)
+            if not got:
+                raise piece.shorter()
+            at += got
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:
@@ -189,6 +247,30 @@ def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> 
         f"{name} is another file" for name in sorted(kept.keys() & found.keys()) if kept[name] != found[name]
     ]
     return (*missing, *more, *other)
+
+
+def changed(kept: Path, laid_out: LaidOut) -> tuple[str, ...]:
+    """Return in words every file of a kept folder that was written, replaced or renamed since it was to be copied."""
+    return tuple(
+        f"{name} was changed while it was copied"
+        for name, stamp in sorted(laid_out.stamps.items())
+        if _stamp(kept / name) != stamp
+    )
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return 0, 0, 0, 0, 0
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _make_folders(into: Path, folders: list[str], uid: int | None) -> None:
+    for name in folders:
+        (into / name).mkdir(mode=0o700)
+        if uid is not None:
+            os.chown(into / name, uid, uid)
 
 
 def _made(source: Path, into: Path, names: list[str], uid: int | None) -> bool:

@@ -50,7 +50,15 @@ def kept_copy_is_the_approved_one(facts: Facts) -> str | None:
     taken = facts.need("kept.taken", KeptTaken)
     laid_out = facts.need("kept.laid_out", KeptLaidOut)
     created = facts.need("copy.created", Identifier).system_identifier
-    phrases = taken_faults(taken)
+    phrases = [*taken_faults(taken), *content_faults(taken, laid_out)]
+    if created in ("", taken.kept_identifier, taken.source_identifier):
+        phrases.append(f"the copy has no system_identifier of its own, but {created or 'none'}")
+    return said(phrases)
+
+
+def content_faults(taken: KeptTaken, laid_out: KeptLaidOut) -> list[str]:
+    """Return one phrase for everything by which what was laid out is not what was kept."""
+    phrases: list[str] = []
     if laid_out.sha256 != taken.sha256 or laid_out.differences:
         named = f" ({first_few(laid_out.differences)})" if laid_out.differences else ""
         phrases.append(f"its content is not what was kept{named}")
@@ -59,9 +67,7 @@ def kept_copy_is_the_approved_one(facts: Facts) -> str | None:
             f"{laid_out.files} files of {laid_out.size_bytes} bytes were laid out, "
             f"kept were {taken.files} of {taken.size_bytes}"
         )
-    if created in ("", taken.kept_identifier, taken.source_identifier):
-        phrases.append(f"the copy has no system_identifier of its own, but {created or 'none'}")
-    return said(phrases)
+    return phrases
 
 
 def taken_faults(taken: KeptTaken) -> list[str]:

@@ -37,7 +37,7 @@ TAKING_GATES: tuple[Gate, ...] = (
     Gate(
         id="G-30",
         title="the copy is the kept one that was approved: of this source, not expired, the same byte for byte",
-        step="C-04",
+        step="C-05",
         cause="environment",
         rests_on=("kept.taken", "kept.laid_out", "copy.created"),
         check=kept.kept_copy_is_the_approved_one,

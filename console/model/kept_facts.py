@@ -73,7 +73,10 @@ class KeptTaken(Fact, frozen=True, kw_only=True):
 
 
 class KeptLaidOut(Fact, frozen=True, kw_only=True):
-    """C-04: the kept copy's files as they were read while they were copied; `differences` from its list, by name."""
+    """C-05: what was laid out of the kept copy in C-04, and its files as they were read after that.
+
+    `differences`: by name, from its list, and what was written between the copying and the reading's end.
+    """
 
     files: Count
     size_bytes: Count

@@ -142,7 +142,7 @@ def _taking(step: Step, kept: KeptCopy) -> Step:
         "C-04": f"{step.does} from the kept copy, with an identity of its own",
         "C-05": "every row of the kept copy counted, and searched, in the place of a restore",
     }
-    gates = (*step.gates, "G-30") if step.id == "C-04" else step.gates
+    gates = (*step.gates, "G-30") if step.id == "C-05" else step.gates
     return replace(step, does=told.get(step.id, step.does), gates=gates)
 
 

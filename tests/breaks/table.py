@@ -102,7 +102,7 @@ EMBEDDED: dict[str, tuple[str, ...]] = {
     ),
     "G-29": ("../sources/test_reused_copy.py::test_nothing_is_kept_where_anybody_could_read_it",),
     "G-30": (
-        "../sources/test_reused_copy.py::test_a_kept_copy_that_was_changed_is_not_started",
+        "../sources/test_reused_copy.py::test_a_kept_copy_that_was_changed_is_not_rehearsed_on",
         "../sources/test_reused_copy.py::test_a_kept_copy_of_another_source_is_not_taken",
         "../sources/test_reused_copy.py::test_a_kept_copy_that_is_not_the_approved_one_any_more",
     ),

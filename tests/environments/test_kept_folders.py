@@ -14,7 +14,7 @@ from fix_places import cache_for_tests, place_for_clusters
 from fix_uids import own_uid
 
 from console.environments.cluster import Cluster, read_system_identifier
-from console.environments.keeping import Folders, Listing, differences, resting
+from console.environments.keeping import Folders, LaidOut, Listing, changed, differences, resting
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.model.protocols import NeverAborted
@@ -33,9 +33,9 @@ class Keeping:
     kept: Path
     listing: Listing
 
-    def laid_out(self, name: str) -> tuple[Cluster, str, Listing]:
+    def laid_out(self, name: str) -> tuple[Cluster, str, LaidOut]:
         """Start another cluster on the kept files; the caller stops it."""
-        made: list[Listing] = []
+        made: list[LaidOut] = []
         uid = own_uid()
         cluster = Cluster(
             folder=self.folder / name, programs=self.cluster.programs, uid=uid, label=name, loads=True,
@@ -80,10 +80,12 @@ def keeping(request: pytest.FixtureRequest) -> Iterator[Keeping]:
 
 def test_what_is_laid_out_is_what_was_kept_with_another_identity_and_password(keeping: Keeping) -> None:
     """Rows, an index or a file are others; or the new cluster is the old one, its password among it."""
-    cluster, password, found = keeping.laid_out("second")
+    cluster, password, laid_out = keeping.laid_out("second")
     try:
-        assert differences(keeping.listing.files, found.files) == ()
+        found = Folders(NeverAborted()).read(keeping.kept)
+        assert differences(keeping.listing.files, found.files) == changed(keeping.kept, laid_out) == ()
         assert found.sha256 == keeping.listing.sha256
+        assert (set(laid_out.stamps), laid_out.size_bytes) == (set(found.files), found.size_bytes)
         with cluster.connect(password=password) as connection:
             assert connection.execute(b"SELECT count(*), sum(g) FROM entry").fetchall() == [
                 (ROWS, ROWS * (ROWS + 1) // 2)
@@ -126,7 +128,7 @@ def test_nothing_of_the_server_that_was_is_kept(keeping: Keeping) -> None:
 
 @pytest.mark.parametrize("how", ["changed", "longer", "missing", "more"])
 def test_a_file_that_is_not_the_kept_one_is_named(keeping: Keeping, tmp_path: Path, how: str) -> None:
-    """One byte, a file too many or too few is laid out and nobody says so."""
+    """One byte, a file too many or too few lies in the kept folder and nobody says so."""
     copy = tmp_path / "kept"
     shutil.copytree(keeping.kept, copy)
     name = next(iter(sorted(keeping.listing.files)))
@@ -139,16 +141,67 @@ def test_a_file_that_is_not_the_kept_one_is_named(keeping: Keeping, tmp_path: Pa
         content = (copy / name).read_bytes()
         changed = bytes([content[0] ^ 1]) + content[1:] if how == "changed" else content + b"x"
         (copy / name).write_bytes(changed)
-    into = tmp_path / "data"
-    into.mkdir()
-    found = Folders(NeverAborted()).laid_out(copy, into, uid=None)
+    found = Folders(NeverAborted()).read(copy)
     [said] = differences(keeping.listing.files, found.files)
     assert said.startswith(name)
     assert found.sha256 != keeping.listing.sha256
 
 
-def test_a_large_file_is_hashed_in_pieces_as_if_by_one(tmp_path: Path) -> None:
-    """Whoever reads several pieces at once mixes them up, or forgets the last one."""
+def time_of_a_new_file(folder: Path) -> int:
+    """Return when a file was made now, by the file system's clock in ns."""
+    probe = folder / "probe"
+    probe.write_bytes(b"")
+    return probe.stat().st_ctime_ns
+
+
+@pytest.mark.parametrize("how", ["written", "written back", "renamed", "replaced", "removed"])
+def test_a_file_that_did_not_stay_the_same_is_named(tmp_path: Path, how: str) -> None:
+    """Bytes that were others while they were copied, and the kept ones again when they are read, pass."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    for name in ("one", "two"):
+        (kept / name).write_bytes(b"x" * 9_000)
+    laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
+    assert changed(kept, laid_out) == ()
+    one, before = kept / "one", (kept / "one").stat()
+    while time_of_a_new_file(tmp_path) == before.st_ctime_ns:
+        pass  # an older kernel's clock for files ticks every four milliseconds
+    if how == "removed":
+        one.unlink()
+    elif how == "renamed":
+        one.rename(kept / "three")
+        (kept / "three").rename(one)
+    elif how == "replaced":
+        shutil.copy2(one, kept / "three")
+        (kept / "three").rename(one)
+    else:
+        one.write_bytes(b"y" * 9_000)
+        if how == "written back":
+            one.write_bytes(b"x" * 9_000)
+        os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert changed(kept, laid_out) == ("one was changed while it was copied",)
+
+
+def test_a_file_that_becomes_shorter_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a file that somebody cuts meanwhile is laid out as zeros, or waited for without end."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    (kept / "one").write_bytes(b"x" * 9_000)
+    sendfile = os.sendfile
+
+    def cuts_first(target: int, source: int, at: int, count: int) -> int:
+        os.truncate(kept / "one", 5_000)
+        return sendfile(target, source, at, count)
+
+    monkeypatch.setattr(os, "sendfile", cuts_first)
+    with pytest.raises(StepFailed, match=r"kept/one became shorter while it was copied"):
+        Folders(NeverAborted()).laid_out(kept, into, uid=None)
+
+
+def test_a_large_file_is_copied_and_hashed_in_pieces_as_if_by_one(tmp_path: Path) -> None:
+    """Whoever takes several pieces at once mixes them up, or forgets the last one."""
     source, into = tmp_path / "source", tmp_path / "into"
     source.mkdir()
     into.mkdir()
@@ -157,9 +210,10 @@ def test_a_large_file_is_hashed_in_pieces_as_if_by_one(tmp_path: Path) -> None:
     (source / "empty").write_bytes(b"")
     made = Folders(NeverAborted(), at_once=3).laid_out(source, into, uid=None)
     assert (into / "large").read_bytes() == content
-    assert made == Folders(NeverAborted(), at_once=1).read(into)
-    assert made.files["large"].size == len(content)
-    assert made.size_bytes == len(content)
+    found = Folders(NeverAborted(), at_once=1).read(into)
+    assert found == Folders(NeverAborted(), at_once=3).read(source)
+    assert found.files["large"].size == len(content)
+    assert made.size_bytes == found.size_bytes == len(content)
 
 
 def test_a_link_is_not_kept(tmp_path: Path) -> None:

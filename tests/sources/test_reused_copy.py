@@ -124,22 +124,34 @@ def test_a_subject_that_fails_fails_on_the_kept_copy_too(place: Place) -> None:
     assert place.run(place.plan()).outcome == (0, "PASS", "CLEAN", None)
 
 
-def test_a_kept_copy_that_was_changed_is_not_started(place: Place) -> None:
-    """G-30: one byte of a table is another one, and a rehearsal says PASS on it."""
+@pytest.mark.parametrize("what", ["a table", "pg_control", "pg_authid", "pg_class"])
+def test_a_kept_copy_that_was_changed_is_not_rehearsed_on(place: Place, what: str) -> None:
+    """G-30: one byte of a table is another one, and a rehearsal says PASS on it; or damage is told as a server's."""
     assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
     [kept] = place.kept
-    largest = max((kept / DATA_FOLDER / "base").rglob("*"), key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
+    damaged = damage(kept / DATA_FOLDER, what)
     ended = place.run(place.plan())
     assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
     assert ended.summary["failed_gate"] == "G-30"
-    assert (
-        f"the kept copy is not what was kept: {largest.relative_to(kept / DATA_FOLDER)} is another file"
-        in (ended.summary["reason"])
-    )
-    assert not [name for name in ended.state.receipts if "postgres of the copy" in name]
+    assert f"its content is not what was kept ({damaged} is another file)" in ended.summary["reason"]
+    assert not set(ended.state.steps_started) & {f"C-{number:02}" for number in range(6, 12)}
+
+
+def damage(data: Path, what: str) -> str:
+    """Change one byte of a table's file, or tear the beginning of a catalogue's; return its name in the data folder."""
+    if what == "pg_control":
+        path = data / "global" / "pg_control"
+    elif what == "pg_authid":
+        path = data / "global" / "1260"
+    else:
+        path = max((data / "base").rglob("*"), key=lambda path: path.stat().st_size)
+        if what == "pg_class":
+            path = path.with_name("1259")
+    content = bytearray(path.read_bytes())
+    at, count = (len(content) // 2, 1) if what == "a table" else (0, 200)
+    content[at : at + count] = bytes(byte ^ 0xA5 for byte in content[at : at + count])
+    path.write_bytes(content)
+    return str(path.relative_to(data))
 
 
 def test_a_kept_copy_of_another_source_is_not_taken(place: Place) -> None:
