@@ -62,7 +62,9 @@ def measure(megabytes: int, repeat: int, major: int) -> dict[str, Any]:
         with copying.source(place, megabytes, major=major) as made:
             plan = copying.drafted(place, made)
             if named:
-                plan.write_text(f"{plan.read_text('utf-8')}\n[reuse]\ncopy = true\nencrypted = true\n", "utf-8")
+                plan.write_text(
+                    f"{plan.read_text('utf-8')}\n[reuse]\ncopy = true\nencrypted = true\n", "utf-8"
+                )
             first, copy_s, first_s = rehearsed(place, plan, major)
             assert first.notes[KEPT_NOTE]["size_bytes"] > 0
             later = [rehearsed(place, plan, major) for _turn in range(repeat)]
