@@ -129,6 +129,16 @@ def cut_off(descriptor: int) -> None:
 )
 """An agent that gives up on a statement, as a client's time limit does: the server goes on, and commits it."""
 
+_INSERTS = LATE[
+    LATE.index('    " INSERT INTO public.decision_backlog_entry"') : LATE.index("\n\n\ndef cut_off")
+]
+LATE_UPDATE = LATE.replace("(SLOW, (uuid4(),))", "(SLOW)").replace(
+    _INSERTS,
+    """    " UPDATE public.decision_backlog_entry SET status = 'marked' FROM n WHERE n.i = 4000000"
+)""",
+)
+"""The same with a statement that leaves every count as it was: it writes S2's row anew."""
+
 ADDS_LATE = (
     ADDS_TWICE[: ADDS_TWICE.index('@scenario("S3"')]
     + """@scenario("S3", title="a statement is given up", principal="cutter_exec", commits=1, rows={})

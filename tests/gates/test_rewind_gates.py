@@ -41,9 +41,9 @@ def template() -> shapes.Template:
 def rewound(*, ended: str, left: dict[str, int], dropped: str, made: str) -> shapes.Rewound:
     """Return one rewind as it should be."""
     return shapes.Rewound(
-        ended=effects(ended), left=left, began=effects(made), sequences=sequences(), database=words(),
-        privileges=frozen_privileges(), probes=refused_probes(), inventory=frozen_inventory(), before=template(),
-        after=template(), dropped=dropped, made=made, visitors=(),
+        ended=effects(ended), left=left, written=dict.fromkeys(left, 0), began=effects(made),
+        sequences=sequences(), database=words(), privileges=frozen_privileges(), probes=refused_probes(),
+        inventory=frozen_inventory(), before=template(), after=template(), dropped=dropped, made=made, visitors=(),
     )  # fmt: skip
 
 
@@ -187,6 +187,10 @@ CASES = (
     Case("G-15", "rows.S3", ("before", "entry"), 8, "before S3: entry is 8, expected 7"),
     Case("G-15", "rewound.S3", ("left", "entry"), 9,
          "after S2, before the copy was rewound: entry is 9, expected 8"),
+    Case("G-15", "rewound.S3", ("written", "entry"), 1,
+         "after S2 was counted, before the copy was rewound: rows written in entry is 1, expected 0"),
+    Case("G-15", "rewound.S3", ("written",), {"entry": 0},
+         "after S2 was counted, before the copy was rewound: rows written in history is missing"),
     Case("G-15", "rows.S1", ("before", "entry"), 6, "before S1: entry is 6, expected 7"),
 )  # fmt: skip
 
