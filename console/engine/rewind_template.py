@@ -1,11 +1,18 @@
-"""The template that the copy is made anew from: how it is kept, and what is looked at.
+"""The template that the copy is made anew from: how it is kept, what is looked at, and what is read of it.
 
-Owns the template from C-08 on: its row, the ways in, sizes and times of the files. Never judges.
+Owns the template from C-08 on. A look is cheap and taken often: the row, the ways in, sizes and times of the files. The
+content is read twice, when it was made and when nothing is made from it any more, each time beside other work: what
+writes past the change times (a mapped file in memory, a disk, a clock set back) shows there. Never judges.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Event
 
 import psycopg
 from psycopg import sql
@@ -21,20 +28,25 @@ from console.engine.copy_database import (
 from console.engine.durability import undurable
 from console.engine.long_steps import unless_aborted
 from console.engine.rehearsal import Rehearsal
-from console.errors import StepFailed
+from console.environments.embedded import EmbeddedEnvironment
+from console.environments.keeping import Folders
+from console.errors import AbortRequested, StepFailed
 from console.gates.checks_rewind import without_those_per_database
-from console.model.rewind_facts import Prepared, Template
+from console.model.protocols import Abort
+from console.model.rewind_facts import Prepared, Template, TemplateContent
 from console.model.text import one_line
 from console.sql import EngineConnection
 from console.sql import run as run_sql
 from console.witness.catalogue import count_rows, read_sequences
 from console.witness.effects import catalogue_digest
 
-UNTOUCHED = "G-28"
+UNTOUCHED, CONTENT = "G-28", "G-31"
 TEMPLATE_NOTE = "template"
 QUIET_PATIENCE_S = 10.0
 LOOKED_AT = "pg_database, pg_stat_database, pg_stat_file"
 _POLL_S = 0.01
+_PIECE_BYTES = 16 << 20
+"""Of a file that the server reads: a segment of 1 GB is more than one value can hold."""
 
 
 def keep_template(run: Rehearsal) -> None:
@@ -103,6 +115,66 @@ def look_at_template(connection: EngineConnection, name: str) -> Template:
         of_superuser=of_superuser, grantees=tuple(grantees), settings=settings, sessions=sessions, files=files,
         size_bytes=size_bytes, sha256=sha256,
     )  # fmt: skip
+
+
+@contextmanager
+def content_read_beside(run: Rehearsal, fact: str) -> Iterator[None]:
+    """Read every byte of the template while the block does something else, and record it when both are through.
+
+    Raises AbortRequested when the end of the run is asked for, and StepFailed (environment, G-31) when a file cannot be
+    read.
+    """
+    with run.the_environment().connect() as connection, ThreadPoolExecutor(1) as pool:
+        folder, unless = _folder(connection, template_name(run)), _Unless(run.recorder)
+        reading = pool.submit(_content, run, connection, folder, unless)
+        try:
+            yield
+            while not wait([reading], timeout=_POLL_S).done:
+                run.recorder.raise_if_requested()
+        finally:
+            unless.given_up.set()
+        content = reading.result()
+    run.recorder.fact(fact, content, source="every byte of the template's files")
+
+
+class _Unless:
+    """Stands where a reader asks whether to go on: not when the end was asked for, nor when nobody waits for it."""
+
+    def __init__(self, abort: Abort) -> None:
+        self._abort = abort
+        self.given_up = Event()
+
+    def raise_if_requested(self) -> None:
+        """Raise AbortRequested when what is read is of no use any more."""
+        self._abort.raise_if_requested()
+        if self.given_up.is_set():
+            raise AbortRequested("nobody waits for the template's content")
+
+
+def _content(run: Rehearsal, connection: EngineConnection, folder: str, abort: Abort) -> TemplateContent:
+    """Read the template's files where they are the engine's own to read, else let the server read them."""
+    environment = run.the_environment()
+    try:
+        if isinstance(environment, EmbeddedEnvironment):
+            found = Folders(abort, at_once=1).read(environment.cluster.data_folder / folder)
+            return TemplateContent(files=len(found.files), size_bytes=found.size_bytes, sha256=found.sha256)
+        return content_by_server(connection, folder, abort)
+    except (OSError, psycopg.errors.IoError, psycopg.errors.UndefinedFile) as wrong:
+        reason = f"the template's files cannot be read: {one_line(str(wrong), limit_chars=200)}"
+        raise StepFailed(reason, cause="environment", gate=CONTENT) from wrong
+
+
+def content_by_server(connection: EngineConnection, folder: str, abort: Abort) -> TemplateContent:
+    """Return what the server itself reads of a database's folder, one statement a file."""
+    total, size_bytes = hashlib.sha256(), 0
+    names = [name for (name,) in run_sql(connection, "rewind/template_names", {"folder": folder})]
+    for name in names:
+        abort.raise_if_requested()
+        wanted = {"file": f"{folder}/{name}", "piece_bytes": _PIECE_BYTES}
+        [(length, sha256)] = run_sql(connection, "rewind/file_content", wanted)
+        total.update(f"{name} {length} {sha256}\n".encode())
+        size_bytes += length
+    return TemplateContent(files=len(names), size_bytes=size_bytes, sha256=total.hexdigest())
 
 
 def _folder(connection: EngineConnection, name: str) -> str:

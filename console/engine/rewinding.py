@@ -31,9 +31,11 @@ from console.engine.rewind_template import (
     LOOKED_AT,
     UNTOUCHED,
     await_quiet,
+    content_read_beside,
     keep_template,
     look_at_template,
 )
+from console.engine.verifying import verify
 from console.errors import Cause, StepFailed
 from console.gates.checks_scenarios import rows_left, rows_written
 from console.gates.checks_witnesses import effects_on_one_copy
@@ -69,8 +71,9 @@ def make_rewindable_context(run: Rehearsal) -> None:
         make_context(run)
         return
     keep_template(run)
-    make_context(run)
-    await_quiet(run)
+    with content_read_beside(run, "content.before"):
+        make_context(run)
+        await_quiet(run)
 
 
 def run_scenario_on_its_copy(run: Rehearsal, scenario: str) -> None:
@@ -83,6 +86,15 @@ def run_scenario_on_its_copy(run: Rehearsal, scenario: str) -> None:
         template = look_at_template(connection, template_name(run))
         found = AfterScenario(template=template, oid=database_oid(run, connection))
         run.recorder.fact(f"template.{scenario}", found, source=LOOKED_AT)
+
+
+def verify_rewound(run: Rehearsal) -> None:
+    """C-11: as in every run, and where the copy was rewound the template's content once more, beside it."""
+    if not run.plan.rewound:
+        verify(run)
+        return
+    with content_read_beside(run, "content.after"):
+        verify(run)
 
 
 def _rewind(run: Rehearsal, scenario: str) -> None:

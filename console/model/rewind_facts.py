@@ -33,6 +33,14 @@ class Template(Fact, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class TemplateContent(Fact, frozen=True, kw_only=True):
+    """C-08 and C-11: every byte of the template's files, when it was made and when nothing is made of it any more."""
+
+    files: Some
+    size_bytes: Some
+    sha256: Sha256
+
+
 class Prepared(Fact, frozen=True, kw_only=True):
     """C-08: the copy as every rewound scenario must find it, looked at just before the template was made of it.
 
@@ -83,5 +91,11 @@ class AfterScenario(Fact, frozen=True, kw_only=True):
     oid: Text
 
 
-REWIND_FACTS: dict[str, type] = {"prepared": Prepared, "rewound.": Rewound, "template.": AfterScenario}
+REWIND_FACTS: dict[str, type] = {
+    "prepared": Prepared,
+    "content.before": TemplateContent,
+    "rewound.": Rewound,
+    "template.": AfterScenario,
+    "content.after": TemplateContent,
+}
 """Fact name, or prefix ending in a dot, to its shape, in the order in which a run records them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from console.environments.owner import make_folder
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts
+from console.model.rewind_facts import TemplateContent
 from console.secrets import SecretRegistry, make_password
 from console.sql import run as run_sql
 
@@ -201,6 +203,52 @@ def test_each_word_tells_what_is_not_as_it_was(run: Any, word: str) -> None:
     assert before.get(word) != after.get(word)
     with run.the_environment().connect() as connection:
         assert copy_database.database_words(run, connection) == before
+
+
+def test_a_change_that_no_time_tells_of_is_in_the_content(run: Any) -> None:
+    """What is written through memory that was mapped and written before leaves every look as it was, and no content."""
+    with run.the_environment().connect() as connection:
+        oid = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME).oid
+        folder = run.the_environment().cluster.data_folder / "base" / oid
+        file = max(folder.iterdir(), key=lambda it: it.stat().st_size)
+        with file.open("r+b") as opened_file, mmap.mmap(opened_file.fileno(), 0) as mapped:
+            mapped[100] = mapped[100]
+            rewind_template.await_quiet(run)
+            before = contents(run, connection, oid)
+            mapped[100] ^= 1
+            after = contents(run, connection, oid)
+            mapped[100] ^= 1
+            assert contents(run, connection, oid) == before
+    assert before[0] == after[0]
+    assert [a.sha256 != b.sha256 for a, b in zip(before[1:], after[1:], strict=True)] == [True, True]
+    assert [(one.files, one.size_bytes) for one in before[1:]] == [
+        (before[0].files - 1, before[1].size_bytes)
+    ] * 2
+
+
+def contents(run: Any, connection: Any, oid: str) -> tuple[Any, Any, Any]:
+    """Return a look at the template, and its content as the engine and as the server reads it."""
+    with rewind_template.content_read_beside(run, "content.before"):
+        look = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
+    by_engine = msgspec.convert(run.recorder.state.facts["content.before"], TemplateContent)
+    return look, by_engine, rewind_template.content_by_server(connection, f"base/{oid}", run.recorder)
+
+
+def test_a_file_that_cannot_be_read_has_its_own_words(run: Any, tmp_path: Path) -> None:
+    """A file that is gone when it is read is G-31's, and the environment's fault."""
+    folder = run.the_environment().cluster.data_folder / "base"
+    with run.the_environment().connect() as connection:
+        oid = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME).oid
+        (folder / oid).rename(folder / f"{oid}.away")
+        try:
+            with (
+                pytest.raises(StepFailed, match="the template's files cannot be read: ") as failed,
+                rewind_template.content_read_beside(run, "content.after"),
+            ):
+                pass
+        finally:
+            (folder / f"{oid}.away").rename(folder / oid)
+    assert (failed.value.cause, failed.value.gate) == ("environment", "G-31")
 
 
 def ran_since_the_count(run: Any, do: Callable[[], None]) -> tuple[dict[str, int], list[str]]:
