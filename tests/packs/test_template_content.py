@@ -16,6 +16,7 @@ from test_rewound_runs import STEP_S, UP_TO_S4, copy_folder, somebody, words_for
 from console.engine.copy_database import TEMPLATE_NAME
 
 PAGE_BYTES = 8192
+FIRST_OID_OF_USERS = 16384
 MADE = f"SELECT oid::text FROM pg_database WHERE datname = '{TEMPLATE_NAME}'".encode()
 
 
@@ -47,13 +48,12 @@ def test_a_change_that_no_time_tells_of_fails(drydock: Drydock) -> None:
 
 def _stopped_before_the_first_look(living: Living, pid: int) -> Path:
     """Stop the engine while the server makes the template, and return its folder once it is made."""
-    living.wait_until(lambda state: "privileges.frozen" in state.facts, "the roles")
+    living.wait_until(lambda state: "restore" in state.facts, "the restored copy")
     base = copy_folder(living) / "data" / "base"
-    before = {it.name for it in base.iterdir()}
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         os.kill(pid, signal.SIGSTOP)
-        if {it.name for it in base.iterdir()} - before:
+        if len([it for it in base.iterdir() if int(it.name) >= FIRST_OID_OF_USERS]) > 1:
             return base / _made(living, deadline)
         os.kill(pid, signal.SIGCONT)
         time.sleep(STEP_S)
