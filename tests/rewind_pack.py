@@ -112,10 +112,10 @@ LATE = (
     + """
 
 SLOW = (
-    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000)"
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)"
     " INSERT INTO public.decision_backlog_entry"
     " (entry_id, idempotency_key, unit_ref, priority, status, payload, marked_at)"
-    " SELECT %s, 'late', 'iu:late', 1, 'marked', '{}', '2026-01-01T00:00:00Z' FROM n WHERE n.i = 4000000"
+    " SELECT %s, 'late', 'iu:late', 1, 'marked', '{}', '2026-01-01T00:00:00Z' FROM n WHERE n.i = 2000000"
 )
 
 
@@ -128,6 +128,16 @@ def cut_off(descriptor: int) -> None:
 """
 )
 """An agent that gives up on a statement, as a client's time limit does: the server goes on, and commits it."""
+
+_INSERTS = LATE[
+    LATE.index('    " INSERT INTO public.decision_backlog_entry"') : LATE.index("\n\n\ndef cut_off")
+]
+LATE_UPDATE = LATE.replace("(SLOW, (uuid4(),))", "(SLOW)").replace(
+    _INSERTS,
+    """    " UPDATE public.decision_backlog_entry SET status = 'marked' FROM n WHERE n.i = 2000000"
+)""",
+)
+"""The same with a statement that leaves every count as it was: it writes S2's row anew."""
 
 ADDS_LATE = (
     ADDS_TWICE[: ADDS_TWICE.index('@scenario("S3"')]

@@ -21,6 +21,7 @@ SAMPLES = {
     "verifier": "NULL",
     "value": "'x'",
     "snapshot_text": "'x'",
+    "comment": "'x'",
     "publishes": "FOR ALL TABLES",
     "privilege": "SELECT",
 }

@@ -15,8 +15,8 @@ from console.engine.proving_transaction import certify, run_and_roll_back, verif
 from console.engine.rehearsal import Rehearsal
 from console.engine.rehearsing import prepare_scenarios
 from console.engine.reusing import copy_or_take, provision_or_lay_out, restore_or_count
-from console.engine.rewinding import make_rewindable_context, run_scenario_on_its_copy
-from console.engine.verifying import gather, verify
+from console.engine.rewinding import make_rewindable_context, run_scenario_on_its_copy, verify_rewound
+from console.engine.verifying import gather
 from console.plans import dry_run, migration, proof
 
 Work = Callable[[Rehearsal], None]
@@ -32,7 +32,7 @@ DRY_RUN: dict[str, Work] = {
     "C-08": make_rewindable_context,
     "C-09": place_harness,
     "C-10": prepare_scenarios,
-    "C-11": verify,
+    "C-11": verify_rewound,
     "C-12": gather,
     "C-13": tear_down,
 }

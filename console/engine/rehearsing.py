@@ -11,6 +11,7 @@ import msgspec
 
 from console.engine.glancing import Glances
 from console.engine.isolating import keep_isolation, require_isolated
+from console.engine.last_count import count_behind_scenario
 from console.engine.nested_witness import watch_nested_statements
 from console.engine.own_line import own_line
 from console.engine.rehearsal import Rehearsal
@@ -76,7 +77,7 @@ def run_scenario(run: Rehearsal, scenario_id: str) -> None:
     before = _count(run)
     reports, failed = _perform(run, scenario, before)
     drain(run)
-    after = _count(run)
+    after = count_behind_scenario(run)
     read_log(run, scenario_id)
     drain(run)
     run.recorder.record(RowsCounted(scenario=scenario_id, rows=after))

@@ -35,6 +35,18 @@ def leave_mark(connection: EngineConnection) -> Mark:
     return Mark(pid=connection.info.backend_pid, token=token)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LastCount:
+    """What the snapshot of a count saw: all transactions before `oldest`, none from `next` on, and between them `seen`.
+
+    Numbers of transactions as text, those of `seen` with 32 bits; what a table's rows do not name is not among them.
+    """
+
+    oldest: str
+    next: str
+    seen: tuple[str, ...]
+
+
 @dataclass(kw_only=True)
 class Witnessing:
     """What both witnesses have said since the scenarios began."""
@@ -49,3 +61,5 @@ class Witnessing:
     redactions_told: int = 0
     live: LiveRows | None = None
     """What the row-count matrix shows meanwhile; None before the connection's first scenario."""
+    last_count: LastCount | None = None
+    """Of the count behind the last scenario; kept only where the copy is rewound."""

@@ -16,7 +16,7 @@ from console.gates.sentences import said, unequal
 from console.model.catalogue import Inventory, Privileges
 from console.model.facts import Effects, ScenariosPlanned
 from console.model.gate import Facts
-from console.model.rewind_facts import AfterScenario, Prepared, Rewound, Template
+from console.model.rewind_facts import AfterScenario, Prepared, Rewound, Template, TemplateContent
 
 ROWS, REWOUND, TEMPLATE = "rows.", "rewound.", "template."
 
@@ -84,6 +84,17 @@ def template_is_untouched(facts: Facts) -> str | None:
     return said(phrases)
 
 
+def template_has_its_content(facts: Facts) -> str | None:
+    """Every byte of the template is the same when nothing is made of it any more as when it was made."""
+    before = facts.need("content.before", TemplateContent)
+    after = facts.need("content.after", TemplateContent)
+    made = facts.need("prepared", Prepared).template
+    phrases = [f"at the end the content's {it}" for it in unequal(_words(before), _words(after))]
+    if before.files != made.files - 1:
+        phrases.append(f"{before.files} of the template's {made.files - 1} files were read")
+    return said(phrases)
+
+
 def _plan_faults(prepared: Prepared, order: Sequence[str]) -> list[str]:
     if not prepared.rewound:
         return ["no scenario is to be rewound"]
@@ -146,5 +157,5 @@ def _ways_in(made: Template) -> list[str]:
     return phrases + ([f"the template has had {made.sessions} sessions"] if made.sessions else [])
 
 
-def _words(template: Template) -> dict[str, object]:
+def _words(template: Template | TemplateContent) -> dict[str, object]:
     return msgspec.structs.asdict(template)

@@ -26,7 +26,7 @@ def row_changes_are_the_expected_ones(facts: Facts) -> str | None:
 def row_changes_are_the_expected_ones_on_each_copy(facts: Facts) -> str | None:
     """The same where the copy is rewound: a rewound scenario, and the first, began with the prepared copy's rows.
 
-    What another one left was still there, and no more, when the copy was dropped.
+    What another one left was still there, no more and not written anew, when the copy was dropped.
     """
     prepared = facts.need("prepared", Prepared)
     planned = facts.need("scenarios.planned", ScenariosPlanned)
@@ -35,14 +35,21 @@ def row_changes_are_the_expected_ones_on_each_copy(facts: Facts) -> str | None:
     ran = _ran(facts, planned)
     for previous, scenario in pairwise(ran):
         if scenario in prepared.rewound:
-            left = facts.need(f"rewound.{scenario}", Rewound).left
-            phrases += rows_left(previous, ran[previous][0].after, left)
+            rewound = facts.need(f"rewound.{scenario}", Rewound)
+            phrases += rows_left(previous, ran[previous][0].after, rewound.left)
+            phrases += rows_written(previous, rewound.left, rewound.written)
     return said(phrases)
 
 
 def rows_left(previous: str, after: Mapping[str, int], left: Mapping[str, int]) -> list[str]:
     """Say what is not as it was counted after the last scenario of a copy, when that copy was to be dropped."""
     return [f"after {previous}, before the copy was rewound: {it}" for it in unequal(after, left)]
+
+
+def rows_written(previous: str, left: Mapping[str, int], written: Mapping[str, int]) -> list[str]:
+    """Say which rows were written after a copy's last scenario was counted; each table must have been looked at."""
+    late = unequal(dict.fromkeys(left, 0), written)
+    return [f"after {previous} was counted, before the copy was rewound: rows written in {it}" for it in late]
 
 
 def _row_changes(facts: Facts, fresh: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -28,8 +28,9 @@ when the function finds nothing to say, FAIL with the sentence that it says, and
 missing or cannot be read. UNKNOWN is never a pass.
 
 G-26 belongs to plans that do not take the whole source as it is (docs/sampling.md); others do not have it.
-G-27 and G-28 belong to plans that rewind the copy between scenarios (docs/pack.md); there G-15 lets a rewound scenario
-begin with the prepared copy's rows, and G-20 looks at every copy that scenarios ran in.
+G-27, G-28 and G-31 belong to plans that rewind the copy between scenarios (docs/pack.md); there G-15 lets a rewound
+scenario begin with the prepared copy's rows and looks at rows written late in a copy that is dropped, and G-20 looks
+at every copy that scenarios ran in.
 G-29 and N-8 belong to plans that keep their copy for later runs, G-30 to those that take a kept one (docs/reuse.md);
 there G-10 compares with the kept cluster, too, and G-05, G-06, G-21 and G-25 do not apply: production is not reached.
 """

@@ -44,6 +44,15 @@ REWIND_GATES: tuple[Gate, ...] = (
         remedy="find out who changed the server's files or has a superuser's power there; run again without --rewind",
         each_scenario=True,
     ),
+    Gate(
+        id="G-31",
+        title="the template's content is at the end what it was when it was made",
+        step="C-11",
+        cause="environment",
+        rests_on=("prepared", "content.before", "content.after"),
+        check=rewind.template_has_its_content,
+        remedy="find out what changed files past their change times: disk, memory, a mapped file; then run again",
+    ),
 )
 
 _BEFORE = "G-15"

@@ -33,6 +33,14 @@ class Template(Fact, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class TemplateContent(Fact, frozen=True, kw_only=True):
+    """C-08 and C-11: every byte of the template's files, when it was made and when nothing is made of it any more."""
+
+    files: Some
+    size_bytes: Some
+    sha256: Sha256
+
+
 class Prepared(Fact, frozen=True, kw_only=True):
     """C-08: the copy as every rewound scenario must find it, looked at just before the template was made of it.
 
@@ -53,14 +61,16 @@ class Prepared(Fact, frozen=True, kw_only=True):
 class Rewound(Fact, frozen=True, kw_only=True):
     """C-10, once before each rewound scenario: what the scenarios before it left, and the copy that it begins with.
 
-    `ended` are the effects on the copy that was dropped, when no session was left, and `left` exact counts of the
-    pack's tables in it; `began` the effects on the new one before anything of the subject's ran in it; `before` and
-    `after` the template before and after it was copied; `dropped` and `made` the oids of both databases; `visitors` who
-    came while nobody could have a scenario.
+    `ended` are the effects on the copy that was dropped, when nobody could come to it any more, `left` exact counts of
+    the pack's tables in it, and `written` how many of those rows were written after the last scenario was counted;
+    `began` the effects on the new one before anything of the subject's ran in it; `before` and `after` the template
+    before and after it was copied; `dropped` and `made` the oids of both databases; `visitors` who came while nobody
+    could have a scenario.
     """
 
     ended: Effects
     left: dict[str, Count]
+    written: dict[str, Count]
     began: Effects
     sequences: dict[str, str]
     database: dict[str, str]
@@ -81,5 +91,11 @@ class AfterScenario(Fact, frozen=True, kw_only=True):
     oid: Text
 
 
-REWIND_FACTS: dict[str, type] = {"prepared": Prepared, "rewound.": Rewound, "template.": AfterScenario}
+REWIND_FACTS: dict[str, type] = {
+    "prepared": Prepared,
+    "content.before": TemplateContent,
+    "rewound.": Rewound,
+    "template.": AfterScenario,
+    "content.after": TemplateContent,
+}
 """Fact name, or prefix ending in a dot, to its shape, in the order in which a run records them."""

@@ -42,7 +42,8 @@ def rewinding_claims(rewound: Sequence[str]) -> tuple[str, ...]:
     return (
         f"before {named(rewound)} the copy was made anew as it was prepared: nothing is said about what such a "
         "scenario would have met in what those before it left; G-14, G-16 and G-18 look at the last copy",
-        "the template is compared by names, sizes and times of its files and by its row in the catalogue, not by the "
-        "content of its files; memory and files of the subject's process are not rewound",
+        "before and after each use the template is compared by names, sizes and times of its files and by its row in "
+        "the catalogue, and by content with itself only, as it was read when it was made and at the end; memory and "
+        "files of the subject's process are not rewound",
         "fsync and full_page_writes are off, too, while the copy is made anew, and on again before anybody can connect",
     )

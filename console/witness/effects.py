@@ -19,7 +19,14 @@ from psycopg import sql
 from console.sql import pinned, run
 from console.witness.catalogue import read_sequences
 
-__all__ = ["VACUUM_COLUMNS", "TupleCounts", "catalogue_digest", "read_sequences", "read_tuple_effects"]
+__all__ = [
+    "VACUUM_COLUMNS",
+    "TupleCounts",
+    "catalogue_digest",
+    "digest_of_catalogue",
+    "read_sequences",
+    "read_tuple_effects",
+]
 
 VACUUM_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "pg_class": (
@@ -64,6 +71,12 @@ def catalogue_digest(conn: psycopg.Connection[Any]) -> dict[str, str]:
     """
     with pinned(conn):
         return {name: _digest_of(conn, name) for (name,) in run(conn, "effects/catalogue_tables")}
+
+
+def digest_of_catalogue(conn: psycopg.Connection[Any], table: str) -> str:
+    """Return the same of one catalogue table."""
+    with pinned(conn):
+        return _digest_of(conn, table)
 
 
 def _digest_of(conn: psycopg.Connection[Any], table: str) -> str:

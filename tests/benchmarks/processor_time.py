@@ -137,8 +137,9 @@ class _Listening:
         for message in _messages(received):
             event = message[20:]
             if int.from_bytes(event[:4], "little") == _FORK:
-                _parent, parent_process, task, _process = struct.unpack_from("=4I", event, 16)
-                self._parents[task] = parent_process
+                _parent, parent_process, task, process = struct.unpack_from("=4I", event, 16)
+                # The kernel calls the parent of its process a thread's parent, too.
+                self._parents[task] = parent_process if task == process else process
 
     def _end_of_task(self, received: bytes) -> None:
         for message in _messages(received):

@@ -4,7 +4,8 @@
 40 tables, drafts a plan from it with ``drydock init``, gives its pack scenarios that only look, and rehearses once with
 ``rewind = "each"``. Of every rewind stand its whole time (with all that is proven before and after it) and that of
 DROP and CREATE DATABASE alone, from the run's own notes, beside the time from the beginning of C-05 to the durable
-copy. The run must PASS, so that every new copy was found equal to the prepared one. Medians, on disk.
+copy; and the whole of C-08 and C-11, in which every byte of the template is read. The run must PASS, so that every new
+copy was found equal to the prepared one. Medians, on disk.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def rehearsed(place: Path, plan: Path, major: int) -> dict[str, Any]:
         "way": rewinds[0]["way"],
         "restore_ms": int((at["durable"] - at["begun"]).total_seconds() * 1000),
         "template_ms": state.notes["template"]["took_ms"],
+        "c08_ms": state.steps_finished["C-08"].duration_ms,
+        "c11_ms": state.steps_finished["C-11"].duration_ms,
         "rewind_ms": statistics.median(one["took_ms"] for one in rewinds),
         "database_alone_ms": statistics.median(one["copied_ms"] for one in rewinds),
         "rewinds": len(rewinds),

@@ -20,4 +20,4 @@ def test_a_copy_in_a_container_is_rewound(drydock: Drydock, setting: Setting) ->
     facts = ended.state.facts
     made = {facts["prepared"]["oid"], facts["rewound.S2"]["made"], facts["rewound.S4"]["made"]}
     assert len(made) == 3
-    assert {ended.summary["gates"][gate] for gate in ("G-15", "G-20", "G-27", "G-28")} == {"PASS"}
+    assert {ended.summary["gates"][gate] for gate in ("G-15", "G-20", "G-27", "G-28", "G-31")} == {"PASS"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,9 @@ import msgspec
 import psycopg
 import pytest
 from fix_places import place_for_clusters
+from psycopg import sql
 
-from console.engine import rewinding
+from console.engine import copy_database, last_count, rewind_template, rewinding
 from console.engine.rehearsing import open_session
 from console.engine.witnessing import Witnessing
 from console.environments.embedded import EmbeddedEnvironment
@@ -25,7 +27,9 @@ from console.environments.owner import make_folder
 from console.environments.programs import find_programs
 from console.errors import StepFailed
 from console.model.protocols import NoReceipts
+from console.model.rewind_facts import TemplateContent
 from console.secrets import SecretRegistry, make_password
+from console.sql import run as run_sql
 
 DATABASE = 'odd "name"'
 SETUP = (
@@ -40,7 +44,14 @@ WORDS = (
     f"ALTER DATABASE {QUOTED} SET search_path TO 'a, b', \"$user\", public",
     f"ALTER DATABASE {QUOTED} SET work_mem TO '5MB'", f"ALTER ROLE writer IN DATABASE {QUOTED} SET jit TO off",
     f"ALTER ROLE writer IN DATABASE {QUOTED} SET search_path TO \"Odd\", public",
+    f"COMMENT ON DATABASE {QUOTED} IS 'the keeper''s own\\copy'",
+    f"REVOKE CREATE ON DATABASE {QUOTED} FROM \"the keeper\"",
+    f"GRANT CONNECT ON DATABASE {QUOTED} TO writer WITH GRANT OPTION",
+    f"BEGIN; SET LOCAL ROLE writer; GRANT CONNECT ON DATABASE {QUOTED} TO reader WITH GRANT OPTION; COMMIT",
+    f"BEGIN; SET LOCAL ROLE reader; GRANT CONNECT ON DATABASE {QUOTED} TO PUBLIC; COMMIT",
 )  # fmt: skip
+ROWS = 1000
+GIVEN = f"SELECT datacl::text FROM pg_database WHERE datname = '{DATABASE}'".encode()
 
 
 class _Recorder(NoReceipts):
@@ -89,7 +100,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Any]:
             closing=closing,
         )  # fmt: skip
         made.the_witnessing = lambda: made.witnessing
-        rewinding._keep_template(made)
+        rewind_template.keep_template(made)
         yield made
     finally:
         closing.close()
@@ -101,7 +112,7 @@ def look(run: Any) -> dict[str, Any]:
     """Return what can be told of the copy now."""
     with run.the_environment().connect(run.database) as connection:
         return {
-            "words": rewinding._database_words(run, connection), "oid": rewinding._oid(run, connection),
+            "words": copy_database.database_words(run, connection), "oid": copy_database.database_oid(run, connection),
             "rows": connection.execute("SELECT count(*), sum(g) FROM public.entry").fetchall(),
             "sequence": connection.execute("SELECT last_value, is_called FROM public.counter").fetchall(),
             "extra": connection.execute("SELECT to_regclass('public.planted')").fetchall(),
@@ -109,23 +120,33 @@ def look(run: Any) -> dict[str, Any]:
 
 
 def opened(run: Any) -> None:
-    """Open the engine's own session, as C-10 does."""
+    """Open the engine's own session, as C-10 does; one of an earlier test ends."""
+    run.closing.close()
     session, closing = open_session(run)
     run.closing.push(closing)
     run.witnessing = Witnessing(connection=session, closing=closing)
 
 
+def made_anew(run: Any) -> tuple[str, str]:
+    """Drop the copy and make it anew, as before S2."""
+    run.the_witnessing().closing.close()
+    return copy_database.make_copy_anew(run, "the copy cannot be rewound before S2")
+
+
 def test_everything_of_the_database_is_as_it_was_and_nothing_of_the_scenario_is_left(run: Any) -> None:
-    """Owner, limit, privileges, settings of everybody and of roles, rows, sequences; and the server is durable."""
+    """Owner, limit, comment, settings, rows, sequences, privileges by whoever gave them; and the server is durable."""
     before = look(run)
     assert run.recorder.state.facts["prepared"]["database"] == before["words"]
     assert len([word for word in before["words"] if word.startswith("settings of ")]) == 2
+    assert before["words"]["comment"] == "the keeper's own\\copy"
+    for given in ("=c/reader", "reader=c*/writer", 'writer=Cc*/"the keeper"', '"the keeper"=Tc/"the keeper"'):
+        assert given in before["words"]["privileges"]
     opened(run)
     with run.the_environment().connect(run.database) as connection:
         connection.execute("CREATE TABLE public.planted ()")
         connection.execute("DELETE FROM public.entry WHERE g > 3")
         connection.execute("SELECT nextval('public.counter')")
-    way, dropped = rewinding._make_anew(run, "S2")
+    way, dropped = made_anew(run)
     after = look(run)
     assert {**before, "oid": after["oid"]} == after
     assert dropped == before["oid"] != after["oid"]
@@ -133,20 +154,190 @@ def test_everything_of_the_database_is_as_it_was_and_nothing_of_the_scenario_is_
     with run.the_environment().connect() as connection:
         [(fsync,)] = connection.execute("SHOW fsync").fetchall()
         assert fsync == "on"
-        template = rewinding._look(connection, rewinding.TEMPLATE_NAME)
+        template = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
     assert msgspec.to_builtins(template) == run.recorder.state.facts["prepared"]["template"]
+
+
+def test_a_list_of_no_privileges_is_not_the_built_in_one(run: Any) -> None:
+    """A database that nobody may connect to, its owner neither, is one again: no list at all would let everybody in."""
+    opened(run)
+    with run.the_environment().connect() as connection:
+        known = copy_database.database_words(run, connection)
+        for role in ("PUBLIC", "writer", "reader", '"the keeper"'):
+            connection.execute(f"REVOKE ALL ON DATABASE {QUOTED} FROM {role} CASCADE".encode())
+        assert connection.execute(GIVEN).fetchall() == [("{}",)]
+        before = copy_database.database_words(run, connection)
+    made_anew(run)
+    with run.the_environment().connect() as connection:
+        assert connection.execute(GIVEN).fetchall() == [("{}",)]
+        assert copy_database.database_words(run, connection) == before != known
+        for statement in (f'GRANT ALL ON DATABASE {QUOTED} TO "the keeper"', *WORDS):
+            for one in statement.split("; "):
+                connection.execute(one.encode())
+        assert copy_database.database_words(run, connection) == known
+
+
+WRONG = {
+    "comment": f"COMMENT ON DATABASE {QUOTED} IS NULL",
+    "security label of probe": "INSERT INTO pg_shseclabel SELECT oid, 1262, 'probe', 'secret' FROM pg_database "
+    f"WHERE datname = '{DATABASE}'",
+    "settings of everybody": f"ALTER DATABASE {QUOTED} RESET work_mem",
+    "settings of writer": f"ALTER ROLE writer IN DATABASE {QUOTED} RESET jit",
+    "settings of reader": f"ALTER ROLE reader IN DATABASE {QUOTED} SET jit TO off",
+    "privileges": f"GRANT CREATE ON DATABASE {QUOTED} TO reader",
+    "datconnlimit": f"ALTER DATABASE {QUOTED} CONNECTION LIMIT 8",
+    "datistemplate": f"ALTER DATABASE {QUOTED} IS_TEMPLATE true",
+    "owner": f"ALTER DATABASE {QUOTED} OWNER TO reader",
+    "dependencies": "DELETE FROM pg_shdepend WHERE classid = 1262 AND deptype = 'o'",
+}
+
+
+@pytest.mark.parametrize("word", WRONG)
+def test_each_word_tells_what_is_not_as_it_was(run: Any, word: str) -> None:
+    """What is another one of the database, outside of its files, is another word; undone, all words are as before."""
+    with run.the_environment().connect() as connection, connection.transaction(force_rollback=True):
+        before = copy_database.database_words(run, connection)
+        connection.execute("SET LOCAL allow_system_table_mods = on")
+        connection.execute(WRONG[word].encode())
+        after = copy_database.database_words(run, connection)
+    assert before.get(word) != after.get(word)
+    with run.the_environment().connect() as connection:
+        assert copy_database.database_words(run, connection) == before
+
+
+def test_a_change_that_no_time_tells_of_is_in_the_content(run: Any) -> None:
+    """What is written through memory that was mapped and written before leaves every look as it was, and no content."""
+    with run.the_environment().connect() as connection:
+        oid = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME).oid
+        folder = run.the_environment().cluster.data_folder / "base" / oid
+        file = max(folder.iterdir(), key=lambda it: it.stat().st_size)
+        with file.open("r+b") as opened_file, mmap.mmap(opened_file.fileno(), 0) as mapped:
+            mapped[100] = mapped[100]
+            rewind_template.await_quiet(run)
+            before = contents(run, connection, oid)
+            mapped[100] ^= 1
+            after = contents(run, connection, oid)
+            mapped[100] ^= 1
+            assert contents(run, connection, oid) == before
+    assert before[0] == after[0]
+    assert [a.sha256 != b.sha256 for a, b in zip(before[1:], after[1:], strict=True)] == [True, True]
+    assert [(one.files, one.size_bytes) for one in before[1:]] == [
+        (before[0].files - 1, before[1].size_bytes)
+    ] * 2
+
+
+def contents(run: Any, connection: Any, oid: str) -> tuple[Any, Any, Any]:
+    """Return a look at the template, and its content as the engine and as the server reads it."""
+    with rewind_template.content_read_beside(run, "content.before"):
+        look = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
+    by_engine = msgspec.convert(run.recorder.state.facts["content.before"], TemplateContent)
+    return look, by_engine, rewind_template.content_by_server(connection, f"base/{oid}", run.recorder)
+
+
+def test_a_file_that_cannot_be_read_has_its_own_words(run: Any, tmp_path: Path) -> None:
+    """A file that is gone when it is read is G-31's, and the environment's fault."""
+    folder = run.the_environment().cluster.data_folder / "base"
+    with run.the_environment().connect() as connection:
+        oid = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME).oid
+        (folder / oid).rename(folder / f"{oid}.away")
+        try:
+            with (
+                pytest.raises(StepFailed, match="the template's files cannot be read: ") as failed,
+                rewind_template.content_read_beside(run, "content.after"),
+            ):
+                pass
+        finally:
+            (folder / f"{oid}.away").rename(folder / oid)
+    assert (failed.value.cause, failed.value.gate) == ("environment", "G-31")
+
+
+def ran_since_the_count(run: Any, do: Callable[[], None]) -> tuple[dict[str, int], list[str]]:
+    """Count behind a scenario, do something, close the copy; return the rows written since and the looks it took."""
+    sent: list[str] = []
+    assert last_count.count_behind_scenario(run) == {"entry": ROWS}
+    do()
+    with run.the_environment().connect() as connection:
+        run_sql(connection, "rewind/close_copy", parts={"database": sql.Identifier(DATABASE)})
+        run.the_witnessing().connection.observer = lambda ran: sent.append(ran.name)
+        try:
+            found = last_count.rows_written_since(run)
+        finally:
+            run_sql(connection, "rewind/allow_connections", parts={"database": sql.Identifier(DATABASE)})
+    return found, [name for name in sent if name == "rewind/rows_written_since"]
+
+
+def test_where_nothing_ran_no_row_is_looked_at(run: Any) -> None:
+    """Between a count and the look nothing takes a transaction's number but the engine: no table is read once more."""
+    opened(run)
+    assert ran_since_the_count(run, lambda: None) == ({"entry": 0}, [])
+
+
+def maintained(run: Any) -> None:
+    """Let the server do to the table, and to its catalogue, all that it does by itself, and more."""
+    with run.the_environment().connect(run.database) as connection:
+        for statement in ("VACUUM (FREEZE, ANALYZE) public.entry", "VACUUM FULL public.entry", "CHECKPOINT"):
+            connection.execute(statement.encode())
+        connection.execute("SELECT * FROM public.entry FOR UPDATE")
+        with connection.transaction(force_rollback=True):
+            connection.execute("UPDATE public.entry SET g = g")
+
+
+def test_what_is_not_written_is_not_late(run: Any) -> None:
+    """Vacuum, freezing, statistics, a new file, row locks and what was rolled back are no rows written."""
+    opened(run)
+    assert ran_since_the_count(run, lambda: maintained(run)) == ({"entry": 0}, ["rewind/rows_written_since"])
+
+
+def test_a_row_written_after_the_count_is_late_however_it_was(run: Any) -> None:
+    """Rows of a savepoint that was open at the count, and no row that another one had committed meanwhile."""
+    opened(run)
+    connect = run.the_environment().connect
+    with connect(run.database) as first, connect(run.database) as second:
+        first.execute("BEGIN")
+        first.execute("SAVEPOINT one")
+        first.execute("UPDATE public.entry SET g = g WHERE g <= 3")
+        second.execute("UPDATE public.entry SET g = g WHERE g > 990")
+
+        def ended() -> None:
+            first.execute("RELEASE one")
+            first.execute("COMMIT")
+
+        assert ran_since_the_count(run, ended)[0] == {"entry": 3}
+        assert ran_since_the_count(run, lambda: None)[0] == {"entry": 0}
+        late = ran_since_the_count(run, lambda: second.execute("UPDATE public.entry SET g = g WHERE g = 7"))
+    assert late[0] == {"entry": 1}
+
+
+def test_nobody_comes_between_the_last_look_and_the_drop(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is looked at last is looked at behind a closed door, and what is wrong there opens it again."""
+    opened(run)
+
+    def effects(_run: Any) -> Any:
+        with run.the_environment().connect(run.database):
+            pass
+
+    monkeypatch.setattr(rewinding, "effects_of", effects)
+    with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
+        rewinding._last_look(run, "S2")
+    with run.the_environment().connect() as connection:
+        run_sql(connection, "rewind/allow_connections", parts={"database": sql.Identifier(DATABASE)})
+    monkeypatch.setattr(rewinding, "LEAVE_PATIENCE_S", 0.1)
+    with run.the_environment().connect(run.database):
+        with pytest.raises(StepFailed, match="somebody is still connected"):
+            rewinding._last_look(run, "S2")
+        look(run)
 
 
 def test_nobody_not_even_the_superuser_reaches_the_template(run: Any) -> None:
     """A session in the template is refused to the superuser, so to everybody, and is not counted as one."""
     with (
         pytest.raises(psycopg.OperationalError, match="not currently accepting connections"),
-        run.the_environment().connect(rewinding.TEMPLATE_NAME),
+        run.the_environment().connect(copy_database.TEMPLATE_NAME),
     ):
         pass
-    rewinding._await_quiet(run)
+    rewind_template.await_quiet(run)
     with run.the_environment().connect() as connection:
-        found = rewinding._look(connection, rewinding.TEMPLATE_NAME)
+        found = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
     assert (found.connectable, found.is_template, found.grantees, found.sessions) == (False, False, (), 0)
 
 
@@ -164,9 +355,9 @@ def test_a_session_in_the_copy_is_not_ended_by_force(run: Any, monkeypatch: pyte
 
 def test_a_file_of_the_template_that_somebody_touched_is_seen(run: Any) -> None:
     """Setting back its modification time does not help: the change time tells."""
-    rewinding._await_quiet(run)
+    rewind_template.await_quiet(run)
     with run.the_environment().connect() as connection:
-        before = rewinding._look(connection, rewinding.TEMPLATE_NAME)
+        before = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
         file = next(
             path
             for path in (run.the_environment().cluster.data_folder / "base" / before.oid).iterdir()
@@ -177,7 +368,7 @@ def test_a_file_of_the_template_that_somebody_touched_is_seen(run: Any) -> None:
         with file.open("r+b") as opened_file:
             opened_file.write(bytes([content[0] ^ 1]))
         os.utime(file, ns=(known.st_atime_ns, known.st_mtime_ns))
-        after = rewinding._look(connection, rewinding.TEMPLATE_NAME)
+        after = rewind_template.look_at_template(connection, copy_database.TEMPLATE_NAME)
         with file.open("r+b") as opened_file:
             opened_file.write(content[:1])
     assert (before.files, before.size_bytes) == (after.files, after.size_bytes)
@@ -186,12 +377,11 @@ def test_a_file_of_the_template_that_somebody_touched_is_seen(run: Any) -> None:
 
 def test_a_lock_that_somebody_holds_has_its_own_words(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who changes the database beside it, and does not end, is no session of the subject's: and nothing is counted."""
-    monkeypatch.setattr(rewinding, "WITNESS_OPTIONS", "-c lock_timeout=200ms")
-    run.closing.close()
+    monkeypatch.setattr(copy_database, "WITNESS_OPTIONS", "-c lock_timeout=200ms")
     opened(run)
     with run.the_environment().connect() as mine:
         mine.execute("BEGIN")
         mine.execute(f"ALTER DATABASE {QUOTED} SET work_mem TO '6MB'".encode())
         with pytest.raises(StepFailed, match=r"cannot be rewound before S2: .*lock timeout") as failed:
-            rewinding._make_anew(run, "S2")
+            made_anew(run)
     assert (failed.value.cause, failed.value.gate) == ("environment", "G-27")

@@ -1,4 +1,4 @@
-"""The gates of a run whose copy is rewound: G-27 and G-28, and what G-15 and G-20 ask of every copy."""
+"""The gates of a run whose copy is rewound: G-27, G-28 and G-31, and what G-15 and G-20 ask of every copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from console.model.facts import Effects
 from console.model.gate import Facts, Gate, GateVerdict, judge
 
 TABLE = {gate.id: gate for gate in with_rewind_gates(GATES)}
-OWN = ("G-15", "G-20", "G-27", "G-28")
+OWN = ("G-15", "G-20", "G-27", "G-28", "G-31")
 START = {"entry": 7, "history": 0}
 
 
@@ -38,12 +38,17 @@ def template() -> shapes.Template:
     )  # fmt: skip
 
 
+def content() -> shapes.TemplateContent:
+    """Return every byte of its files; the look counts their folder, too."""
+    return shapes.TemplateContent(files=299, size_bytes=8_995_904, sha256=sha("content"))
+
+
 def rewound(*, ended: str, left: dict[str, int], dropped: str, made: str) -> shapes.Rewound:
     """Return one rewind as it should be."""
     return shapes.Rewound(
-        ended=effects(ended), left=left, began=effects(made), sequences=sequences(), database=words(),
-        privileges=frozen_privileges(), probes=refused_probes(), inventory=frozen_inventory(), before=template(),
-        after=template(), dropped=dropped, made=made, visitors=(),
+        ended=effects(ended), left=left, written=dict.fromkeys(left, 0), began=effects(made),
+        sequences=sequences(), database=words(), privileges=frozen_privileges(), probes=refused_probes(),
+        inventory=frozen_inventory(), before=template(), after=template(), dropped=dropped, made=made, visitors=(),
     )  # fmt: skip
 
 
@@ -67,6 +72,8 @@ def facts() -> dict[str, object]:
             rewound=("S2", "S3"), rows=start, sequences=sequences(), catalogue={"pg_class": sha("pg_class")},
             database=words(), oid="16384", template=template(),
         ),
+        "content.before": content(),
+        "content.after": content(),
         "effects.before": effects("16384"),
         "rows.S2": {"before": start, "after": marked},
         "rows.S3": {"before": start, "after": start},
@@ -83,18 +90,18 @@ def facts() -> dict[str, object]:
 
 
 def verdicts(recorded: dict[str, object]) -> dict[str, tuple[GateVerdict, str]]:
-    """Return what the four gates say."""
+    """Return what the five gates say."""
     found = {gate: judge(TABLE[gate], Facts(recorded)) for gate in OWN}
     return {gate: (one.verdict, one.reason) for gate, one in found.items()}
 
 
 def flips(recorded: dict[str, object]) -> bool:
-    """Tell whether one of the four gates does not pass."""
+    """Tell whether one of the five gates does not pass."""
     return any(verdict != GateVerdict.PASS for verdict, _reason in verdicts(recorded).values())
 
 
 def test_a_run_that_rewinds_as_it_should_passes() -> None:
-    """The four gates hold, and G-15 of other runs does not: there S3 had to follow on S2."""
+    """The five gates hold, and G-15 of other runs does not: there S3 had to follow on S2."""
     assert verdicts(facts()) == dict.fromkeys(OWN, (GateVerdict.PASS, ""))
     assert judge(by_id("G-15"), Facts(facts())).verdict == GateVerdict.FAIL
     assert judge(by_id("G-20"), Facts(facts())).verdict == GateVerdict.FAIL
@@ -174,6 +181,9 @@ CASES = (
     Case("G-28", "template.S3", ("template", "version"), "751", "after S3 the template's version is 751, expected 750"),
     Case("G-28", "rewound.S2", ("before", "sessions"), 1, "before S2 the template's sessions is 1, expected 0"),
     Case("G-28", "rewound.S2", ("after", "files"), 301, "when S2 had its copy the template's files is 301"),
+    Case("G-31", "content.after", ("sha256",), "0" * 64, "at the end the content's sha256 is 0000"),
+    Case("G-31", "content.after", ("size_bytes",), 9, "at the end the content's size_bytes is 9, expected 8995904"),
+    Case("G-31", "prepared", ("template", "files"), 301, "299 of the template's 300 files were read"),
     Case("G-20", "rewound.S2", ("ended", "deleted", "public.entry"), 1,
          "on the copy of S1: the count of deleted tuples of public.entry is 1, expected 0"),
     Case("G-20", "rewound.S3", ("ended", "elsewhere", "public.neighbour"), [1, 0],
@@ -187,6 +197,10 @@ CASES = (
     Case("G-15", "rows.S3", ("before", "entry"), 8, "before S3: entry is 8, expected 7"),
     Case("G-15", "rewound.S3", ("left", "entry"), 9,
          "after S2, before the copy was rewound: entry is 9, expected 8"),
+    Case("G-15", "rewound.S3", ("written", "entry"), 1,
+         "after S2 was counted, before the copy was rewound: rows written in entry is 1, expected 0"),
+    Case("G-15", "rewound.S3", ("written",), {"entry": 0},
+         "after S2 was counted, before the copy was rewound: rows written in history is missing"),
     Case("G-15", "rows.S1", ("before", "entry"), 6, "before S1: entry is 6, expected 7"),
 )  # fmt: skip
 

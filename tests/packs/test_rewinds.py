@@ -81,7 +81,7 @@ def test_a_plan_says_what_it_rewinds(tmp_path: Path) -> None:
     assert does["C-08"].startswith("a template of the prepared copy; ")
     assert does["C-10"] == "scenarios, with a fresh copy before S2, S4"
     asked = [gate.id for gate in found.gates_of(found.steps[10])]
-    assert asked[:4] == ["G-14", "G-27", "G-28", "G-15"]
+    assert asked[:4] == ["G-14", "G-27", "G-28", "G-31"]
     assert "4 times" in found.gate("G-01").title
     assert msgspec.json.decode(describe(found))["rewound"] == ["S2", "S4"]
 
@@ -175,6 +175,6 @@ def test_a_pass_over_other_rewinds_than_planned_does_not_follow() -> None:
         assert says in end_that_does_not_follow(state)
     _entries, state = state_of(msgspec.structs.replace(created(), rewound=("S2",)), ended("PASS"))
     assert (
-        "the end is PASS and the copy was rewound, which G-27, G-28 was not asked of"
+        "the end is PASS and the copy was rewound, which G-27, G-28, G-31 was not asked of"
         in end_that_does_not_follow(state)
     )

@@ -15,11 +15,11 @@ import psycopg
 import pytest
 from fix_ordinary import ordinary
 from fix_runs import PATIENCE_S, Drydock, Ended, Living
-from rewind_pack import ADDS_LATE, ADDS_TWICE, KEPT, LATE, TAMPERS, write_rewind_pack
+from rewind_pack import ADDS_LATE, ADDS_TWICE, KEPT, LATE, LATE_UPDATE, TAMPERS, write_rewind_pack
 from small_pack import PACK
 
+from console.engine.copy_database import TEMPLATE_NAME
 from console.engine.rehearsal import read_order, work_folder_of
-from console.engine.rewinding import TEMPLATE_NAME
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.environment import SUPERUSER_SECRET
 from console.model.event import NoteRecorded
@@ -173,6 +173,33 @@ def test_a_row_that_comes_late_is_not_rewound_away(drydock: Drydock) -> None:
     )
     assert ended.state.scenarios["S3"].verdict == "PASS"
     assert "rewound.S4" not in ended.state.facts
+    assert drydock.command("verify", str(ended.folder)).exit_code == 0
+
+
+@pytest.mark.matrix
+def test_a_row_that_is_written_late_is_not_rewound_away(drydock: Drydock) -> None:
+    """An UPDATE that the server commits after S3 was counted changes no count, and fails G-15 all the same."""
+    pack = ADDS_LATE.replace("a statement is given up", "an update is given up")
+    folder = write_rewind_pack(drydock.place("late"), pack=pack, agent=LATE_UPDATE, baseline="source")
+    ended = drydock.run(*words_for(folder))
+    assert_fails(
+        ended,
+        "G-15",
+        "after S3 was counted, before the copy was rewound: rows written in decision_backlog_entry is 1, expected 0",
+    )
+    assert ended.state.scenarios["S3"].verdict == "PASS"
+    assert "rewound.S4" not in ended.state.facts
+
+
+@pytest.mark.matrix
+def test_a_row_that_is_written_at_a_boundary_is_not_rewound_away(drydock: Drydock) -> None:
+    """A superuser who writes a row anew while B-S4 waits, where no log and no count tells, fails G-15 by its table."""
+    living = waiting_before_s4(drydock, write_rewind_pack(drydock.place("written")))
+    with somebody(living) as connection:
+        connection.execute("UPDATE public.decision_backlog_entry SET priority = priority")
+    living.approve("B-S4")
+    ended = living.finish()
+    assert_fails(ended, "G-15", "after S3 was counted, before the copy was rewound: rows written in ")
     assert drydock.command("verify", str(ended.folder)).exit_code == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from console.engine import rewinding
+from console.engine import copy_database, rewinding
 from console.engine.long_steps import unless_aborted
 from console.errors import AbortRequested, StepFailed
 from console.model.trace import ServerLine
@@ -63,10 +63,10 @@ def test_what_the_server_refuses_comes_through() -> None:
     def work() -> None:
         raise psycopg.errors.DiskFull("no room")
 
-    with pytest.raises(StepFailed) as failed, rewinding._answered("it", in_use="subject"):
+    with pytest.raises(StepFailed) as failed, copy_database.answered("it", in_use="subject"):
         unless_aborted(run_of().recorder, SimpleNamespace(), work)  # type: ignore[arg-type]
     assert (failed.value.cause, failed.value.gate) == ("environment", "G-27")
-    with pytest.raises(StepFailed) as failed, rewinding._answered("it", in_use="subject"):
+    with pytest.raises(StepFailed) as failed, copy_database.answered("it", in_use="subject"):
         raise psycopg.errors.ObjectInUse("is being accessed by other users")
     assert (failed.value.cause, failed.value.gate) == ("subject", "G-27")
 
@@ -83,5 +83,5 @@ def test_the_end_of_a_session_is_no_visit() -> None:
 
 def test_the_template_never_has_the_copys_name() -> None:
     """A source whose database is called like the template gets a template of another name."""
-    assert rewinding.template_name(run_of()) == "drydock_prepared"
-    assert rewinding.template_name(SimpleNamespace(database="drydock_prepared")) == "drydock_prepared_too"  # type: ignore[arg-type]
+    assert copy_database.template_name(run_of()) == "drydock_prepared"
+    assert copy_database.template_name(SimpleNamespace(database="drydock_prepared")) == "drydock_prepared_too"  # type: ignore[arg-type]
