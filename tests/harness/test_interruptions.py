@@ -107,6 +107,33 @@ def test_a_handler_that_raises_before_a_prepared_statement_leaves_takes_no_numbe
     assert (trace.unsent_statements, trace.irregularities) == (2, [])
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
+def test_a_handler_that_raises_when_an_answer_is_told_is_told_of_once(
+    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+) -> None:
+    """The handler's own error comes through, the outcome stands in the file once, and the next statement follows."""
+    session = session_of(traced)
+    put = traced.file.put
+
+    def interrupted(line: bytes) -> None:
+        traced.file.put = put
+        put(line)
+        raise raised
+
+    def left(*_: Any, **__: Any) -> None:
+        traced.file.put = interrupted
+
+    for turn in range(6):
+        if turn == 3:
+            with pytest.raises(raised):
+                execute_prepared(traced, session, b"SELECT 1", leave=left)
+        else:
+            execute_prepared(traced, session, b"SELECT 1")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [(s.n, s.answered) for s in trace.finish()] == [(n, True) for n in range(1, 7)]
+    assert trace.irregularities == []
+
+
 def test_a_handler_that_sends_while_a_prepared_statement_is_told_goes_first(
     traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
