@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from time import monotonic_ns
 from typing import Any
 
 import psycopg
@@ -11,9 +12,10 @@ from psycopg._pipeline_base import BasePipeline
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from console.harness.appender import WitnessFailed, is_anothers
 from console.harness.pipelines import entries_of
-from console.harness.sessions import Sent, Session
-from console.harness.tracer import Tracer
+from console.harness.sessions import Sent, Session, counted
+from console.harness.tracer import COMMAND_OK, TUPLES_OK, Tracer
 
 Function = Callable[..., Any]
 
@@ -67,17 +69,40 @@ def _recorded(
 def check_results(tracer: Tracer, original: Function) -> Function:
     """The answer of what a cursor executed: a generator around psycopg's own, as above, costs twice as much.
 
-    psycopg has nothing against one answer of rows or a count, and is not asked.
+    psycopg has nothing against one answer of rows or a count, and is not asked. It is told here as `Tracer.answered`
+    does, whose call costs.
     """
-    sessions, answered = tracer.sessions, tracer.answered
+    sessions, answered, file = tracer.sessions, tracer.answered, tracer.file
 
     def checked(self: BaseCursor[Any, Any], results: list[PGresult]) -> None:
         session = sessions.get(self._pgconn)
-        if session is not None:
-            sent = session.pending
-            if sent is not None and sent.checked and answered(session, sent, results):
-                return
-        original(self, results)
+        sent = session.pending if session is not None else None
+        if session is None or sent is None or not sent.checked:
+            original(self, results)
+            return
+        if len(results) != 1 or tracer.pause is not None or sent.settled or sent.preparing:
+            if not answered(session, sent, results):
+                original(self, results)
+            return
+        last = results[0]
+        status = last.status
+        if status == TUPLES_OK:
+            rows = last.ntuples
+        elif status == COMMAND_OK:
+            rows = counted(last)
+        else:
+            answered(session, sent, results)
+            original(self, results)
+            return
+        line = tracer.done % (sent.n, monotonic_ns() - sent.began_ns, rows)
+        session.pending = None
+        sent.settled = True
+        try:
+            file.put(line)
+        except (ValueError, WitnessFailed) as refused:
+            if is_anothers(refused):
+                raise
+            tracer.append_or_close(session, line)
 
     return checked
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.pq.abc import PGconn
+from psycopg.pq.abc import PGconn, PGresult
 
 IDLE, UNKNOWN = int(TransactionStatus.IDLE), int(TransactionStatus.UNKNOWN)
 
@@ -72,3 +72,9 @@ def _type_name(registry: Any, oid: int) -> str:
     if info is None:
         return f"oid {oid}"
     return f"{info.name}[]" if info.array_oid == oid else str(info.name)
+
+
+def counted(result: PGresult) -> int:
+    """Return how many rows the server says that a command changed, -1 where it says nothing."""
+    rows = result.command_tuples
+    return -1 if rows is None else rows

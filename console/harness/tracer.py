@@ -26,7 +26,7 @@ from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames, Told
 from console.harness.redaction import Redactor
-from console.harness.sessions import IDLE, Kind, Sent, Session
+from console.harness.sessions import IDLE, Kind, Sent, Session, counted
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The message of a statement that the server skipped because an earlier one of its pipeline failed."""
@@ -34,8 +34,8 @@ PIPELINE_ABORTED = "pipeline aborted"
 _TX = ("idle", "intrans", "intrans", "inerror", "unknown")
 """By libpq's PGTransactionStatusType; ACTIVE (pipelines: answers outstanding) is inside a transaction."""
 
-_FATAL_ERROR, _TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
-_COMMAND_OK = int(ExecStatus.COMMAND_OK)
+_FATAL_ERROR, TUPLES_OK = int(ExecStatus.FATAL_ERROR), int(ExecStatus.TUPLES_OK)
+COMMAND_OK = int(ExecStatus.COMMAND_OK)
 _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
 MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
@@ -63,14 +63,14 @@ class Tracer:
         self._number_from_one()
         self._labels = {"s": "", "a": "", "p": ""}
         self._where = self._where_json()
-        self._process, self._done = "", _DONE % b""
+        self._process, self.done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
         os.register_at_fork(before=self._forks, after_in_child=self._forked)
 
     def _forks(self) -> None:
         """Write under the lock from now on: each line is a call of the kernel's then, in which others run."""
-        self._under_lock = True
+        self.under_lock = True
 
     def _forked(self) -> None:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
@@ -79,7 +79,7 @@ class Tracer:
         self.elsewhere.clear()
         self._number_from_one()
         self._process = f',"proc":{os.getpid()}'
-        self._done = _DONE % self._process.encode()
+        self.done = _DONE % self._process.encode()
 
     def _number_from_one(self) -> None:
         """Begin with 1. A thread, the handler of a signal or a finalizer may come between any two calls.
@@ -89,8 +89,8 @@ class Tracer:
         under a profiler or a debugger, lines are written under a lock.
         """
         self._lock = threading.RLock()
-        self._connections = self._last = 0
-        self._under_lock = not self.file.puts_in_one_step
+        self._connections = self.last = 0
+        self.under_lock = not self.file.puts_in_one_step
 
     def _where_json(self) -> str:
         return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
@@ -178,8 +178,8 @@ class Tracer:
     ) -> None:  # fmt: skip
         """Record that a cursor's statement, called for in `frame`, is about to leave; it is `own` and pending then.
 
-        The commonest case, one like an earlier one, is told here: each step counts. None is while statements are paused
-        at or a fault may strike, for then none is kept. Raises as `tell` does.
+        One like an earlier one is told here, or by witness.py itself: each step counts. None is while statements are
+        paused at or a fault may strike, for then none is kept. Raises as `tell` does.
         """
         left = frame.f_trace
         callers = left.get(frame.f_lasti) if type(left) is Told else None
@@ -187,26 +187,30 @@ class Tracer:
             callers = self._subject.callers_json(frame)
         like = session.alike.get((sql, types, prepared, state, callers))
         sent = session.own
-        if like is None or self._under_lock:
+        if like is None or self.under_lock:
             self.tell(session, sent, (sql, types, prepared, state, callers))
             return
         last = -1
-        while last != self._last:
-            last = self._last
+        while last != self.last:
+            last = self.last
             sent.began_ns = began_ns = monotonic_ns()
             line = like % (last + 1, began_ns - session.opened_ns)
-        sent.n = self._last = last + 1
+        sent.n = self.last = last + 1
         sent.settled = False
         session.pending = sent
         session.transactions += state == IDLE
         try:
             self.file.put(line)
         except (ValueError, WitnessFailed) as refused:
-            if is_anothers(refused):
+            if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
                 raise
-            self._last = last
-            session.transactions -= state == IDLE
-            self._put_numbered(session, sent, like, session.opened_ns, state)
+            self.last = last
+            self.put_again(session, like, state)
+
+    def put_again(self, session: Session, like: bytes, state: int) -> None:
+        """Write a line of `intend`'s that was refused, and whose number is nobody's again. Raises as `tell` does."""
+        session.transactions -= state == IDLE
+        self._put_numbered(session, session.own, like, session.opened_ns, state)
 
     def intend_other(
         self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
@@ -230,7 +234,7 @@ class Tracer:
             line, keep = self._first(session, kind)
             keep = keep and not self.faults and self.pause is None
             if sys.getprofile() or sys.gettrace():
-                self._under_lock = True
+                self.under_lock = True
         self._put_numbered(session, sent, line, since_ns, state)
         if keep:
             if len(alike) >= MOST_ALIKE:
@@ -244,11 +248,11 @@ class Tracer:
         while True:
             last = -1
             with self._lock:
-                while last != self._last:
-                    last = self._last
+                while last != self.last:
+                    last = self.last
                     sent.began_ns = began_ns = monotonic_ns()
                     line = form % (last + 1, began_ns - since_ns)
-                sent.n = self._last = last + 1
+                sent.n = self.last = last + 1
                 sent.settled = False
                 session.pending = sent if sent.checked else session.pending
                 session.transactions += state == IDLE
@@ -256,9 +260,9 @@ class Tracer:
                     self.file.put(line)
                     return
                 except (ValueError, WitnessFailed) as refused:
-                    if is_anothers(refused):
+                    if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
                         raise
-                    self._last = last
+                    self.last = last
                     session.transactions -= state == IDLE
                     sent.settled = True
             try:
@@ -299,7 +303,7 @@ class Tracer:
         place = f'"s":{quote(self._labels["s"])},"a":{quote(attempt)},"n":{number},"pid":{session.pgconn.backend_pid}'
         text, _ = self._clean(session, sql)
         line = f'{{"e":"fault",{place},"sql":{text},"callers":[{callers}],"kind":{quote(fault.kind)}'
-        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
+        self.append_or_close(session, f"{line}{self._process}}}\n".encode())
         if fault.kind == "connection":
             session.pgconn.finish()
         raise InducedFault(
@@ -320,7 +324,7 @@ class Tracer:
         """Record that an announced statement did not leave: libpq refused it."""
         session.pending = None
         sent.settled = True
-        self._append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n'.encode())
+        self.append_or_close(session, f'{{"e":"unsent","n":{sent.n}{self._process}}}\n'.encode())
 
     def lost(self, session: Session, sent: Sent) -> None:
         """Record that no answer will come: the connection broke, or psycopg gave up waiting."""
@@ -328,7 +332,7 @@ class Tracer:
             session.pending = None
         if not sent.settled:
             sent.settled = True
-            self._append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n'.encode())
+            self.append_or_close(session, f'{{"e":"lost","n":{sent.n}{self._process}}}\n'.encode())
 
     def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> bool:
         """Record the server's answer; tell whether it is one, of rows or a count. COPY and Parse are answered later."""
@@ -336,14 +340,14 @@ class Tracer:
             return False
         last = results[-1]
         status = last.status
-        if status == _TUPLES_OK:
+        if status == TUPLES_OK:
             rows = last.ntuples
-        elif status == _COMMAND_OK and not sent.preparing:
-            rows = _counted(last)
+        elif status == COMMAND_OK and not sent.preparing:
+            rows = counted(last)
         else:
             self._answered_otherwise(session, sent, last)
             return False
-        line = self._done % (sent.n, monotonic_ns() - sent.began_ns, rows)
+        line = self.done % (sent.n, monotonic_ns() - sent.began_ns, rows)
         session.pending = None
         sent.settled = True
         try:
@@ -351,7 +355,7 @@ class Tracer:
         except (ValueError, WitnessFailed) as refused:
             if is_anothers(refused):
                 raise
-            self._append_or_close(session, line)
+            self.append_or_close(session, line)
         if self.pause is not None:
             self._pause("after", sent.n)
         return len(results) == 1
@@ -368,7 +372,7 @@ class Tracer:
         elif sent.preparing:
             sent.preparing = False
         elif status not in _COPYING:
-            self.settle(session, sent, _counted(last))
+            self.settle(session, sent, counted(last))
 
     def settle(self, session: Session, sent: Sent, rows: int, sqlstate: str = "", message: str = "") -> None:
         """Record the outcome of a statement; the connection is closed when that fails."""
@@ -382,18 +386,14 @@ class Tracer:
         if message or sqlstate:
             told = quote(self.redact(message, "server message"))
             line = f'{line},"sqlstate":{quote(sqlstate)},"message":{told}'
-        self._append_or_close(session, f"{line}{self._process}}}\n".encode())
+        self.append_or_close(session, f"{line}{self._process}}}\n".encode())
         if self.pause is not None:
             self._pause("after", sent.n)
 
-    def _append_or_close(self, session: Session, line: bytes) -> None:
+    def append_or_close(self, session: Session, line: bytes) -> None:
+        """Append a line; the connection is closed when that fails."""
         try:
             self.file.append(line)
         except WitnessFailed:
             session.pgconn.finish()
             raise
-
-
-def _counted(result: PGresult) -> int:
-    rows = result.command_tuples
-    return -1 if rows is None else rows

@@ -23,6 +23,7 @@ import importlib
 from collections.abc import Callable, Generator
 from functools import wraps
 from sys import _getframe
+from time import monotonic_ns
 from types import FrameType
 from typing import Any
 
@@ -37,8 +38,10 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness import answers
 from console.harness.answers import Function
+from console.harness.appender import WitnessFailed, is_anothers
+from console.harness.frames import Told
 from console.harness.pipelines import Entry, defer
-from console.harness.sessions import UNKNOWN, Sent, Session
+from console.harness.sessions import IDLE, UNKNOWN, Sent, Session
 from console.harness.tracer import Tracer
 
 PINNED_PSYCOPG = "3.3.9"
@@ -163,31 +166,56 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
 def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
     """The execution of what was prepared, and so of all that is executed often: each step counts.
 
-    The commonest case is sent here as psycopg's own function would; the others are its own.
+    The commonest case is sent here as psycopg's own function would, and told as `Tracer.intend` does, whose call costs;
+    the others are their own.
     """
-    sessions, intend, rarely = tracer.sessions, tracer.intend, _send_query_prepared_rarely(tracer, original)
+    sessions, file, intend = tracer.sessions, tracer.file, tracer.intend
+    rarely = _send_query_prepared_rarely(tracer, original)
 
     def send_query_prepared(
         self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None = None
     ) -> None:
         pgconn = self._pgconn
         session = sessions.get(pgconn)
+        if session is None or session.pending is not None or binary is not None or self._conn._pipeline:
+            rarely(self, name, pgq, binary=binary)
+            return
         state = pgconn.transaction_status
-        if (
-            session is None or session.pending is not None or state == UNKNOWN or binary is not None
-            or self._conn._pipeline
-        ):  # fmt: skip
+        if state == UNKNOWN:
             rarely(self, name, pgq, binary=binary)
             return
         try:
             frame = _getframe(_FRAMES_OF_EXECUTE)
         except ValueError:
             frame = _getframe()
+        sent = session.own
+        left = frame.f_trace
+        callers = left.get(frame.f_lasti) if type(left) is Told else None
+        like = (
+            session.alike.get((pgq.query, pgq.types, name, state, callers)) if callers is not None else None
+        )
         try:
-            intend(session, pgq.query, pgq.types, name, state, frame)
+            last = tracer.last
+            sent.began_ns = began_ns = monotonic_ns()
+            line = like % (last + 1, began_ns - session.opened_ns) if like is not None else b""
+            if last != tracer.last or like is None or tracer.under_lock:
+                intend(session, pgq.query, pgq.types, name, state, frame)
+            else:
+                sent.n = tracer.last = last + 1
+                sent.settled = False
+                session.pending = sent
+                if state == IDLE:
+                    session.transactions += 1
+                try:
+                    file.put(line)
+                except (ValueError, WitnessFailed) as refused:
+                    if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
+                        raise
+                    tracer.last = last
+                    tracer.put_again(session, like, state)
             pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
         except BaseException as error:
-            _broke_off(tracer, session, session.own, error)
+            _broke_off(tracer, session, sent, error)
             raise
 
     return send_query_prepared

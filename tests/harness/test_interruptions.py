@@ -15,8 +15,10 @@ from harness_driver import Stage, client_by_backend, run, server_by_backend
 from test_program import one_scenario
 from test_tracer import Connection, opened
 from test_tracer import run as execute
+from test_tracer import run_prepared as execute_prepared
 
 from console.harness import tracer as module
+from console.harness import witness
 from console.harness.appender import Appender
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
@@ -80,6 +82,83 @@ def test_a_handler_that_raises_when_the_line_is_written_takes_no_number_back(
     assert trace.irregularities == []
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
+def test_a_handler_that_raises_before_a_prepared_statement_leaves_takes_no_number_back(
+    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+) -> None:
+    """What is told without a call says that it did not leave, keeps its number, and the next has the next."""
+    session = session_of(traced)
+    put = traced.file.put
+
+    def interrupted(line: bytes) -> None:
+        traced.file.put = put
+        put(line)
+        raise raised
+
+    for turn in range(9):
+        if turn in (3, 6):
+            traced.file.put = interrupted
+        try:
+            execute_prepared(traced, session, b"SELECT 1")
+        except raised:
+            assert (turn in (3, 6), session.pending) == (True, None)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [s.n for s in trace.finish() if s.answered] == [1, 2, 3, 5, 6, 8, 9]
+    assert (trace.unsent_statements, trace.irregularities) == (2, [])
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
+def test_a_handler_that_raises_when_an_answer_is_told_is_told_of_once(
+    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+) -> None:
+    """The handler's own error comes through, the outcome stands in the file once, and the next statement follows."""
+    session = session_of(traced)
+    put = traced.file.put
+
+    def interrupted(line: bytes) -> None:
+        traced.file.put = put
+        put(line)
+        raise raised
+
+    def left(*_: Any, **__: Any) -> None:
+        traced.file.put = interrupted
+
+    for turn in range(6):
+        if turn == 3:
+            with pytest.raises(raised):
+                execute_prepared(traced, session, b"SELECT 1", leave=left)
+        else:
+            execute_prepared(traced, session, b"SELECT 1")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [(s.n, s.answered) for s in trace.finish()] == [(n, True) for n in range(1, 7)]
+    assert trace.irregularities == []
+
+
+def test_a_handler_that_sends_while_a_prepared_statement_is_told_goes_first(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes at the look at the clock has its number and its line before the one that it interrupted."""
+    session, other = session_of(traced), session_of(traced)
+    clock = time.monotonic_ns
+    came = 0
+
+    def interrupting() -> int:
+        nonlocal came
+        monkeypatch.setattr(witness, "monotonic_ns", clock)
+        execute(traced, other, b"SELECT 'from the handler'")
+        came += 1
+        return clock()
+
+    for turn in range(9):
+        if turn > 3:
+            monkeypatch.setattr(witness, "monotonic_ns", interrupting)
+        execute_prepared(traced, session, b"SELECT 1")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    statements = trace.finish()
+    assert (came, trace.irregularities) == (5, [])
+    assert [s.sql == "SELECT 1" for s in statements] == [True] * 4 + [False, True] * 5
+
+
 def test_a_handler_that_sends_a_statement_is_told_before_the_one_it_interrupted(
     traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,18 +200,19 @@ def _forked() -> None:
     os.waitpid(child, 0)
 
 
+@pytest.mark.parametrize("told", [execute, execute_prepared])
 @pytest.mark.parametrize("prepare", [_profiled, _debugged, _forked])
 def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
-    traced: Tracer, tmp_path: Path, prepare: Callable[[], None], busy: None
+    traced: Tracer, tmp_path: Path, prepare: Callable[[], None], told: Callable[..., None], busy: None
 ) -> None:
     """Where others run between number and line, the lines of threads still stand in the order of their numbers."""
     sessions = [session_of(traced) for _ in range(4)]
     for session in sessions:
-        execute(traced, session, b"SELECT 1")
+        told(traced, session, b"SELECT 1")
 
     def work(session: Session) -> None:
         for _ in range(1500):
-            execute(traced, session, b"SELECT 1")
+            told(traced, session, b"SELECT 1")
 
     try:
         prepare()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from console.harness.appender import Appender, WitnessFailed
+from console.harness import tracer as tracer_module
+from console.harness import witness as witness_module
+from console.harness.answers import check_results
+from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
 from console.harness.redaction import Redactor
 from console.harness.sessions import IDLE, Session
-from console.harness.tracer import Tracer
+from console.harness.tracer import COMMAND_OK, Tracer
+from console.harness.witness import _send_query_prepared
 from console.witness.client import ClientTrace
 
 
@@ -61,14 +68,66 @@ def run(tracer: Tracer, session: Session, text: bytes) -> None:
     assert tracer.answered(session, session.own, answers)
 
 
-def test_statements_of_threads_are_numbered_as_they_are_written(traced: Tracer, tmp_path: Path) -> None:
+class Cursor:
+    """As much of a psycopg cursor, and of its connection, as sends what was prepared."""
+
+    format = 0
+
+    def __init__(self, session: Session) -> None:
+        self._pgconn: Any = session.pgconn
+        self._pipeline = None
+        self._conn = self
+
+
+class Prepared:
+    """As much of a query."""
+
+    types, params, formats = (), None, None
+
+    def __init__(self, text: bytes) -> None:
+        self.query = text
+
+
+def _deep(frames: int, call: Callable[[], None]) -> None:
+    if frames == 1:
+        call()
+    else:
+        _deep(frames - 1, call)
+
+
+def run_prepared(
+    tracer: Tracer, session: Session, text: bytes, leave: Callable[..., None] = lambda *_, **__: None
+) -> None:
+    """Send a prepared statement and take its answer by what stands in the place of psycopg's own functions.
+
+    It seems called for where this is called, as far below as psycopg's execute would be. `leave` is libpq's part.
+    """
+
+    def none(*_: Any, **__: Any) -> None:
+        raise AssertionError("psycopg's own was asked")
+
+    cursor = Cursor(session)
+    cursor._pgconn.send_query_prepared = leave
+    send = _send_query_prepared(tracer, none)
+    _deep(3, partial(send, cursor, b"_pg3_0 " + text, Prepared(text)))
+    check_results(tracer, none)(cursor, [Answer()])
+
+
+WAYS = [(run, ("run", "work")), (run_prepared, ("work",))]
+"""How statements are told of, and who called for them then."""
+
+
+@pytest.mark.parametrize(("tell", "callers"), WAYS)
+def test_statements_of_threads_are_numbered_as_they_are_written(
+    traced: Tracer, tmp_path: Path, tell: Callable[[Tracer, Session, bytes], None], callers: tuple[str, ...]
+) -> None:
     """New texts and known ones of many threads stand in the file in the order of their numbers, each answered."""
     connections: list[Any] = [Connection() for _ in range(6)]
     sessions = [opened(traced, connection) for connection in connections]
 
     def work(session: Session) -> None:
         for number in range(600):
-            run(traced, session, b"SELECT %d" % (number % 50))
+            tell(traced, session, b"SELECT %d" % (number % 50))
 
     threads = [threading.Thread(target=work, args=(session,)) for session in sessions]
     before = sys.getswitchinterval()
@@ -85,7 +144,65 @@ def test_statements_of_threads_are_numbered_as_they_are_written(traced: Tracer, 
     assert trace.irregularities == []
     assert len(statements) == 6 * 600
     assert all(statement.answered and statement.rows == 1 for statement in statements)
-    assert {tuple(one.split(" (")[0] for one in s.callers) for s in statements} == {("run", "work")}
+    assert {tuple(one.split(" (")[0] for one in s.callers) for s in statements} == {callers}
+
+
+def test_what_is_sent_again_and_again_is_told_without_a_call(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the third time on neither `intend` nor `answered` is asked, and each statement is told as before."""
+    connection: Any = Connection()
+    session, asked = opened(traced, connection), []
+    for name in ("intend", "answered"):
+        real = getattr(traced, name)
+        monkeypatch.setattr(
+            traced, name, lambda *given, name=name, real=real: (asked.append(name), real(*given))[1]
+        )
+    for _ in range(9):
+        run_prepared(traced, session, b"SELECT 1")
+    assert asked == ["intend"] * 2
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    told = [(s.n, s.transaction, s.rows, s.answered, s.sql) for s in trace.finish()]
+    assert told == [(n, n, 1, True, "SELECT 1") for n in range(1, 10)]
+    assert trace.irregularities == []
+
+
+@pytest.mark.parametrize("tell", [run, run_prepared])
+def test_a_number_that_found_no_room_is_nobody_elses(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None]
+) -> None:
+    """A statement of another thread that comes while a full window is noticed leaves no gap in the numbers."""
+    connections: list[Any] = [Connection(), Connection()]
+    session, other = [opened(traced, connection) for connection in connections]
+
+    def come_between(refused: Exception) -> bool:
+        tell(traced, other, b"SELECT 2")
+        return is_anothers(refused)
+
+    for module in (tracer_module, witness_module):
+        monkeypatch.setattr(module, "is_anothers", come_between)
+    for _ in range(9):
+        tell(traced, session, b"SELECT 1")
+        assert traced.file._window
+        traced.file._window.seek(0, os.SEEK_END)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert len(trace.finish()) >= 9
+    assert trace.irregularities == []
+
+
+def test_a_prepared_statement_is_not_sent_after_a_line_that_cannot_be_written(traced: Tracer) -> None:
+    """No trace, no execution, for what is told without a call too."""
+    connection: Any = Connection()
+    session, sent = opened(traced, connection), []
+    for at in range(6):
+        if at == 5:
+            traced.file._failed("no room")
+            with pytest.raises(WitnessFailed, match="cannot be written: no room"):
+                run_prepared(traced, session, b"SELECT 1", leave=lambda *_, **__: sent.append("sent"))
+        else:
+            run_prepared(traced, session, b"SELECT 1")
+    traced.sessions.clear()
+    assert (connection.pgconn.finished, sent) == (True, [])
 
 
 def test_nothing_is_told_after_a_line_that_cannot_be_written(traced: Tracer, tmp_path: Path) -> None:
@@ -100,6 +217,68 @@ def test_nothing_is_told_after_a_line_that_cannot_be_written(traced: Tracer, tmp
     traced.sessions.clear()
     assert connection.pgconn.finished
     assert [s.n for s in ClientTrace(tmp_path / "client.jsonl").finish()] == [1]
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_an_answer_that_finds_no_room_is_written_further_on_or_ends_the_session(
+    traced: Tracer, tmp_path: Path, room: bool
+) -> None:
+    """A full window takes no outcome; where no other is to be had, the subject does not go on with the connection."""
+    connection: Any = Connection()
+    session = opened(traced, connection)
+
+    def fill(*_: Any, **__: Any) -> None:
+        assert traced.file._window
+        traced.file._window.seek(0, os.SEEK_END)
+        if not room:
+            traced.file._failed("no room")
+
+    for _ in range(3):
+        run_prepared(traced, session, b"SELECT 1")
+    if room:
+        run_prepared(traced, session, b"SELECT 1", leave=fill)
+    else:
+        with pytest.raises(WitnessFailed, match="cannot be written: no room"):
+            run_prepared(traced, session, b"SELECT 1", leave=fill)
+    traced.sessions.clear()
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [s.answered for s in trace.finish()] == [True, True, True, room]
+    assert (connection.pgconn.finished, trace.irregularities) == (not room, [])
+
+
+def test_transactions_are_counted_of_what_is_told_without_a_call(traced: Tracer, tmp_path: Path) -> None:
+    """A new text after seven known ones outside a transaction is in the eighth."""
+    connection: Any = Connection()
+    session = opened(traced, connection)
+    for _ in range(7):
+        run_prepared(traced, session, b"SELECT 1")
+    run_prepared(traced, session, b"SELECT 2")
+    assert [s.transaction for s in ClientTrace(tmp_path / "client.jsonl").finish()] == list(range(1, 9))
+
+
+def test_who_waits_for_every_statement_is_told_of_its_answer(traced: Tracer) -> None:
+    """Where statements are looked at one by one, both looks are had for prepared ones."""
+    connection: Any = Connection()
+    session, looks = opened(traced, connection), []
+    traced.label(s="S1")
+    traced.pause = lambda when, number: looks.append((when, number))
+    for _ in range(4):
+        run_prepared(traced, session, b"SELECT 1")
+    assert looks == [(when, number) for number in range(1, 5) for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("state", ["settled", "preparing"])
+def test_an_answer_that_is_no_statements_goes_to_psycopg(traced: Tracer, state: str) -> None:
+    """What is settled already, or waits for its Parse, has no outcome to be told."""
+    connection: Any = Connection()
+    session, asked = opened(traced, connection), []
+    run_prepared(traced, session, b"SELECT 1")
+    session.pending, answer = session.own, Answer()
+    answer.status, answer.command_tuples = COMMAND_OK, 0  # type: ignore[attr-defined]
+    session.own.settled = state == "settled"
+    session.own.preparing = state == "preparing"
+    check_results(traced, lambda _, results: asked.append(results))(Cursor(session), [answer])
+    assert (asked, session.pending) == ([[answer]], session.own)
 
 
 @pytest.mark.parametrize("kind", ["error", "connection"])
