@@ -22,7 +22,15 @@ from psycopg import sql
 from console.environments.identity import give_identity
 from console.environments.named_user import CANNOT, named_command, passwd_line
 from console.environments.owner import initdb_uid, lend, make_folder, make_scattered_folder, take_folder
-from console.environments.process import Child, Finished, close_ended, end_process, run_program, spawn
+from console.environments.process import (
+    Child,
+    Finished,
+    close_ended,
+    end_process,
+    ended_code,
+    run_program,
+    spawn,
+)
 from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, Template, find_template, keep_template
 from console.environments.verifier import nobodys_verifier, replace_verifier
@@ -346,11 +354,10 @@ class Cluster:
         child = self.child
         assert child is not None
         child.process.send_signal(signal.SIGINT)
-        try:
-            child.process.wait(_RESTART_PATIENCE_S)
-        except subprocess.TimeoutExpired as late:
-            reason = (
-                f"PostgreSQL of {self.label} did not end within {_RESTART_PATIENCE_S:.0f} s of being asked to"
+        if ended_code(child.process, within_s=_RESTART_PATIENCE_S) is None:
+            raise StepFailed(
+                f"PostgreSQL of {self.label} did not end within {_RESTART_PATIENCE_S:.0f} s of being asked to",
+                cause="environment",
             )
             raise StepFailed(reason, cause="environment") from late
         close_ended(child)
