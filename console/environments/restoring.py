@@ -51,6 +51,11 @@ def with_foreign_keys_last(listing: str) -> tuple[str, ...]:
     return ("\n".join(first) + "\n", "\n".join(later) + "\n")
 
 
+def _reads_rows(listing: str) -> bool:
+    """Tell whether there may be something in a list for which the client opens more than the table of contents."""
+    return not all(_LATER.match(line) for line in listing.split("\n") if line)
+
+
 def ended_beside(end: Callable[[], _Found], meanwhile: Meanwhile) -> _Found:
     """Return what `end` returns, with `meanwhile` done here beside it: both have ended, however that was.
 
@@ -67,11 +72,18 @@ def ended_beside(end: Callable[[], _Found], meanwhile: Meanwhile) -> _Found:
     return found
 
 
-def restored_in_parts(run: Callable[[str], Finished], parts: Parts) -> Finished:
-    """Run the client for each list; the first exit code that is not 0 counts, and everything it said."""
+def restored_in_parts(
+    run: Callable[[str], Finished], parts: Parts, *, loaded: Callable[[], object] = lambda: None
+) -> Finished:
+    """Run the client for each list; the first exit code that is not 0 counts, and everything it said.
+
+    `loaded` is called when no list is left for which the client reads rows, before what comes between.
+    """
     ended: list[Finished] = []
-    for listing in parts.lists:
+    for number, listing in enumerate(parts.lists):
         if ended:
+            if _reads_rows(parts.lists[number - 1]) and not any(map(_reads_rows, parts.lists[number:])):
+                loaded()
             parts.between()
         ended.append(run(listing))
     return Finished(
