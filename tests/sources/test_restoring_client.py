@@ -27,6 +27,7 @@ from console.engine.durability import NOTE, make_durable
 from console.engine.rehearsal import Rehearsal
 from console.environments import cluster as cluster_module
 from console.environments import embedded
+from console.environments.bulk import BULK_VARIABLES
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
@@ -350,8 +351,16 @@ def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(
     assert "could not open" in done.stderr
 
 
+def _variables(environment: EmbeddedEnvironment) -> dict[str, str]:
+    """Return with what variables the copy's server was started."""
+    child = environment.cluster.child
+    assert child is not None
+    told = Path(f"/proc/{child.process.pid}/environ").read_text("utf-8")
+    return dict(part.split("=", 1) for part in told.split("\0") if part)
+
+
 def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) -> None:
-    """A scenario runs without fsync or without WAL, or the server is not the one that was loaded."""
+    """A scenario runs without fsync or WAL, in a server that keeps its memory, or in another than was loaded."""
     run = cast(Rehearsal, SimpleNamespace(the_environment=lambda: environment, recorder=_Notes()))
     with environment.connect() as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
@@ -362,7 +371,9 @@ def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) 
     environment._started_for_much = True
     with environment.connect() as connection:
         assert connection.execute("SHOW wal_level").fetchall() == [("minimal",)]
+    assert dict(_variables(environment), **BULK_VARIABLES) == _variables(environment)
     make_durable(run)
+    assert not BULK_VARIABLES.keys() & _variables(environment).keys()
     assert run.recorder.notes[NOTE] == {  # type: ignore[attr-defined]
         "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "logical",
     }  # fmt: skip
