@@ -34,7 +34,7 @@ from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.environments.process import is_alive
 from console.environments.programs import find_programs
-from console.environments.restoring import Parts, with_foreign_keys_last
+from console.environments.restoring import RESTORE_OPTIONS, Parts, with_foreign_keys_last
 from console.errors import StepFailed
 from console.model.protocols import NeverAborted, NoReceipts
 from console.secrets import SecretRegistry, make_password, scram_verifier
@@ -267,6 +267,25 @@ def test_the_dump_is_overwritten_whatever_goes_on_beside(
     assert found == [2000]
     assert {byte for file in dump_files(dump) for byte in file.read_bytes()} == {0}
     assert list((environment.cluster.folder / "restore").glob("*")) == []
+
+
+def test_foreign_keys_are_checked_by_indexes_alone(environment: EmbeddedEnvironment) -> None:
+    """The client's session reads whole tables for a foreign key whose both sides have an index."""
+    with environment.connect("copy") as connection:
+        connection.execute(
+            "CREATE TABLE shelf AS SELECT n AS id, repeat('r', 60) AS room FROM generate_series(1, 60000) AS n"
+        )
+        connection.execute("CREATE TABLE book AS SELECT id, 1 + id * 7919 % 60000 AS shelf, room FROM shelf")
+        connection.execute("ALTER TABLE shelf ADD PRIMARY KEY (id)")
+        connection.execute("CREATE INDEX ON book (shelf)")
+        connection.execute(sql.SQL("GRANT SELECT ON shelf, book TO {}").format(sql.Identifier(OWNER)))
+    gather_statistics(partial(environment.connect, "copy"))
+    with environment.connect_as_owner("copy", OWNER, options=RESTORE_OPTIONS) as connection:
+        plan = connection.execute(
+            "EXPLAIN SELECT b.shelf FROM ONLY book AS b LEFT JOIN ONLY shelf AS s ON s.id = b.shelf "
+            "WHERE s.id IS NULL AND b.shelf IS NOT NULL"
+        ).fetchall()
+    assert sum("Index Only Scan" in line for (line,) in plan) == 2, plan
 
 
 @pytest.mark.parametrize("fails", [False, True])
