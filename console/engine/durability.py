@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from psycopg import sql
 
 from console.engine.rehearsal import Rehearsal
-from console.environments.cluster import DURABILITY
+from console.environments.bulk import DURABILITY
 from console.errors import StepFailed
 from console.sql import run as run_sql
 

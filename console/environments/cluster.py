@@ -19,10 +19,19 @@ from typing import Any
 
 from psycopg import sql
 
+from console.environments.bulk import BULK_SETTINGS, BULK_VARIABLES, DURABILITY, LOADING
 from console.environments.identity import give_identity
 from console.environments.named_user import CANNOT, named_command, passwd_line
 from console.environments.owner import initdb_uid, lend, make_folder, make_scattered_folder, take_folder
-from console.environments.process import Child, Finished, close_ended, end_process, run_program, spawn
+from console.environments.process import (
+    Child,
+    Finished,
+    close_ended,
+    end_process,
+    ended_code,
+    run_program,
+    spawn,
+)
 from console.environments.programs import Programs, reachable_programs
 from console.environments.template import ARGUMENTS, Template, find_template, keep_template
 from console.environments.verifier import nobodys_verifier, replace_verifier
@@ -72,15 +81,6 @@ THROWAWAY_SETTINGS: Mapping[str, str] = {
 }
 """No TCP; the socket's folder (0700) is the lock. Durability is off: the cluster is thrown away. Shared memory lies in
 the data folder: what a server that was killed leaves in /dev/shm would outlive its run."""
-
-DURABILITY = ("fsync", "full_page_writes")
-"""Off while a copy is loaded, and the server's defaults again before anything of the subject's runs in it."""
-
-LOADING = "".join(f"{name} = off\n" for name in DURABILITY)
-"""What postgresql.auto.conf has until then: ALTER SYSTEM can take it out, which no command line allows."""
-
-BULK_SETTINGS: Mapping[str, str] = {"wal_level": "minimal", "max_wal_senders": "0"}
-"""While much is loaded: a table's rows need no WAL where they are loaded in the transaction that empties it."""
 
 _SCRAM = ("--auth=scram-sha-256", *ARGUMENTS[1:])
 _ALONE: Mapping[str, str] = {
@@ -307,6 +307,7 @@ class Cluster:
             self.child = spawn(
                 argv, name=f"postgres of {self.label}", uid=self.uid, cwd=str(self.folder),
                 receipts=self.receipts, stdout=output, stderr=subprocess.STDOUT,
+                environment=BULK_VARIABLES if bulk else None,
             )  # fmt: skip
         self._wait_until_ready(words)
 
@@ -346,13 +347,11 @@ class Cluster:
         child = self.child
         assert child is not None
         child.process.send_signal(signal.SIGINT)
-        try:
-            child.process.wait(_RESTART_PATIENCE_S)
-        except subprocess.TimeoutExpired as late:
-            reason = (
-                f"PostgreSQL of {self.label} did not end within {_RESTART_PATIENCE_S:.0f} s of being asked to"
+        if ended_code(child.process, within_s=_RESTART_PATIENCE_S) is None:
+            raise StepFailed(
+                f"PostgreSQL of {self.label} did not end within {_RESTART_PATIENCE_S:.0f} s of being asked to",
+                cause="environment",
             )
-            raise StepFailed(reason, cause="environment") from late
         close_ended(child)
 
     @contextmanager

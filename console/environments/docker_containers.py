@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from console.environments import docker_agent, docker_bootstrap
+from console.environments.bulk import BULK_SETTINGS, DURABILITY, LOADING
 from console.environments.cluster import (
-    BULK_SETTINGS,
-    DURABILITY,
-    LOADING,
     PORT,
     SUPERUSER,
     THROWAWAY_SETTINGS,

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ from console.model.protocols import Abort, Receipts
 from console.packs import copy_tree
 from console.secrets import SecretRegistry, destroy_file, write_secret_file
 from console.settings import default_cache_folder
-from console.sources.archive import NAME, destroy_dump
+from console.sources.archive import CONTENTS, NAME, destroy_dump
 from console.sql import EngineConnection, run
 from console.witness.catalogue import read_identity
 from console.witness.client import ClientTrace
@@ -245,7 +246,8 @@ class EmbeddedEnvironment:
         """Restore a dump as the database's owner, in the cluster's user; return how the client ended.
 
         The client gets no variable of ours; the owner's password lies in a 0600 file that is
-        destroyed when it has ended, as the dump is: `meanwhile` is done beside that.
+        destroyed when it has ended, as the dump is: `meanwhile` is done beside that. A folder's rows are
+        overwritten from when the client needs no row any more: that waits for the disk, what follows for a processor.
         """
         place = self.cluster.folder / "restore"
         make_folder(place, uid=self.uid)
@@ -282,20 +284,30 @@ class EmbeddedEnvironment:
             write_secret_file(part, listing, uid=self.uid)
             return run([f"--use-list={part}", *words])
 
+        rows_gone: list[Future[None]] = []
+
         def end() -> None:
             for file, what in ((passfile, "file"), (readable, kind_of_receipt)):
                 identity = folder_identity(file)
+                for overwriting in rows_gone if file == readable else ():
+                    overwriting.result()
                 destroy_dump(file)
                 if what == "folder":
                     file.rmdir()
                 self._receipts.closed(what, str(file), identity=identity, how="overwritten and removed")
 
-        try:
-            done = restored_in_parts(one_part, parts) if parts is not None else run(words)
-        except BaseException:
-            end()
-            raise
-        ended_beside(end, meanwhile)
+        with ThreadPoolExecutor(1) as beside:
+
+            def loaded() -> None:
+                if kind_of_receipt == "folder":
+                    rows_gone.append(beside.submit(destroy_dump, readable, spare=CONTENTS))
+
+            try:
+                done = restored_in_parts(one_part, parts, loaded=loaded) if parts is not None else run(words)
+            except BaseException:
+                end()
+                raise
+            ended_beside(end, meanwhile)
         return done
 
     def _identified(self, file: Path) -> None:

@@ -57,7 +57,7 @@ class Environment(Protocol):
         """Make and start the copy's empty server, and record who it is by its own files; `much` is to be loaded.
 
         The dump that will be restored may be brought to its place meanwhile.
-        Its durability is off (cluster.DURABILITY) until that is reset in it.
+        Its durability is off (bulk.DURABILITY) until that is reset in it.
         """
 
     def end_loading(self) -> None:

@@ -281,6 +281,20 @@ def spawn(
     return Child(process=process, name=name, identity=identity, receipts=ledger)
 
 
+def ended_code(process: subprocess.Popen[bytes], *, within_s: float) -> int | None:
+    """Return the exit code of a child as soon as it has ended, None when it has not within that time.
+
+    Popen.wait() with a timeout looks every 50 ms.
+    """
+    if process.poll() is None:
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            _ended_within(descriptor, within_s)
+        finally:
+            os.close(descriptor)
+    return process.poll()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """What a program that was run to its end left: its exit code and the tail of its stderr."""
@@ -334,11 +348,8 @@ def wait_for(child: Child, *, abort: Abort, timeout_s: float, cause: Cause = "en
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        try:
-            code = child.process.wait(_ABORT_POLL_S)
-        except subprocess.TimeoutExpired:
-            pass
-        else:
+        code = ended_code(child.process, within_s=_ABORT_POLL_S)
+        if code is not None:
             close_ended(child)
             return code
         try:

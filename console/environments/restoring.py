@@ -13,11 +13,13 @@ from console.environments.process import Finished
 RESTORE_ARGUMENTS = ("--no-owner", "--no-password", "--no-publications", "--no-subscriptions", "--jobs=2")
 RESTORE_OPTIONS = (
     "-c maintenance_work_mem=256MB -c max_parallel_maintenance_workers=1 -c max_parallel_workers=1"
-    " -c max_parallel_workers_per_gather=0"
+    " -c max_parallel_workers_per_gather=0 -c random_page_cost=1"
 )
 """For the restoring client's sessions alone: indexes and foreign keys of a large copy are checked in memory. One worker
 for both jobs: while the last large index of a table is built, nothing else may be done to that table, and the other
-job waits. More workers only take a neighbour's processor (a ninth of the time)."""
+job waits. More workers only take a neighbour's processor (a ninth of the time). What was just loaded
+lies in memory, where a page of an index costs no more than its neighbour: where indexes alone answer, they check a
+foreign key."""
 PSQL_ARGUMENTS = ("--no-psqlrc", "--no-password", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=0")
 """Errors are judged by the server's log. `\\restrict` comes first, with a key that the dump cannot know: where a
 COPY fails, psql reads its data as commands, and a variable may hold one (both measured with 16.14)."""
@@ -51,6 +53,11 @@ def with_foreign_keys_last(listing: str) -> tuple[str, ...]:
     return ("\n".join(first) + "\n", "\n".join(later) + "\n")
 
 
+def _reads_rows(listing: str) -> bool:
+    """Tell whether there may be something in a list for which the client opens more than the table of contents."""
+    return not all(_LATER.match(line) for line in listing.split("\n") if line)
+
+
 def ended_beside(end: Callable[[], _Found], meanwhile: Meanwhile) -> _Found:
     """Return what `end` returns, with `meanwhile` done here beside it: both have ended, however that was.
 
@@ -67,11 +74,18 @@ def ended_beside(end: Callable[[], _Found], meanwhile: Meanwhile) -> _Found:
     return found
 
 
-def restored_in_parts(run: Callable[[str], Finished], parts: Parts) -> Finished:
-    """Run the client for each list; the first exit code that is not 0 counts, and everything it said."""
+def restored_in_parts(
+    run: Callable[[str], Finished], parts: Parts, *, loaded: Callable[[], object] = lambda: None
+) -> Finished:
+    """Run the client for each list; the first exit code that is not 0 counts, and everything it said.
+
+    `loaded` is called when no list is left for which the client reads rows, before what comes between.
+    """
     ended: list[Finished] = []
-    for listing in parts.lists:
+    for number, listing in enumerate(parts.lists):
         if ended:
+            if _reads_rows(parts.lists[number - 1]) and not any(map(_reads_rows, parts.lists[number:])):
+                loaded()
             parts.between()
         ended.append(run(listing))
     return Finished(

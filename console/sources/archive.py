@@ -19,6 +19,8 @@ _PIECE_BYTES = 4 << 20
 _AT_ONCE = 2
 NAME = "source.dump"
 """Under this name it lies in every place; a folder of this name is overwritten before it is removed."""
+CONTENTS = "toc.dat"
+"""A folder's table of contents, with all that is no row (pg_dump, directory format)."""
 
 
 def dump_files(path: Path) -> list[Path]:
@@ -47,11 +49,12 @@ def dump_bytes(path: Path) -> int:
         return 0
 
 
-def destroy_dump(path: Path) -> None:
-    """Overwrite and remove every file of it; an emptied folder stays, for whoever has its receipt."""
+def destroy_dump(path: Path, *, spare: str = "") -> None:
+    """Overwrite and remove every file of it but the spared one; an emptied folder stays, whose receipt others have."""
     if os.path.lexists(path):
         for one in dump_files(path):
-            destroy_file(one)
+            if one.name != spare:
+                destroy_file(one)
 
 
 def _sha256(path: Path, abort: Abort) -> str:

@@ -14,13 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-from console.environments.process import close_ended, end_process, spawn
+from console.environments.process import close_ended, end_process, ended_code, spawn
 from console.model.protocols import Abort, Receipts
 from console.sources.archive import destroy_dump, dump_bytes, dump_sha256
 from console.sources.narration import Narration
@@ -156,8 +155,7 @@ class Dumping:
         look_at = told_at
         while process.poll() is None:
             self.abort.raise_if_requested()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=_POLL_S)
+            ended_code(process, within_s=_POLL_S)
             if most_bytes and (began := time.monotonic()) >= look_at:
                 if dump_bytes(into) > most_bytes:
                     raise _OutgrownError

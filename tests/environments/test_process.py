@@ -17,6 +17,7 @@ from console.environments import process as module
 from console.environments.process import (
     CLEAN_ENVIRONMENT,
     end_process,
+    ended_code,
     is_alive,
     is_of_this_boot,
     members_of_session,
@@ -311,6 +312,17 @@ def test_waiting_returns_the_exit_code() -> None:
     """A child that ends by itself is waited for."""
     child = spawn(["/bin/sh", "-c", "exit 7"], name="seven")
     assert wait_for(child, abort=NeverAborted(), timeout_s=DEADLINE_S) == 7
+
+
+def test_the_end_is_known_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child's end is looked for from time to time, waited for longer than was asked, or one that ended is missed."""
+    child = spawn(["/bin/sh", "-c", "read x; exit 7"], name="seven", stdin=subprocess.PIPE)
+    assert child.process.stdin is not None
+    assert ended_code(child.process, within_s=0.01) is None
+    monkeypatch.setattr(time, "sleep", lambda _s: pytest.fail("it sleeps instead"))
+    child.process.stdin.close()
+    assert ended_code(child.process, within_s=DEADLINE_S) == 7
+    assert ended_code(child.process, within_s=DEADLINE_S) == 7
 
 
 def test_ending_asks_first_and_kills_then() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,17 +26,19 @@ from console.engine.analyzing import gather_statistics
 from console.engine.durability import NOTE, make_durable
 from console.engine.rehearsal import Rehearsal
 from console.environments import cluster as cluster_module
+from console.environments import embedded
+from console.environments.bulk import BULK_VARIABLES
 from console.environments.cluster import PORT, SUPERUSER
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET, SUPERUSER_SECRET
 from console.environments.owner import make_folder
 from console.environments.process import is_alive
 from console.environments.programs import find_programs
-from console.environments.restoring import Parts, with_foreign_keys_last
+from console.environments.restoring import RESTORE_OPTIONS, Parts, with_foreign_keys_last
 from console.errors import StepFailed
 from console.model.protocols import NeverAborted, NoReceipts
 from console.secrets import SecretRegistry, make_password, scram_verifier
-from console.sources.archive import dump_files, dump_sha256
+from console.sources.archive import destroy_dump, dump_files, dump_sha256
 
 OWNER = "keeper"
 
@@ -52,6 +56,18 @@ class _Notes:
 
     def raise_if_requested(self) -> None:
         """Nobody asks for the end."""
+
+
+class _Closed(NoReceipts):
+    """Keeps the names of what was closed, but for programs."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def closed(self, kind: str, name: str, *, identity: str, how: str) -> None:
+        """Keep one."""
+        del identity, how
+        self.names += [name] if kind != "process" else []
 
 
 @pytest.fixture(params=[16, 18], ids=["pg16", "pg18"])
@@ -253,6 +269,89 @@ def test_the_dump_is_overwritten_whatever_goes_on_beside(
     assert list((environment.cluster.folder / "restore").glob("*")) == []
 
 
+def test_foreign_keys_are_checked_by_indexes_alone(environment: EmbeddedEnvironment) -> None:
+    """The client's session reads whole tables for a foreign key whose both sides have an index."""
+    with environment.connect("copy") as connection:
+        connection.execute(
+            "CREATE TABLE shelf AS SELECT n AS id, repeat('r', 60) AS room FROM generate_series(1, 60000) AS n"
+        )
+        connection.execute("CREATE TABLE book AS SELECT id, 1 + id * 7919 % 60000 AS shelf, room FROM shelf")
+        connection.execute("ALTER TABLE shelf ADD PRIMARY KEY (id)")
+        connection.execute("CREATE INDEX ON book (shelf)")
+        connection.execute(sql.SQL("GRANT SELECT ON shelf, book TO {}").format(sql.Identifier(OWNER)))
+    gather_statistics(partial(environment.connect, "copy"))
+    with environment.connect_as_owner("copy", OWNER, options=RESTORE_OPTIONS) as connection:
+        plan = connection.execute(
+            "EXPLAIN SELECT b.shelf FROM ONLY book AS b LEFT JOIN ONLY shelf AS s ON s.id = b.shelf "
+            "WHERE s.id IS NULL AND b.shelf IS NOT NULL"
+        ).fetchall()
+    assert sum("Index Only Scan" in line for (line,) in plan) == 2, plan
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_rows_are_overwritten_while_foreign_keys_are_checked(
+    environment: EmbeddedEnvironment, fails: bool
+) -> None:
+    """The rows of a folder stay until the client has ended, go before they are loaded, or stay where a part fails."""
+    dump, listing = _archive(environment, broken=False, form="directory")
+    first, later = with_foreign_keys_last(listing)
+    before = "".join(line for line in first.splitlines(keepends=True) if " TABLE public shelf" in line)
+    rest = first.replace(before, "")
+    given, kept = environment.cluster.folder / "restore" / "source.dump", dump_files(dump)
+    found: list[int | list[str]] = []
+
+    def between() -> None:
+        with environment.connect("copy") as connection:
+            found.extend(
+                connection.execute("SELECT count(*) FROM pg_class WHERE relname = 'book'").fetchone() or ()
+            )
+        if len(found) == 1:
+            assert len(dump_files(given)) == len(kept)
+            return
+        deadline = time.monotonic() + 30
+        while len(files := dump_files(given)) > 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found.append([file.name for file in files])
+        if fails:
+            raise StepFailed("nobody is there", cause="environment")
+
+    with pytest.raises(StepFailed, match="nobody is there") if fails else nullcontext():
+        environment.restore(
+            dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
+            parts=Parts(lists=(before, rest, later), between=between),
+        )  # fmt: skip
+    assert found == [0, 1, ["toc.dat"]]
+    assert {byte for file in kept for byte in file.read_bytes()} == {0}
+    assert list((environment.cluster.folder / "restore").glob("source.dump")) == []
+    with environment.connect("copy") as connection:
+        [(rows, keys)] = connection.execute(
+            "SELECT (SELECT count(*) FROM book), (SELECT count(*) FROM pg_constraint WHERE contype = 'f')"
+        ).fetchall()
+    assert (rows, keys) == (2000, 0 if fails else 1)
+
+
+def test_rows_that_cannot_be_overwritten_are_told(
+    environment: EmbeddedEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails beside the foreign keys is forgotten, and the folder's receipt is closed as if its rows were gone."""
+    dump, listing = _archive(environment, broken=False, form="directory")
+    ledger = _Closed()
+    environment._receipts = ledger
+
+    def refused(path: Path, *, spare: str = "") -> None:
+        if spare:
+            raise OSError(errno.EIO, "the disk is gone")
+        destroy_dump(path)
+
+    monkeypatch.setattr(embedded, "destroy_dump", refused)
+    with pytest.raises(OSError, match="the disk is gone"):
+        environment.restore(
+            dump, kind="archive", database="copy", owner=OWNER, abort=NeverAborted(), timeout_s=60,
+            parts=Parts(lists=with_foreign_keys_last(listing), between=lambda: None),
+        )  # fmt: skip
+    assert [Path(name).name for name in ledger.names] == ["owner.pass"]
+
+
 def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(
     environment: EmbeddedEnvironment,
 ) -> None:
@@ -271,8 +370,16 @@ def test_a_folder_that_lost_a_tables_rows_is_not_restored_in_silence(
     assert "could not open" in done.stderr
 
 
+def _variables(environment: EmbeddedEnvironment) -> dict[str, str]:
+    """Return with what variables the copy's server was started."""
+    child = environment.cluster.child
+    assert child is not None
+    told = Path(f"/proc/{child.process.pid}/environ").read_text("utf-8")
+    return dict(part.split("=", 1) for part in told.split("\0") if part)
+
+
 def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) -> None:
-    """A scenario runs without fsync or without WAL, or the server is not the one that was loaded."""
+    """A scenario runs without fsync or WAL, in a server that keeps its memory, or in another than was loaded."""
     run = cast(Rehearsal, SimpleNamespace(the_environment=lambda: environment, recorder=_Notes()))
     with environment.connect() as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
@@ -283,7 +390,9 @@ def test_what_was_off_for_loading_is_on_again(environment: EmbeddedEnvironment) 
     environment._started_for_much = True
     with environment.connect() as connection:
         assert connection.execute("SHOW wal_level").fetchall() == [("minimal",)]
+    assert dict(_variables(environment), **BULK_VARIABLES) == _variables(environment)
     make_durable(run)
+    assert not BULK_VARIABLES.keys() & _variables(environment).keys()
     assert run.recorder.notes[NOTE] == {  # type: ignore[attr-defined]
         "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "logical",
     }  # fmt: skip

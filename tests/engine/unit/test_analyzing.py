@@ -15,9 +15,9 @@ from console.engine.analyzing import gather_statistics
 from console.sql import EngineConnection
 
 TABLES = [
-    *(("public", f"huge {number}", 128 << 20, True) for number in range(2)),
+    *(("public", f"huge {number}", 4 << 20, True) for number in range(2)),
     ("pg_catalog", "pg_largeobject", 128 << 20, False),
-    *(("public", f"large {number}", (128 << 20) - 1, True) for number in range(6)),
+    *(("public", f"large {number}", (4 << 20) - 1, True) for number in range(6)),
     *(("public", f"small {number}", 8192, True) for number in range(40)),
     *(("pg_catalog", f"pg_{number}", 8192, False) for number in range(20)),
 ]
