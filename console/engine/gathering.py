@@ -17,8 +17,10 @@ from console.errors import StepFailed
 from console.evidence.storage import exists_kept
 from console.model.event import SecretRedacted
 from console.model.text import one_line
+from console.witness.client_numbers import lines_of, numbers_of
 
 MOST_KEPT_BYTES = 64 << 20
+CLIENT_LOG = "client.jsonl"
 MOST_ENTRIES = 200_000
 _NAME_CHARS = 200
 _PIECE_BYTES = 256 << 10
@@ -38,13 +40,13 @@ def gather_logs(run: Rehearsal) -> list[str]:
         (work / "copy" / "data" / "log" / "server.json", "server.jsonl", "server"),
         (work / "copy" / "startup.log", "startup.log", "server"),
         (work / "harness" / "harness.log", "harness.log", "subject"),
-        (work / "harness" / "trace" / "client.jsonl", "client.jsonl", "subject"),
+        (work / "harness" / "trace" / "client.jsonl", CLIENT_LOG, "subject"),
     )
-    wanting = (
+    wanting = [
         _keep(run, source, folder / name, origin)
         for source, name, origin in logs
         if not exists_kept(folder / name) and not (run.plan.kind == "proof" and origin == "server")
-    )
+    ]
     return [sentence for sentence in wanting if sentence]
 
 
@@ -110,11 +112,27 @@ def _keep(run: Rehearsal, source: Path, target: Path, origin: str) -> str:
             return f"the log {source.name} was not kept: it is no file of its own"
         target.parent.mkdir(mode=0o700, exist_ok=True)
         _copy_redacted(run, given, target, origin)
+    if target.name == CLIENT_LOG:
+        _add_numbers(numbers_of(source), target)
     for one in run.registry.take_redactions():
         run.recorder.record(
             SecretRedacted(secret=one.secret, origin=one.origin, form=one.form, position=one.position)
         )
     return ""
+
+
+def _add_numbers(numbers: Path, target: Path) -> None:
+    """Add as lines what a harness stored in numbers beside its lines, behind them and by statement."""
+    with target.open("r+b") as kept:
+        if kept.seek(0, os.SEEK_END):
+            kept.seek(-1, os.SEEK_END)
+            if kept.read(1) != b"\n":
+                kept.write(b"\n")
+        for line in lines_of(numbers):
+            if kept.tell() > MOST_KEPT_BYTES:
+                kept.write(_CUT.format(limit=MOST_KEPT_BYTES).encode())
+                break
+            kept.write(line)
 
 
 def _copy_redacted(run: Rehearsal, given: BinaryIO, target: Path, origin: str) -> None:

@@ -56,6 +56,7 @@ from console.sources.archive import CONTENTS, NAME, destroy_dump
 from console.sql import EngineConnection, run
 from console.witness.catalogue import read_identity
 from console.witness.client import ClientTrace
+from console.witness.client_numbers import numbers_of
 from console.witness.server_log import ServerLog
 
 
@@ -377,6 +378,7 @@ class EmbeddedEnvironment:
         assert isinstance(place, EmbeddedPlace)
         return {
             "pack": str(place.pack), "subject": str(place.subject), "trace": str(place.trace),
+            "numbers": str(numbers_of(place.trace)),
             "host": str(place.socket), "port": PORT, "database": database, "sslmode": "disable",
             "passwords": passwords,
         }  # fmt: skip

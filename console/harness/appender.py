@@ -55,7 +55,7 @@ def private_descriptor(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE_DESCRIPTOR)
 
 
-def _mapped(descriptor: int, size_bytes: int, at_bytes: int) -> mmap.mmap:
+def mapped(descriptor: int, size_bytes: int, at_bytes: int) -> mmap.mmap:
     """Return a part of a file as memory that the kernel shares.
 
     Python's own mmap of a file keeps a duplicate of the descriptor with a low number, in the way of the subject:
@@ -92,6 +92,7 @@ class Appender:
         self._window: mmap.mmap | None = None
         self._window_at_bytes = self._reserved_bytes = self._asked_bytes = 0
         self.put: Callable[[bytes], object] = self._write
+        self.when_failed: Callable[[], object] = lambda: None
         if _ONE_CALL_IS_ONE_STEP:
             with suppress(WitnessFailed):
                 self._turn(found.st_size, WINDOW_BYTES)
@@ -163,7 +164,7 @@ class Appender:
         self._asked_bytes = max(self._asked_bytes, at_bytes + size_bytes)
         try:
             os.posix_fallocate(self._descriptor, at_bytes, size_bytes)
-            window = _mapped(self._descriptor, size_bytes, at_bytes)
+            window = mapped(self._descriptor, size_bytes, at_bytes)
         except OSError as wrong:
             if is_anothers(wrong):
                 raise
@@ -189,6 +190,7 @@ class Appender:
     def _failed(self, reason: str) -> WitnessFailed:
         self.failure = f"the trace file {self.path} cannot be written: {reason}"
         self._window, self.put = None, self._refuse
+        self.when_failed()
         return WitnessFailed(self.failure)
 
     def _refuse(self, _line: bytes) -> NoReturn:

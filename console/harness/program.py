@@ -25,6 +25,7 @@ from console.harness.channel import Channel
 from console.harness.context import Context, Place
 from console.harness.faults import Fault
 from console.harness.frames import OwnFrames
+from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
 from console.harness.registry import declared_ids, find_scenario, scenario_ids
 from console.harness.report import Reporter
@@ -98,12 +99,13 @@ def _start(channel: Channel) -> Harness:
     if given.get("limits_ms"):
         _die_with_engine()
     try:
-        appender = Appender(given["trace"])
+        appender, numbers = Appender(given["trace"]), Numbers(given.get("numbers", ""))
     except OSError as wrong:
-        sentence = f"the trace file {given['trace']} cannot be opened: {wrong.strerror}"
-        raise _Refused(sentence, "harness") from wrong
+        raise _Refused(
+            f"the trace file {wrong.filename} cannot be opened: {wrong.strerror}", "harness"
+        ) from wrong
     subject, pack = OwnFrames(given["subject"]), OwnFrames(given["pack"])
-    tracer = Tracer(file=appender, redactor=Redactor(given["passwords"]), subject=subject)
+    tracer = Tracer(file=appender, redactor=Redactor(given["passwords"]), subject=subject, numbers=numbers)
     subject.clean = partial(tracer.redact, origin="frame")
     install(tracer)
     known = ("host", "port", "database", "sslmode", "passwords", "limits_ms")
@@ -238,7 +240,9 @@ def _conclude(harness: Harness) -> dict[str, Any]:
         concluded |= {"failed": str(wrong), "whose": "harness"}
     if harness.appender.failure:
         concluded |= {"failed": harness.appender.failure, "whose": "harness"}
-    elif moved := harness.appender.displacement():
-        sentence = f"the trace file {harness.appender.path} {moved} during the rehearsal"
-        concluded |= {"failed": sentence, "whose": "subject"}
+        return concluded
+    for file in (harness.tracer.numbers, harness.appender):
+        if moved := file.displacement():
+            sentence = f"the trace file {file.path} {moved} during the rehearsal"
+            concluded |= {"failed": sentence, "whose": "subject"}
     return concluded

@@ -35,7 +35,8 @@ class Session:
     """One traced connection: its number, backend, transactions begun, and the statement under way.
 
     `own` is that of every statement whose answer is checked: there is one at a time, and to make one takes longer than
-    to find the session. `alike` holds for each kind of statement that was told in full how to tell of it in short.
+    to find the session. `alike` holds for each kind of statement that was told in full its number, and how to tell of
+    one like it by a line.
     """
 
     __slots__ = (
@@ -51,7 +52,7 @@ class Session:
         self.own = Sent(checked=True)
         self.pending: Sent | None = None
         self.types: dict[tuple[int, ...], str] = {(): ""}
-        self.alike: dict[Kind, bytes] = {}
+        self.alike: dict[Kind, tuple[int, bytes]] = {}
 
     def type_names(self, oids: tuple[int, ...]) -> str:
         """Return the names of types as the connection knows them, as the inside of a JSON array."""

@@ -25,6 +25,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames, Told
+from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
 from console.harness.sessions import IDLE, Kind, Sent, Session, counted
 
@@ -53,8 +54,12 @@ the last statement's, for the server ran meanwhile.
 class Tracer:
     """Records every statement of the process; one a harness."""
 
-    def __init__(self, *, file: Appender, redactor: Redactor, subject: OwnFrames) -> None:
+    def __init__(
+        self, *, file: Appender, redactor: Redactor, subject: OwnFrames, numbers: Numbers | None = None
+    ) -> None:
         self.file = file
+        self.numbers = numbers or Numbers("")
+        file.when_failed = self.numbers.end
         self._redactor = redactor
         self._subject = subject
         self.sessions: dict[PGconn, Session] = {}
@@ -66,11 +71,12 @@ class Tracer:
         self._process, self.done = "", _DONE % b""
         self.faults: dict[str, Fault] = {}
         self.pause: Callable[[str, int], None] | None = None
-        os.register_at_fork(before=self._forks, after_in_child=self._forked)
+        os.register_at_fork(before=self._lock_from_now_on, after_in_child=self._forked)
 
-    def _forks(self) -> None:
-        """Write under the lock from now on: each line is a call of the kernel's then, in which others run."""
+    def _lock_from_now_on(self) -> None:
+        """Write lines only, under the lock: others run within what is one step otherwise."""
         self.under_lock = True
+        self.numbers.end()
 
     def _forked(self) -> None:
         """In a forked child: count afresh and mark each line, so that nothing looks like the parent's."""
@@ -85,12 +91,14 @@ class Tracer:
         """Begin with 1. A thread, the handler of a signal or a finalizer may come between any two calls.
 
         So a line that was made for the next number is written only while that is still the next one, and from that
-        look to the written line the interpreter lets nobody else run. Where it does, in a file without a window or
-        under a profiler or a debugger, lines are written under a lock.
+        look to the written line, or the stored numbers, the interpreter lets nobody else run. Where it does, in a file
+        without a window, after a fork or under a profiler or a debugger, lines are written under a lock.
         """
         self._lock = threading.RLock()
         self._connections = self.last = 0
         self.under_lock = not self.file.puts_in_one_step
+        if self.under_lock:
+            self.numbers.end()
 
     def _where_json(self) -> str:
         return ",".join(f'"{key}":{quote(value)}' for key, value in self._labels.items())
@@ -178,39 +186,14 @@ class Tracer:
     ) -> None:  # fmt: skip
         """Record that a cursor's statement, called for in `frame`, is about to leave; it is `own` and pending then.
 
-        One like an earlier one is told here, or by witness.py itself: each step counts. None is while statements are
+        One like an earlier one is told in numbers by witness.py itself: each step counts. None is while statements are
         paused at or a fault may strike, for then none is kept. Raises as `tell` does.
         """
         left = frame.f_trace
         callers = left.get(frame.f_lasti) if type(left) is Told else None
         if callers is None:
             callers = self._subject.callers_json(frame)
-        like = session.alike.get((sql, types, prepared, state, callers))
-        sent = session.own
-        if like is None or self.under_lock:
-            self.tell(session, sent, (sql, types, prepared, state, callers))
-            return
-        last = -1
-        while last != self.last:
-            last = self.last
-            sent.began_ns = began_ns = monotonic_ns()
-            line = like % (last + 1, began_ns - session.opened_ns)
-        sent.n = self.last = last + 1
-        sent.settled = False
-        session.pending = sent
-        session.transactions += state == IDLE
-        try:
-            self.file.put(line)
-        except (ValueError, WitnessFailed) as refused:
-            if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
-                raise
-            self.last = last
-            self.put_again(session, like, state)
-
-    def put_again(self, session: Session, like: bytes, state: int) -> None:
-        """Write a line of `intend`'s that was refused, and whose number is nobody's again. Raises as `tell` does."""
-        session.transactions -= state == IDLE
-        self._put_numbered(session, session.own, like, session.opened_ns, state)
+        self.tell(session, session.own, (sql, types, prepared, state, callers))
 
     def intend_other(
         self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
@@ -228,23 +211,25 @@ class Tracer:
         if self.faults and callers and prepared is not None:
             self._fail_on_purpose(session, sql, callers)
         alike = session.alike
-        line, since_ns, keep = alike.get(kind), session.opened_ns, False
-        if line is None:
+        known, since_ns, keep = alike.get(kind), session.opened_ns, False
+        if known is not None:
+            line = known[1]
+        else:
             since_ns = monotonic_ns() - time_ns()
             line, keep = self._first(session, kind)
             keep = keep and not self.faults and self.pause is None
             if sys.getprofile() or sys.gettrace():
-                self.under_lock = True
+                self._lock_from_now_on()
         self._put_numbered(session, sent, line, since_ns, state)
         if keep:
             if len(alike) >= MOST_ALIKE:
                 alike.clear()
-            alike[kind] = _AGAIN % (sent.n, self._process.encode())
+            alike[kind] = (sent.n, _AGAIN % (sent.n, self._process.encode()))
         if self.pause is not None:
             self._pause("before", sent.n)
 
     def _put_numbered(self, session: Session, sent: Sent, form: bytes, since_ns: int, state: int) -> None:
-        """Write a statement's line with the next number, as `intend` does, where there is room: room is made first."""
+        """Write a statement's line with the next number where there is room: room is made first."""
         while True:
             last = -1
             with self._lock:

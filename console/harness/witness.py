@@ -38,7 +38,6 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from console.harness import answers
 from console.harness.answers import Function
-from console.harness.appender import WitnessFailed, is_anothers
 from console.harness.frames import Told
 from console.harness.pipelines import Entry, defer
 from console.harness.sessions import IDLE, UNKNOWN, Sent, Session
@@ -166,10 +165,10 @@ def _send_prepare(tracer: Tracer, original: Function) -> Function:
 def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
     """The execution of what was prepared, and so of all that is executed often: each step counts.
 
-    The commonest case is sent here as psycopg's own function would, and told as `Tracer.intend` does, whose call costs;
-    the others are their own.
+    The commonest case is sent here as psycopg's own function would, and told in numbers, by no call; the others are
+    their own.
     """
-    sessions, file, intend = tracer.sessions, tracer.file, tracer.intend
+    sessions, numbers, intend = tracer.sessions, tracer.numbers, tracer.intend
     rarely = _send_query_prepared_rarely(tracer, original)
 
     def send_query_prepared(
@@ -190,29 +189,28 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
             frame = _getframe()
         sent = session.own
         left = frame.f_trace
-        callers = left.get(frame.f_lasti) if type(left) is Told else None
-        like = (
-            session.alike.get((pgq.query, pgq.types, name, state, callers)) if callers is not None else None
-        )
         try:
-            last = tracer.last
-            sent.began_ns = began_ns = monotonic_ns()
-            line = like % (last + 1, began_ns - session.opened_ns) if like is not None else b""
-            if last != tracer.last or like is None or tracer.under_lock:
-                intend(session, pgq.query, pgq.types, name, state, frame)
-            else:
-                sent.n = tracer.last = last + 1
+            began_ns = monotonic_ns()
+            try:  # without a call, or a handler's LookupError would be taken for ours, and a number given twice
+                if type(left) is not Told:
+                    raise LookupError
+                like = session.alike[pgq.query, pgq.types, name, state, left[frame.f_lasti]][0]
+                n = tracer.last + 1
+                at = n - numbers.base
+                if at < 0:
+                    raise LookupError
+                numbers.afters[at] = began_ns - session.opened_ns
+                numbers.likes[at] = like
+                tracer.last = n
+                sent.n = n
+                sent.began_ns = began_ns
                 sent.settled = False
                 session.pending = sent
                 if state == IDLE:
                     session.transactions += 1
-                try:
-                    file.put(line)
-                except (ValueError, WitnessFailed) as refused:
-                    if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
-                        raise
-                    tracer.last = last
-                    tracer.put_again(session, like, state)
+            except LookupError:
+                intend(session, pgq.query, pgq.types, name, state, frame)
+                numbers.turn(sent.n + 1)
             pgconn.send_query_prepared(name, pgq.params, param_formats=pgq.formats, result_format=self.format)
         except BaseException as error:
             _broke_off(tracer, session, sent, error)

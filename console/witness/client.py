@@ -28,15 +28,21 @@ from console.witness.client_lines import (
     Send,
     Unsent,
 )  # fmt: skip
+from console.witness.client_numbers import Cells, numbers_of
+from console.witness.client_statements import (
+    ClientRedaction,
+    ClientSession,
+    Waiting,
+    Window,
+    redaction_of,
+    statement_of,
+)
 
 LONGEST_LINE_BYTES = 1 << 20
 """A longer line is skipped and recorded: no hostile line may fill the engine's memory."""
 
 MOST_IRREGULARITIES = 1000
 """Later ones are only counted."""
-
-PIPELINE_ABORTED = "pipeline aborted"
-"""The harness's message for a statement that the server skipped (console/harness/tracer.py)."""
 
 MOST_ALIKE = 4000
 """So many of a session's statements may later ones be like, the last ones: twice as many as the harness remembers."""
@@ -47,53 +53,6 @@ LONGEST_KEPT_BYTES = 32_000
 _CHUNK_BYTES = 1 << 18
 _NUL = b"\0"
 _MOST_RESERVED_BYTES = 2 << 20
-
-
-class Window(msgspec.Struct, kw_only=True):
-    """When an attempt ran; `ended_at` is None while it does, or when it never ended."""
-
-    scenario: str
-    attempt: str
-    began_at: float
-    ended_at: float | None = None
-
-
-class ClientSession(msgspec.Struct, kw_only=True):
-    """A session that psycopg opened, in the order of opening; `process` is 0 for the harness itself."""
-
-    number: int
-    pid: int
-    principal: str
-    opened_at: float
-    closed_at: float | None = None
-    process: int = 0
-
-
-class ClientRedaction(msgspec.Struct, frozen=True, kw_only=True):
-    """That the harness took a password out of something: which role's, out of what, when; no value."""
-
-    secret: str
-    origin: str
-    form: str
-    scenario: str
-    attempt: str
-
-
-class _Waiting:
-    """A statement that was announced; `over` when answered, lost, or (`dropped`) refused by libpq."""
-
-    __slots__ = ("done", "dropped", "number", "over", "send", "taken")
-
-    def __init__(self, number: int, send: Send) -> None:
-        self.number = number
-        self.send = send
-        self.done: Done | None = None
-        self.over = self.dropped = self.taken = False
-
-
-def was_skipped(statement: ClientStatement) -> bool:
-    """Tell whether the server never looked at a statement: its pipeline had failed before."""
-    return statement.answered and not statement.sqlstate and statement.message == PIPELINE_ABORTED
 
 
 class ClientTrace:
@@ -114,14 +73,15 @@ class ClientTrace:
         self._skipping = False
         self._line = 0
         self._numbers = 0
-        self._waiting: deque[_Waiting] = deque()
-        self._by_number: dict[tuple[int, int], _Waiting] = {}
+        self._waiting: deque[Waiting] = deque()
+        self._by_number: dict[tuple[int, int], Waiting] = {}
         self._last_number: dict[int, int] = {}
         self._open: dict[tuple[int, int], ClientSession] = {}
         self._transactions: dict[tuple[int, int], int] = {}
         self._kept: dict[tuple[int, int], Send] = {}
         self._kept_of: dict[tuple[int, int], deque[int]] = {}
         self._told: set[str] = set()
+        self._cells = Cells(numbers_of(path))
 
     def drain(self, *, everything: bool = False) -> list[ClientStatement]:
         """Return the statements that became complete, in the order of sending.
@@ -135,11 +95,18 @@ class ClientTrace:
 
     def under_way(self) -> list[ClientStatement]:
         """Return what was sent and not yet returned by `drain`, in the order of sending."""
-        return [_statement(waiting) for waiting in self._waiting if not waiting.dropped]
+        self._look_at_cells()
+        for waiting in self._waiting:
+            self._is_over(waiting)
+        return [statement_of(waiting) for waiting in self._waiting if not waiting.dropped]
 
     def backend_of(self, n: int) -> int | None:
         """Return the backend of the harness's statement `n`, None once it has its answer; 0: not read yet."""
         waiting = self._by_number.get((0, n))
+        if waiting is not None:
+            self._look_at_cells()
+            if self._is_over(waiting):
+                return None
         return waiting.send.pid if waiting else 0 if n > self._last_number.get(0, 0) else None
 
     def finish(self) -> list[ClientStatement]:
@@ -151,10 +118,16 @@ class ClientTrace:
             self._look_behind_the_end()
             os.close(self._descriptor)
             self._descriptor = -1
+            for waiting in [one for one in self._by_number.values() if one.taken]:
+                self._is_over(waiting)
+            if wrong := self._cells.beyond(self._last_number.get(0, 0) + 1):
+                self._irregular(wrong)
         if self._rest or self._skipping:
             self._irregular(f"the trace ends within line {self._line + 1}")
             self._rest = b""
-        return self._take(everything=True)
+        taken = self._take(everything=True)
+        self._cells.close()
+        return taken
 
     def _irregular(self, sentence: str) -> None:
         self.irregular_lines += 1
@@ -177,6 +150,7 @@ class ClientTrace:
                 self._irregular_once(f"the trace file {self.path} cannot be opened: {wrong.strerror}")
                 return
         self._look_at_identity()
+        self._look_at_cells()
         end_bytes = os.fstat(self._descriptor).st_size
         try:
             while self._offset_bytes < end_bytes:
@@ -188,6 +162,39 @@ class ClientTrace:
                     break
         except OSError as wrong:
             self._irregular_once(f"the trace file {self.path} cannot be read: {wrong.strerror}")
+        self._look_at_cells()
+        self._take_cells()
+
+    def _look_at_cells(self) -> None:
+        for wrong in self._cells.look():
+            self._irregular_once(wrong)
+
+    def _take_cells(self, before: int | None = None) -> None:
+        """Take in what is stored of the next statements, up to the first one, or the one `before`, that has a line.
+
+        What these are like was sent earlier: its line was read, for every statement above it is taken in already.
+        """
+        n = self._last_number.get(0, 0) + 1
+        while (before is None or n < before) and (stored := self._cells.announcement(n)):
+            like, after_ns = stored
+            after = Again(n=n, like=like, after=max(0, after_ns) / 1e9)
+            wrong = self._sent_again(after) or (
+                "leaves before its session was opened" if after_ns < 0 else ""
+            )
+            if wrong:
+                self._irregular(f"the cells of statement {n}: it {wrong}")
+            self._last_number[0] = n
+            n += 1
+
+    def _is_over(self, waiting: Waiting) -> bool:
+        """Tell whether a statement has its end, which may be stored in its cells."""
+        send = waiting.send
+        known = self._by_number.get((0, send.n)) is waiting and not waiting.over
+        if known and (stored := self._cells.answer(send.n)):
+            wrong = self._answered(Done(n=send.n, ns=stored[0], rows=stored[1]))
+            if wrong:
+                self._irregular(f"the cells of statement {send.n}: it {wrong}")
+        return waiting.over
 
     def _look_behind_the_end(self) -> None:
         """Find what somebody wrote behind the NUL at which reading stopped."""
@@ -256,6 +263,12 @@ class ClientTrace:
 
     def _place(self, said: Line) -> str:
         """Take one line in; return what is wrong with it, empty when nothing is."""
+        if not said.proc:
+            last = self._last_number.get(0, 0)
+            if isinstance(said, Send | Again) and said.n > last + 1:
+                self._take_cells(before=said.n)
+            elif isinstance(said, Close) or (isinstance(said, Done | Unsent | Lost) and said.n > last):
+                self._take_cells()
         match said:
             case Send():
                 return self._sent(said)
@@ -270,7 +283,7 @@ class ClientTrace:
             case Begin() | End():
                 return self._window(said)
             case Redacted():
-                self.redactions.append(_redaction(said))
+                self.redactions.append(redaction_of(said))
             case InducedFault():
                 self.faults.append(said)
         return ""
@@ -279,7 +292,7 @@ class ClientTrace:
         last = self._last_number.get(said.proc, 0)
         self._last_number[said.proc] = max(last, said.n)
         self._numbers += 1
-        waiting = _Waiting(self._numbers, said)
+        waiting = Waiting(self._numbers, said)
         self._transactions[said.proc, said.c] = said.t
         self._waiting.append(waiting)
         self._by_number[said.proc, said.n] = waiting
@@ -354,29 +367,9 @@ class ClientTrace:
 
     def _take(self, *, everything: bool) -> list[ClientStatement]:
         taken: list[ClientStatement] = []
-        while self._waiting and (everything or self._waiting[0].over):
+        while self._waiting and (self._is_over(self._waiting[0]) or everything):
             waiting = self._waiting.popleft()
             waiting.taken = True
             if not waiting.dropped:
-                taken.append(_statement(waiting))
+                taken.append(statement_of(waiting))
         return taken
-
-
-def _redaction(said: Redacted) -> ClientRedaction:
-    return ClientRedaction(
-        secret=said.secret, origin=said.origin, form=said.form, scenario=said.s, attempt=said.a
-    )
-
-
-def _statement(waiting: _Waiting) -> ClientStatement:
-    send, done = waiting.send, waiting.done
-    return ClientStatement(
-        n=waiting.number, pid=send.pid, principal=send.user, scenario=send.s, attempt=send.a, phase=send.p,
-        sql=send.sql, sent_at=send.at, types=send.types, tx=send.tx, transaction=send.t,
-        implicit=send.implicit, prepared=send.prepared, callers=send.callers,
-        answered=done is not None,
-        duration_us=done.ns // 1000 if done else 0,
-        rows=done.rows if done else -1,
-        sqlstate=done.sqlstate if done else "",
-        message=done.message if done else "",
-    )  # fmt: skip

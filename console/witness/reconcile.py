@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from console.model.trace import ClientStatement, ServerLine
-from console.witness.client import was_skipped
+from console.witness.client_statements import was_skipped
 
 SHOWN_CHARACTERS = 120
 _ALIGN_LIMIT = 4_000_000

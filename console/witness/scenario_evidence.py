@@ -12,8 +12,8 @@ import msgspec
 
 from console.model.pack import Rival
 from console.model.trace import ClientStatement, ServerLine
-from console.witness.client import Window
 from console.witness.client_lines import InducedFault
+from console.witness.client_statements import Window
 from console.witness.reconcile import Reconciliation, Witnessed
 from console.witness.transactions import Transaction
 

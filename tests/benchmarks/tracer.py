@@ -51,6 +51,7 @@ def _bare(_folder: Path) -> None:
 def _traced(folder: Path) -> None:
     from console.harness.appender import Appender
     from console.harness.frames import OwnFrames
+    from console.harness.numbers import Numbers
     from console.harness.redaction import Redactor
     from console.harness.tracer import Tracer
     from console.harness.witness import install
@@ -58,7 +59,10 @@ def _traced(folder: Path) -> None:
     passwords = {f"role{number}": make_password() for number in range(3)}
     subject = OwnFrames(str(Path(__file__).parent))
     tracer = Tracer(
-        file=Appender(str(folder / "client.jsonl")), redactor=Redactor(passwords), subject=subject
+        file=Appender(str(folder / "client.jsonl")),
+        redactor=Redactor(passwords),
+        subject=subject,
+        numbers=Numbers(str(folder / "client.numbers")),
     )
     tracer.label(s="S5", a="write", p="run")
     install(tracer)

@@ -19,6 +19,7 @@ import json, os
 trace = next(os.readlink("/proc/self/fd/" + name) for name in os.listdir("/proc/self/fd")
              if int(name) >= 500 and os.readlink("/proc/self/fd/" + name).endswith("client.jsonl"))
 """
+NUMBERS = TRACE.replace("client.jsonl", "client.numbers").replace("trace =", "numbers =")
 RAW_TOUCH = f"""
 from psycopg import pq
 raw = pq.PGconn.connect(" ".join(f"{{key}}='{{value}}'" for key, value in options.items()).encode())
@@ -72,6 +73,19 @@ with open(trace, "a") as file:
     "deleted trace": TRACE + "os.unlink(trace)",
     "truncated trace": TRACE + "os.truncate(trace, 0)",
     "replaced trace": TRACE + "import shutil; shutil.copy(trace, trace + '2'); os.rename(trace + '2', trace)",
+    "deleted numbers": NUMBERS + "os.unlink(numbers)",
+    "truncated numbers": NUMBERS + "os.truncate(numbers, 0)",
+    "replaced numbers": NUMBERS
+    + "import shutil; shutil.copy(numbers, numbers + '2'); os.rename(numbers + '2', numbers)",
+    "own numbers": NUMBERS + """
+import struct
+with open(numbers, "r+b") as file:
+    for n in range(2000):
+        file.seek(n * 8)
+        if file.read(8) == bytes(8):
+            file.seek(n * 8)
+            file.write(struct.pack("q", 1))
+""",
     "log_statement": """
 from cutter_agent.principals import Isolation
 with adapter.transaction(Isolation.READ_COMMITTED):
@@ -174,6 +188,10 @@ PLACES = {
     "deleted trace": ("S4b", "was removed during the rehearsal"),
     "truncated trace": ("S4b", "which no client statement explains: a connection past the witness"),
     "replaced trace": ("S4b", "was replaced during the rehearsal"),
+    "deleted numbers": ("S4b", "client.numbers was removed during the rehearsal"),
+    "truncated numbers": ("S4b", ""),
+    "replaced numbers": ("S4b", "client.numbers was replaced during the rehearsal"),
+    "own numbers": ("S5", ""),
     "log_statement": ("S4b", 'permission denied to set parameter "log_statement"'),
     "log_statement, swallowed": ("S4b", 'permission denied to set parameter "log_statement"'),
     "flooded log": ("G-20", "the client witness never recorded"),

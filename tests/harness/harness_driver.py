@@ -18,7 +18,9 @@ from sample import PACK, SUBJECT
 
 from console.environments.cluster import PORT, Cluster
 from console.model.trace import ClientStatement
-from console.witness.client import ClientTrace, was_skipped
+from console.witness.client import ClientTrace
+from console.witness.client_numbers import numbers_of
+from console.witness.client_statements import was_skipped
 
 PATIENCE_S = 60.0
 SHOPPER_PASSWORD = "shopper's pass-word 77"
@@ -51,8 +53,8 @@ class Stage:
         host = str(self.cluster.socket_folder) if self.cluster else str(self.folder)
         return {
             "pack": str(self.folder / "pack"), "subject": str(self.folder / "subject"),
-            "trace": str(self.trace), "host": host, "port": PORT, "database": "postgres",
-            "sslmode": "disable", "passwords": self.passwords,
+            "trace": str(self.trace), "numbers": str(numbers_of(self.trace)),
+            "host": host, "port": PORT, "database": "postgres", "sslmode": "disable", "passwords": self.passwords,
         }  # fmt: skip
 
 

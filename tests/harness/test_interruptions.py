@@ -17,10 +17,11 @@ from test_tracer import Connection, opened
 from test_tracer import run as execute
 from test_tracer import run_prepared as execute_prepared
 
+from console.harness import answers, witness
 from console.harness import tracer as module
-from console.harness import witness
 from console.harness.appender import Appender
 from console.harness.frames import OwnFrames
+from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
 from console.harness.sessions import Session
 from console.harness.tracer import Tracer
@@ -35,7 +36,10 @@ class Late(Exception):
 def traced(tmp_path: Path) -> Tracer:
     """Return a tracer that writes into a real file."""
     file = Appender(str(tmp_path / "client.jsonl"))
-    return Tracer(file=file, redactor=Redactor({}), subject=OwnFrames(str(Path(__file__).parent)))
+    return Tracer(
+        file=file, redactor=Redactor({}), subject=OwnFrames(str(Path(__file__).parent)),
+        numbers=Numbers(str(tmp_path / "client.numbers")),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -82,55 +86,76 @@ def test_a_handler_that_raises_when_the_line_is_written_takes_no_number_back(
     assert trace.irregularities == []
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
-def test_a_handler_that_raises_before_a_prepared_statement_leaves_takes_no_number_back(
-    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, KeyError, IndexError])
+def test_a_handler_that_raises_before_a_prepared_statement_is_told_comes_through(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
 ) -> None:
-    """What is told without a call says that it did not leave, keeps its number, and the next has the next."""
-    session = session_of(traced)
-    put = traced.file.put
+    """What a handler raises at the look at the clock is nobody else's, nothing is claimed, and no number is missing."""
+    session, left = session_of(traced), []
+    clock = time.monotonic_ns
 
-    def interrupted(line: bytes) -> None:
-        traced.file.put = put
-        put(line)
+    def interrupted() -> int:
+        monkeypatch.setattr(witness, "monotonic_ns", clock)
         raise raised
 
     for turn in range(9):
         if turn in (3, 6):
-            traced.file.put = interrupted
+            monkeypatch.setattr(witness, "monotonic_ns", interrupted)
         try:
-            execute_prepared(traced, session, b"SELECT 1")
+            execute_prepared(
+                traced, session, b"SELECT 1", leave=lambda *_, turn=turn, **__: left.append(turn)
+            )
         except raised:
             assert (turn in (3, 6), session.pending) == (True, None)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [(s.n, s.answered) for s in trace.finish()] == [(n, True) for n in range(1, 8)]
+    assert (left, trace.irregularities) == ([0, 1, 2, 4, 5, 7, 8], [])
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, KeyError, IndexError])
+def test_a_handler_that_raises_while_a_prepared_statement_leaves_is_told(
+    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+) -> None:
+    """What is told without a call says that it did not leave, keeps its number, and the next has the next."""
+    session = session_of(traced)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise raised
+
+    for turn in range(9):
+        if turn in (3, 6):
+            with pytest.raises(raised):
+                execute_prepared(traced, session, b"SELECT 1", leave=interrupted)
+            assert session.pending is None
+        else:
+            execute_prepared(traced, session, b"SELECT 1")
     trace = ClientTrace(tmp_path / "client.jsonl")
     assert [s.n for s in trace.finish() if s.answered] == [1, 2, 3, 5, 6, 8, 9]
     assert (trace.unsent_statements, trace.irregularities) == (2, [])
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, ValueError])
-def test_a_handler_that_raises_when_an_answer_is_told_is_told_of_once(
-    traced: Tracer, tmp_path: Path, raised: type[BaseException]
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Late, TimeoutError, KeyError, IndexError])
+def test_a_handler_that_raises_before_an_answer_is_told_comes_through(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
 ) -> None:
-    """The handler's own error comes through, the outcome stands in the file once, and the next statement follows."""
+    """The statement is lost where its answer was not told, once, and the next statement follows."""
     session = session_of(traced)
-    put = traced.file.put
+    clock = time.monotonic_ns
 
-    def interrupted(line: bytes) -> None:
-        traced.file.put = put
-        put(line)
+    def interrupted() -> int:
+        monkeypatch.setattr(answers, "monotonic_ns", clock)
         raise raised
-
-    def left(*_: Any, **__: Any) -> None:
-        traced.file.put = interrupted
 
     for turn in range(6):
         if turn == 3:
+            monkeypatch.setattr(answers, "monotonic_ns", interrupted)
             with pytest.raises(raised):
-                execute_prepared(traced, session, b"SELECT 1", leave=left)
+                execute_prepared(traced, session, b"SELECT 1")
+            traced.give_up(session)
         else:
             execute_prepared(traced, session, b"SELECT 1")
     trace = ClientTrace(tmp_path / "client.jsonl")
-    assert [(s.n, s.answered) for s in trace.finish()] == [(n, True) for n in range(1, 7)]
+    assert [(s.n, s.answered) for s in trace.finish()] == [(n, n != 4) for n in range(1, 7)]
     assert trace.irregularities == []
 
 

@@ -334,7 +334,7 @@ def test_a_forked_child_writes_under_its_own_numbers_and_cannot_reply(stage: Sta
     parent, child = trace.sessions
     assert (parent.process, child.process > 0) == (0, True)
     assert trace.irregularities == [
-        f"line 13 marks attempt forks from process {child.process}, which the harness did not start"
+        f"line 12 marks attempt forks from process {child.process}, which the harness did not start"
     ]
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from console.harness import tracer as tracer_module
-from console.harness import witness as witness_module
 from console.harness.answers import check_results
 from console.harness.appender import Appender, WitnessFailed, is_anothers
 from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
+from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
 from console.harness.sessions import IDLE, Session
 from console.harness.tracer import COMMAND_OK, Tracer
@@ -53,7 +53,10 @@ class Answer:
 def traced(tmp_path: Path) -> Tracer:
     """Return a tracer that writes into a real file."""
     file = Appender(str(tmp_path / "client.jsonl"))
-    return Tracer(file=file, redactor=Redactor({}), subject=OwnFrames(str(Path(__file__).parent)))
+    return Tracer(
+        file=file, redactor=Redactor({}), subject=OwnFrames(str(Path(__file__).parent)),
+        numbers=Numbers(str(tmp_path / "client.numbers")),
+    )  # fmt: skip
 
 
 def opened(tracer: Tracer, connection: Any) -> Session:
@@ -179,8 +182,7 @@ def test_a_number_that_found_no_room_is_nobody_elses(
         tell(traced, other, b"SELECT 2")
         return is_anothers(refused)
 
-    for module in (tracer_module, witness_module):
-        monkeypatch.setattr(module, "is_anothers", come_between)
+    monkeypatch.setattr(tracer_module, "is_anothers", come_between)
     for _ in range(9):
         tell(traced, session, b"SELECT 1")
         assert traced.file._window
@@ -228,6 +230,7 @@ def test_an_answer_that_finds_no_room_is_written_further_on_or_ends_the_session(
     session = opened(traced, connection)
 
     def fill(*_: Any, **__: Any) -> None:
+        traced.numbers.end()
         assert traced.file._window
         traced.file._window.seek(0, os.SEEK_END)
         if not room:

@@ -19,11 +19,9 @@ from console.witness.client import (
     LONGEST_LINE_BYTES,
     MOST_ALIKE,
     MOST_IRREGULARITIES,
-    ClientRedaction,
-    ClientSession,
     ClientTrace,
-    Window,
 )
+from console.witness.client_statements import ClientRedaction, ClientSession, Window
 
 
 def opened(**changes: Any) -> dict[str, Any]:

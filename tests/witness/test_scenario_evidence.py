@@ -9,7 +9,7 @@ import pytest
 
 from console.model.pack import Rival
 from console.model.trace import ClientStatement, ServerLine
-from console.witness.client import Window
+from console.witness.client_statements import Window
 from console.witness.scenario_evidence import attempt_reports, rival_pids
 
 

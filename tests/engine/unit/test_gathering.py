@@ -12,6 +12,7 @@ import pytest
 from console.engine import gathering
 from console.engine.gathering import written_by_the_subject
 from console.errors import StepFailed
+from console.harness.numbers import Numbers
 from console.secrets import SecretRegistry
 
 
@@ -86,3 +87,22 @@ def test_what_a_killed_harness_had_reserved_is_not_kept(run: Any, tmp_path: Path
     run.registry = SecretRegistry()
     assert gathering._keep(run, source, tmp_path / "kept.jsonl", "subject") == ""
     assert (tmp_path / "kept.jsonl").read_bytes() == lines
+
+
+@pytest.mark.parametrize("lines", [b'{"e":"open"}\n', b'{"e":"open"}\n{"e":"se'])
+def test_what_was_told_in_numbers_is_kept_as_lines(run: Any, tmp_path: Path, lines: bytes) -> None:
+    """The evidence lacks the claims that stand in cells, or a torn line swallows the first of them."""
+    source = tmp_path / "client.jsonl"
+    source.write_bytes(lines)
+    numbers = Numbers(str(tmp_path / "client.numbers"))
+    numbers.likes[7], numbers.afters[7], numbers.tooks[7], numbers.counts[7] = 3, 5, 11, 3
+    numbers.likes[9], numbers.afters[9] = 3, 6
+    run.registry = SecretRegistry()
+    (tmp_path / "kept").mkdir()
+    assert gathering._keep(run, source, tmp_path / "kept" / "client.jsonl", "subject") == ""
+    told = (
+        b'{"e":"again","n":7,"like":3,"after":5e-9}\n{"e":"done","n":7,"ns":11,"rows":1}\n'
+        b'{"e":"again","n":9,"like":3,"after":6e-9}\n'
+    )
+    torn = b"" if lines.endswith(b"\n") else b"\n"
+    assert (tmp_path / "kept" / "client.jsonl").read_bytes() == lines + torn + told
