@@ -191,7 +191,7 @@ def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
     assert listed is not None
     found, written = reading.result()
     fact = KeptLaidOut(
-        files=len(reading.laid_out.stamps), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
+        files=len(reading.laid_out.files), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
         differences=(*differences(listed.files, found.files), *written)[:_MOST_NAMED],
     )  # fmt: skip
     recorder.fact("kept.laid_out", fact, source="each kept file's bytes, read after it was copied")
