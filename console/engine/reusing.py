@@ -45,6 +45,8 @@ from console.witness.counting import SecondSession
 GATE = "G-30"
 _MODE = 0o777
 _MOST_NAMED = 20
+_STUMBLES = (StepFailed, psycopg.Error, OSError, ValueError, LookupError)
+"""What is raised over files that are missing, or torn; an abort is none of it."""
 
 
 def copy_or_take(run: Rehearsal) -> None:
@@ -178,7 +180,7 @@ def _judged_by_content(run: Rehearsal) -> Iterator[None]:
     """
     try:
         yield
-    except (StepFailed, psycopg.Error) as stumbled:
+    except _STUMBLES as stumbled:
         if run.kept_reading is not None:
             _require_content(run, cause=stumbled)
         raise
