@@ -205,7 +205,7 @@ def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
 def _count(run: Rehearsal) -> None:
     """Measure the copy anew; of the restore stands what the run that made it recorded, allowed by this run's pack.
 
-    The kept one may be gone by now: what was laid out of it is this run's own.
+    Its bytes are this run's own: the kept one is read meanwhile, or was and may be gone.
     """
     environment, listed = run.the_environment(), run.kept
     assert run.server is not None and listed is not None

@@ -7,6 +7,7 @@ are read after that, beside other work. Follows no link; a folder that has one (
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -47,6 +48,9 @@ _LEFT_OUT = frozenset({
     "postgresql.auto.conf.tmp", "pg_hba.conf", "pg_ident.conf", "postgresql.conf", "postgresql.auto.conf",
 })  # fmt: skip
 _TEMPORARY = "pgsql_tmp"
+
+_NOT_BY_THE_KERNEL = frozenset({errno.EINVAL, errno.ENOSYS})
+"""What sendfile(2) says of files that have to be read and written."""
 
 Done = TypeVar("Done")
 
@@ -232,15 +236,20 @@ def _hash(piece: _Piece) -> bytes:
 
 
 def _move(piece: _Piece) -> None:
-    """Let the kernel copy a piece."""
+    """Let the kernel copy a piece; read and write it where that cannot be."""
     at, end = piece.at, piece.at + piece.length
-    with piece.opened() as (source, target):
-        os.lseek(target, at, os.SEEK_SET)
-        while at < end:
-            got = os.sendfile(target, source, at, end - at)
-            if not got:
-                raise piece.shorter()
-            at += got
+    try:
+        with piece.opened() as (source, target):
+            os.lseek(target, at, os.SEEK_SET)
+            while at < end:
+                got = os.sendfile(target, source, at, end - at)
+                if not got:
+                    raise piece.shorter()
+                at += got
+    except OSError as cannot:
+        if cannot.errno not in _NOT_BY_THE_KERNEL:
+            raise
+        _hash(piece)
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -265,6 +266,35 @@ def test_a_large_file_is_copied_and_hashed_in_pieces_as_if_by_one(tmp_path: Path
     assert found == Folders(NeverAborted(), at_once=3).read(source)
     assert found.files["large"].size == len(content)
     assert made.size_bytes == found.size_bytes == len(content)
+
+
+@pytest.mark.parametrize("said", [errno.EINVAL, errno.ENOSYS, errno.EIO])
+def test_what_the_kernel_cannot_copy_is_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
+) -> None:
+    """A file system without sendfile ends the run with an error of ours; or one that cannot read is tried again."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    content = os.urandom((17 << 20) + 7)
+    (kept / "one").write_bytes(content)
+    sendfile, begun = os.sendfile, set[int]()
+
+    def stops(target: int, source: int, at: int, count: int) -> int:
+        """Copy a piece's first bytes, and then say that it cannot be done."""
+        if at in (0, 16 << 20):
+            begun.add(at)
+            return sendfile(target, source, at, 3)
+        raise OSError(said, os.strerror(said))
+
+    monkeypatch.setattr(os, "sendfile", stops)
+    if said == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            Folders(NeverAborted()).laid_out(kept, into, uid=None)
+        return
+    Folders(NeverAborted()).laid_out(kept, into, uid=None)
+    assert begun == {0, 16 << 20}
+    assert (into / "one").read_bytes() == content
 
 
 def test_a_link_is_not_kept(tmp_path: Path) -> None:
