@@ -94,8 +94,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(words)).hexdigest()
 
 
-Stamp = tuple[int, int, int, int, int]
-"""Of what nobody has written: device, inode, size in bytes, modification and change time in ns."""
+Stamp = tuple[int, int, int]
+"""Of what nobody has written: size in bytes, modification and change time in ns. No inode: one of FUSE's may get
+another number when the kernel forgets it, and what takes a file's place changes the times of the folder."""
 
 _AROUND = {".": "its data folder", "..": "its folder"}
 """What is stamped of a kept folder beside what lies in it: whoever takes it away and puts it back renames it."""
@@ -112,7 +113,7 @@ class LaidOut:
     @property
     def size_bytes(self) -> int:
         """Return the bytes of all files."""
-        return sum(stamp[2] for stamp in self.files.values())
+        return sum(stamp[0] for stamp in self.files.values())
 
 
 class Folders:
@@ -145,7 +146,7 @@ class Folders:
         _make_folders(into, folders, uid)
         shared = _made(kept, into, names, uid)
         if not shared:
-            self._for_each(_move, _pieces(kept, into, {name: stamp[2] for name, stamp in files.items()}))
+            self._for_each(_move, _pieces(kept, into, {name: stamp[0] for name, stamp in files.items()}))
         return LaidOut(folders=around, files=files, shared=shared)
 
     def read(self, kept: Path) -> Listing:
@@ -275,8 +276,8 @@ def _stamp(path: Path) -> Stamp:
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return 0, 0, 0, 0, 0
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _make_folders(into: Path, folders: list[str], uid: int | None) -> None:

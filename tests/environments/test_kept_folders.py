@@ -187,6 +187,27 @@ def test_a_file_that_did_not_stay_the_same_is_named(tmp_path: Path, how: str) ->
     assert around == ([] if written else ["its data folder was changed while it was copied"])
 
 
+def test_an_inode_that_gets_another_number_is_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CryFS numbers its files anew when the kernel has forgotten them: a kept copy that nobody touched is refused."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    (kept / "one").write_bytes(b"x")
+    laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
+
+    def numbered_anew(path: Path) -> os.stat_result:
+        found = os.lstat(path)
+        mode, inode, *others = found
+        times = {name: getattr(found, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
+        return os.stat_result((mode, inode + 1, *others), times)
+
+    monkeypatch.setattr(Path, "lstat", numbered_anew)
+    assert (kept / "one").lstat().st_ino != os.lstat(kept / "one").st_ino
+    assert changed(kept, laid_out) == ()
+
+
 @pytest.mark.parametrize("what", ["kept", "kept/data", "kept/data/base"])
 def test_a_folder_that_was_exchanged_while_it_was_copied_is_named(tmp_path: Path, what: str) -> None:
     """Another folder lies under a kept one's name while it is copied, and the kept one again when it is read."""
