@@ -170,6 +170,8 @@ def _held(kept: Path) -> Iterator[None]:
             yield
     except (KeptInUse, FileNotFoundError) as gone:
         raise StepFailed(f"the kept copy is being removed: {gone}", cause="environment", gate=GATE) from gone
+    except StepFailed as other:
+        raise StepFailed(other.reason, cause=other.cause, gate=other.gate or GATE) from other
 
 
 @contextlib.contextmanager

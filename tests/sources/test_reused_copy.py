@@ -153,6 +153,18 @@ def test_a_kept_copy_that_lacks_what_a_server_needs(place: Place, name: str) -> 
     assert "is missing" in ended.summary["reason"]
 
 
+def test_a_kept_copy_that_has_a_link_fails_its_gate(place: Place) -> None:
+    """G-30: a link that somebody put among the kept files is followed, or ends the run without a gate."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    link = kept / DATA_FOLDER / "pg_tblspc" / "16500"
+    link.symlink_to(place.folder)
+    ended = place.run(place.plan())
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    assert f"{link} is a link or no file" in ended.summary["reason"]
+
+
 def damage(data: Path, what: str) -> str:
     """Change one byte of a table's file, or tear the beginning of a catalogue's; return its name in the data folder."""
     if what == "pg_control":
