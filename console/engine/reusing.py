@@ -45,6 +45,8 @@ from console.witness.counting import SecondSession
 GATE = "G-30"
 _MODE = 0o777
 _MOST_NAMED = 20
+_STUMBLES = (StepFailed, psycopg.Error, OSError, ValueError, LookupError)
+"""What is raised over files that are missing, or torn; an abort is none of it."""
 
 
 def copy_or_take(run: Rehearsal) -> None:
@@ -168,6 +170,8 @@ def _held(kept: Path) -> Iterator[None]:
             yield
     except (KeptInUse, FileNotFoundError) as gone:
         raise StepFailed(f"the kept copy is being removed: {gone}", cause="environment", gate=GATE) from gone
+    except StepFailed as other:
+        raise StepFailed(other.reason, cause=other.cause, gate=other.gate or GATE) from other
 
 
 @contextlib.contextmanager
@@ -178,7 +182,7 @@ def _judged_by_content(run: Rehearsal) -> Iterator[None]:
     """
     try:
         yield
-    except (StepFailed, psycopg.Error) as stumbled:
+    except _STUMBLES as stumbled:
         if run.kept_reading is not None:
             _require_content(run, cause=stumbled)
         raise
@@ -191,7 +195,7 @@ def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
     assert listed is not None
     found, written = reading.result()
     fact = KeptLaidOut(
-        files=len(reading.laid_out.stamps), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
+        files=len(reading.laid_out.files), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
         differences=(*differences(listed.files, found.files), *written)[:_MOST_NAMED],
     )  # fmt: skip
     recorder.fact("kept.laid_out", fact, source="each kept file's bytes, read after it was copied")
@@ -203,7 +207,7 @@ def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
 def _count(run: Rehearsal) -> None:
     """Measure the copy anew; of the restore stands what the run that made it recorded, allowed by this run's pack.
 
-    The kept one may be gone by now: what was laid out of it is this run's own.
+    Its bytes are this run's own: the kept one is read meanwhile, or was and may be gone.
     """
     environment, listed = run.the_environment(), run.kept
     assert run.server is not None and listed is not None

@@ -38,7 +38,7 @@ def crc32c_offset(control: bytes) -> int | None:
     """Return where the CRC-32C of all bytes before it stands in a control file, None when nowhere."""
     crc = 0xFFFFFFFF
     for at, byte in enumerate(control[:_LONGEST_BYTES]):
-        if at >= _SHORTEST_BYTES and at % 4 == 0:
+        if _SHORTEST_BYTES <= at <= len(control) - _CHECKSUM.size and at % 4 == 0:
             (stored,) = _CHECKSUM.unpack_from(control, at)
             if stored == crc ^ 0xFFFFFFFF:
                 return at

@@ -7,6 +7,7 @@ are read after that, beside other work. Follows no link; a folder that has one (
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -47,6 +48,9 @@ _LEFT_OUT = frozenset({
     "postgresql.auto.conf.tmp", "pg_hba.conf", "pg_ident.conf", "postgresql.conf", "postgresql.auto.conf",
 })  # fmt: skip
 _TEMPORARY = "pgsql_tmp"
+
+_NOT_BY_THE_KERNEL = frozenset({errno.EINVAL, errno.ENOSYS})
+"""What sendfile(2) says of files that have to be read and written."""
 
 Done = TypeVar("Done")
 
@@ -90,22 +94,26 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(words)).hexdigest()
 
 
-Stamp = tuple[int, int, int, int, int]
-"""Of a file that nobody has written: device, inode, size in bytes, modification and change time in ns."""
+Stamp = tuple[int, int, int]
+"""Of what nobody has written: size in bytes, modification and change time in ns. No inode: one of FUSE's may get
+another number when the kernel forgets it, and what takes a file's place changes the times of the folder."""
+
+_AROUND = {".": "its data folder", "..": "its folder"}
+"""What is stamped of a kept folder beside what lies in it: whoever takes it away and puts it back renames it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaidOut:
-    """What was laid out of a kept folder, by name, how its bytes were copied, and what each file was before that."""
+    """What was laid out of a kept folder, how its bytes were copied, and what all of it was before that, by name."""
 
-    folders: list[str]
-    stamps: dict[str, Stamp]
+    folders: dict[str, Stamp]
+    files: dict[str, Stamp]
     shared: bool
 
     @property
     def size_bytes(self) -> int:
         """Return the bytes of all files."""
-        return sum(stamp[2] for stamp in self.stamps.values())
+        return sum(stamp[0] for stamp in self.files.values())
 
 
 class Folders:
@@ -133,12 +141,13 @@ class Folders:
         Nobody has looked at what was copied: `read` tells what the kept files are, `changed` that they stayed the same.
         """
         folders, names = _contents(kept, everything=True)
-        stamps = {name: _stamp(kept / name) for name in names}
+        around = {name: _stamp(kept / name) for name in (*_AROUND, *folders)}
+        files = {name: _stamp(kept / name) for name in names}
         _make_folders(into, folders, uid)
         shared = _made(kept, into, names, uid)
         if not shared:
-            self._for_each(_move, _pieces(kept, into, {name: stamp[2] for name, stamp in stamps.items()}))
-        return LaidOut(folders=folders, stamps=stamps, shared=shared)
+            self._for_each(_move, _pieces(kept, into, {name: stamp[0] for name, stamp in files.items()}))
+        return LaidOut(folders=around, files=files, shared=shared)
 
     def read(self, kept: Path) -> Listing:
         """Read all that lies in a kept folder."""
@@ -228,15 +237,20 @@ def _hash(piece: _Piece) -> bytes:
 
 
 def _move(piece: _Piece) -> None:
-    """Let the kernel copy a piece."""
+    """Let the kernel copy a piece; read and write it where that cannot be."""
     at, end = piece.at, piece.at + piece.length
-    with piece.opened() as (source, target):
-        os.lseek(target, at, os.SEEK_SET)
-        while at < end:
-            got = os.sendfile(target, source, at, end - at)
-            if not got:
-                raise piece.shorter()
-            at += got
+    try:
+        with piece.opened() as (source, target):
+            os.lseek(target, at, os.SEEK_SET)
+            while at < end:
+                got = os.sendfile(target, source, at, end - at)
+                if not got:
+                    raise piece.shorter()
+                at += got
+    except OSError as cannot:
+        if cannot.errno not in _NOT_BY_THE_KERNEL:
+            raise
+        _hash(piece)
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:
@@ -250,10 +264,10 @@ def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> 
 
 
 def changed(kept: Path, laid_out: LaidOut) -> tuple[str, ...]:
-    """Return in words every file of a kept folder that was written, replaced or renamed since it was to be copied."""
+    """Return in words what of a kept folder was written, replaced or renamed since it was to be copied."""
     return tuple(
-        f"{name} was changed while it was copied"
-        for name, stamp in sorted(laid_out.stamps.items())
+        f"{_AROUND.get(name, name)} was changed while it was copied"
+        for name, stamp in sorted({**laid_out.folders, **laid_out.files}.items())
         if _stamp(kept / name) != stamp
     )
 
@@ -261,9 +275,9 @@ def changed(kept: Path, laid_out: LaidOut) -> tuple[str, ...]:
 def _stamp(path: Path) -> Stamp:
     try:
         found = path.lstat()
-    except FileNotFoundError:
-        return 0, 0, 0, 0, 0
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _make_folders(into: Path, folders: list[str], uid: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -85,7 +86,7 @@ def test_what_is_laid_out_is_what_was_kept_with_another_identity_and_password(ke
         found = Folders(NeverAborted()).read(keeping.kept)
         assert differences(keeping.listing.files, found.files) == changed(keeping.kept, laid_out) == ()
         assert found.sha256 == keeping.listing.sha256
-        assert (set(laid_out.stamps), laid_out.size_bytes) == (set(found.files), found.size_bytes)
+        assert (set(laid_out.files), laid_out.size_bytes) == (set(found.files), found.size_bytes)
         with cluster.connect(password=password) as connection:
             assert connection.execute(b"SELECT count(*), sum(g) FROM entry").fetchall() == [
                 (ROWS, ROWS * (ROWS + 1) // 2)
@@ -157,8 +158,8 @@ def time_of_a_new_file(folder: Path) -> int:
 @pytest.mark.parametrize("how", ["written", "written back", "renamed", "replaced", "removed"])
 def test_a_file_that_did_not_stay_the_same_is_named(tmp_path: Path, how: str) -> None:
     """Bytes that were others while they were copied, and the kept ones again when they are read, pass."""
-    kept, into = tmp_path / "kept", tmp_path / "into"
-    kept.mkdir()
+    kept, into = tmp_path / "of a run" / "kept", tmp_path / "into"
+    kept.mkdir(parents=True)
     into.mkdir()
     for name in ("one", "two"):
         (kept / name).write_bytes(b"x" * 9_000)
@@ -180,7 +181,79 @@ def test_a_file_that_did_not_stay_the_same_is_named(tmp_path: Path, how: str) ->
         if how == "written back":
             one.write_bytes(b"x" * 9_000)
         os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert changed(kept, laid_out) == ("one was changed while it was copied",)
+    *around, said = changed(kept, laid_out)
+    assert said == "one was changed while it was copied"
+    written = how.startswith("written")
+    assert around == ([] if written else ["its data folder was changed while it was copied"])
+
+
+def test_an_inode_that_gets_another_number_is_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CryFS numbers its files anew when the kernel has forgotten them: a kept copy that nobody touched is refused."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    (kept / "one").write_bytes(b"x")
+    laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
+
+    def numbered_anew(path: Path) -> os.stat_result:
+        found = os.lstat(path)
+        mode, inode, *others = found
+        times = {name: getattr(found, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
+        return os.stat_result((mode, inode + 1, *others), times)
+
+    monkeypatch.setattr(Path, "lstat", numbered_anew)
+    assert (kept / "one").lstat().st_ino != os.lstat(kept / "one").st_ino
+    assert changed(kept, laid_out) == ()
+
+
+@pytest.mark.parametrize("what", ["kept", "kept/data", "kept/data/base"])
+def test_a_folder_that_was_exchanged_while_it_was_copied_is_named(tmp_path: Path, what: str) -> None:
+    """Another folder lies under a kept one's name while it is copied, and the kept one again when it is read."""
+    for name in ("kept", "other"):
+        (tmp_path / name / "data" / "base").mkdir(parents=True)
+        (tmp_path / name / "data" / "base" / "1").write_bytes(name[:1].encode() * 9_000)
+    data, into = tmp_path / "kept" / "data", tmp_path / "into"
+    into.mkdir()
+    before = max(path.stat().st_ctime_ns for path in (tmp_path / "kept", data, data / "base"))
+    while time_of_a_new_file(tmp_path) == before:
+        pass
+    one, other, aside = tmp_path / what, tmp_path / what.replace("kept", "other"), tmp_path / "aside"
+
+    class Exchanging:
+        def raise_if_requested(self) -> None:
+            """Exchange the folders right before the first piece is copied."""
+            if not aside.exists():
+                one.rename(aside)
+                other.rename(one)
+
+    laid_out = Folders(Exchanging(), at_once=1).laid_out(data, into, uid=None)
+    assert (into / "base" / "1").read_bytes() == b"o" * 9_000
+    one.rename(other)
+    aside.rename(one)
+    assert (data / "base" / "1").read_bytes() == b"k" * 9_000
+    word = {"kept": "its folder", "kept/data": "its data folder", "kept/data/base": "base"}[what]
+    assert f"{word} was changed while it was copied" in changed(data, laid_out)
+
+
+@pytest.mark.parametrize("when", ["before it was copied", "while it was copied"])
+def test_a_folder_that_came_and_went_is_named(tmp_path: Path, when: str) -> None:
+    """A folder that was not kept is laid out, or one that was is not, and is the list's again when it is read."""
+    kept, into = tmp_path / "of a run" / "data", tmp_path / "into"
+    kept.mkdir(parents=True)
+    into.mkdir()
+    if when == "before it was copied":
+        (kept / "stray").mkdir()
+    laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
+    while time_of_a_new_file(tmp_path) == kept.stat().st_ctime_ns:
+        pass
+    if when == "while it was copied":
+        (kept / "stray").mkdir()
+    (kept / "stray").rmdir()
+    said = changed(kept, laid_out)
+    assert "its data folder was changed while it was copied" in said
+    assert ("stray was changed while it was copied" in said) is (when == "before it was copied")
 
 
 def test_a_file_that_becomes_shorter_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +287,35 @@ def test_a_large_file_is_copied_and_hashed_in_pieces_as_if_by_one(tmp_path: Path
     assert found == Folders(NeverAborted(), at_once=3).read(source)
     assert found.files["large"].size == len(content)
     assert made.size_bytes == found.size_bytes == len(content)
+
+
+@pytest.mark.parametrize("said", [errno.EINVAL, errno.ENOSYS, errno.EIO])
+def test_what_the_kernel_cannot_copy_is_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
+) -> None:
+    """A file system without sendfile ends the run with an error of ours; or one that cannot read is tried again."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    kept.mkdir()
+    into.mkdir()
+    content = os.urandom((17 << 20) + 7)
+    (kept / "one").write_bytes(content)
+    sendfile, begun = os.sendfile, set[int]()
+
+    def stops(target: int, source: int, at: int, count: int) -> int:
+        """Copy a piece's first bytes, and then say that it cannot be done."""
+        if at in (0, 16 << 20):
+            begun.add(at)
+            return sendfile(target, source, at, 3)
+        raise OSError(said, os.strerror(said))
+
+    monkeypatch.setattr(os, "sendfile", stops)
+    if said == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            Folders(NeverAborted()).laid_out(kept, into, uid=None)
+        return
+    Folders(NeverAborted()).laid_out(kept, into, uid=None)
+    assert begun == {0, 16 << 20}
+    assert (into / "one").read_bytes() == content
 
 
 def test_a_link_is_not_kept(tmp_path: Path) -> None:

@@ -279,6 +279,7 @@ def test_the_checksum_is_postgresqls() -> None:
     body = bytes(range(256)) + bytes(32)
     assert crc32c_offset(body + crc32c(body).to_bytes(4, "little") + bytes(200)) == len(body)
     assert crc32c_offset(bytes(512)) is None
+    assert [crc32c_offset(body[:length]) for length in (0, 201, 202, 203, 204)] == [None] * 5
 
 
 def test_identifiers_follow_the_clock() -> None:

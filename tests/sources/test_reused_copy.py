@@ -137,6 +137,34 @@ def test_a_kept_copy_that_was_changed_is_not_rehearsed_on(place: Place, what: st
     assert not set(ended.state.steps_started) & {f"C-{number:02}" for number in range(6, 12)}
 
 
+@pytest.mark.parametrize(
+    "name", ["global/pg_control", "global/1260", "pg_wal", pytest.param("global", marks=pytest.mark.matrix)]
+)
+def test_a_kept_copy_that_lacks_what_a_server_needs(place: Place, name: str) -> None:
+    """G-30: what is missing from the kept copy ends the run as drydock's own error, and nobody says what is wrong."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    missing = kept / DATA_FOLDER / name
+    missing.rename(place.folder / "aside")
+    ended = place.run(place.plan())
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    assert f"its content is not what was kept ({name}" in ended.summary["reason"]
+    assert "is missing" in ended.summary["reason"]
+
+
+def test_a_kept_copy_that_has_a_link_fails_its_gate(place: Place) -> None:
+    """G-30: a link that somebody put among the kept files is followed, or ends the run without a gate."""
+    assert place.run(place.plan()).outcome[1:3] == ("PASS", "CLEAN")
+    [kept] = place.kept
+    link = kept / DATA_FOLDER / "pg_tblspc" / "16500"
+    link.symlink_to(place.folder)
+    ended = place.run(place.plan())
+    assert ended.outcome == (1, "FAIL", "CLEAN", "environment"), ended.said.stderr
+    assert ended.summary["failed_gate"] == "G-30"
+    assert f"{link} is a link or no file" in ended.summary["reason"]
+
+
 def damage(data: Path, what: str) -> str:
     """Change one byte of a table's file, or tear the beginning of a catalogue's; return its name in the data folder."""
     if what == "pg_control":
