@@ -12,7 +12,7 @@ from test_client import again, append, done, opened, sent
 
 from console.harness import numbers as written
 from console.harness.numbers import Numbers
-from console.witness import client_numbers
+from console.witness import client, client_numbers
 from console.witness.client import ClientTrace
 from console.witness.client_numbers import STATEMENTS, lines_of, numbers_of
 
@@ -112,6 +112,28 @@ def test_windows_follow_each_other(trace: ClientTrace, numbers: Numbers) -> None
     assert [(s.n, s.rows) for s in found[1:]] == [(n, n) for n in range(2, count)]
     assert trace.irregularities == []
     assert sum(1 for _ in lines_of(numbers_of(trace.path))) == 2 * (count - 2)
+
+
+def test_what_is_stored_while_lines_are_read_comes_before_later_lines(
+    trace: ClientTrace, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that were empty before a second piece of the lines was read are taken for empty still."""
+    many = [opened(), sent(1, kept=True), done(1), *(sent(n, sql="x" * 10_000) for n in range(3, 40))]
+    announce(numbers, 2, 1)
+    append(trace.path, *many)
+    pread, size = os.pread, trace.path.stat().st_size
+
+    def written_meanwhile(descriptor: int, size_bytes: int, offset: int) -> bytes:
+        if 0 < offset < size and size_bytes == client._CHUNK_BYTES:
+            monkeypatch.setattr(os, "pread", pread)
+            announce(numbers, 40, 1)
+            append(trace.path, sent(41), {"e": "close", "c": 1, "pid": 123, "at": 9.0})
+        return pread(descriptor, size_bytes, offset)
+
+    monkeypatch.setattr(os, "pread", written_meanwhile)
+    append(trace.path, done(39))
+    assert [s.n for s in trace.drain(everything=True)] == list(range(1, 42))
+    assert trace.irregularities == []
 
 
 @pytest.mark.parametrize(
