@@ -136,6 +136,18 @@ def test_what_is_stored_while_lines_are_read_comes_before_later_lines(
     assert trace.irregularities == []
 
 
+@pytest.mark.parametrize("n", [-1, 1 << 50, 2**63 - 1])
+def test_no_number_in_a_line_can_raise(trace: ClientTrace, numbers: Numbers, n: int) -> None:
+    """The cells of a statement lie beyond what a file can have: the reader raises in the engine."""
+    announce(numbers, 1, 1)
+    append(trace.path, opened(), sent(n, kept=True), done(n - 1))
+    trace.drain()
+    assert len(trace.under_way()) == 1
+    assert trace.backend_of(n) == 123
+    trace.finish()
+    assert any("sends statement" in one for one in trace.irregularities)
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [
