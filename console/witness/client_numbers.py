@@ -96,7 +96,10 @@ class Cells:
         return (self._cell(TOOK, n), count - 2) if count >= _LEAST_COUNT else None
 
     def beyond(self, n: int) -> str:
-        """Return what is wrong with the cells from statement `n` on, of which none should be stored."""
+        """Return what is wrong with the cells from statement `n` on, of which none should be stored.
+
+        But for when `n` itself would have left: a harness that was killed stored that, and not that it leaves.
+        """
         if self._descriptor < 0:
             return ""
         window, at = divmod(n, STATEMENTS)
@@ -104,8 +107,9 @@ class Cells:
             return f"the trace file {self.path} has {self._size_bytes} bytes, too many for {n - 1} statements"
         for first, windows in ((at, window), (0, window + 1)):
             for column in range(4):
-                offset = windows * _WINDOW_BYTES + column * _COLUMN_BYTES + first * _CELL_BYTES
-                if any(self._read(offset, _COLUMN_BYTES - first * _CELL_BYTES)):
+                skipped = first + (column == AFTER and windows == window)
+                offset = windows * _WINDOW_BYTES + column * _COLUMN_BYTES + skipped * _CELL_BYTES
+                if self._read(offset, _COLUMN_BYTES - skipped * _CELL_BYTES).strip(b"\0"):
                     return f"the trace file {self.path} goes on behind statement {n - 1}"
         return ""
 

@@ -148,6 +148,16 @@ def test_no_number_in_a_line_can_raise(trace: ClientTrace, numbers: Numbers, n: 
     assert any("sends statement" in one for one in trace.irregularities)
 
 
+def test_a_harness_killed_between_two_stores_has_claimed_nothing(
+    trace: ClientTrace, numbers: Numbers
+) -> None:
+    """When a statement would have left is stored before that it leaves: alone, it hides nothing."""
+    append(trace.path, opened(), sent(1, kept=True), done(1))
+    numbers.afters[2] = 5
+    assert [s.n for s in trace.finish()] == [1]
+    assert trace.irregularities == []
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [
