@@ -148,6 +148,24 @@ def test_no_number_in_a_line_can_raise(trace: ClientTrace, numbers: Numbers, n: 
     assert any("sends statement" in one for one in trace.irregularities)
 
 
+def test_windows_without_cells_are_passed_over(tmp_path: Path) -> None:
+    """As many statements as a window has were told by lines, a pipeline's, and what follows is not kept."""
+    path = tmp_path / "client.numbers"
+    numbers = Numbers(str(path))
+    for n in (5 * STATEMENTS + 7, 9 * STATEMENTS):
+        announce(numbers, n, 3)
+    assert [one.split(b",")[1] for one in lines_of(path)] == [b'"n":163847', b'"n":294912']
+
+
+def test_a_file_that_is_mostly_a_hole_is_read_in_no_time(tmp_path: Path) -> None:
+    """The subject makes the file as large as files can be, and the engine reads zeros for ever."""
+    path = tmp_path / "client.numbers"
+    numbers = Numbers(str(path))
+    announce(numbers, 2, 1)
+    os.truncate(path, 1 << 43)
+    assert len(list(lines_of(path))) == 1
+
+
 def test_a_harness_killed_between_two_stores_has_claimed_nothing(
     trace: ClientTrace, numbers: Numbers
 ) -> None:
