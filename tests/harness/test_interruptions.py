@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from console.harness import answers, witness
 from console.harness import tracer as module
 from console.harness.appender import Appender
 from console.harness.frames import OwnFrames
-from console.harness.numbers import Numbers
+from console.harness.numbers import STATEMENTS, Numbers
 from console.harness.redaction import Redactor
 from console.harness.sessions import Session
 from console.harness.tracer import Tracer
@@ -252,6 +253,34 @@ def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
     trace = ClientTrace(tmp_path / "client.jsonl")
     assert len(trace.finish()) == 4 * 1501
     assert trace.irregularities == []
+
+
+def test_a_child_that_was_forked_while_another_thread_makes_room_sends_on(
+    traced: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held for ever in the child, whose other threads are gone, and each statement waits for it."""
+    making, made = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        making.set()
+        assert made.wait(60)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", slow)
+    thread = threading.Thread(target=traced.numbers.turn, args=(STATEMENTS,))
+    thread.start()
+    assert making.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        session = session_of(traced)
+        for _ in range(5):
+            execute_prepared(traced, session, b"SELECT 1")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    made.set()
+    thread.join()
+    assert status == 0
 
 
 INTERRUPTED = """
