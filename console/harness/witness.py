@@ -189,12 +189,13 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
             frame = _getframe()
         sent = session.own
         left = frame.f_trace
+        known = left if type(left) is Told else None
         try:
             began_ns = monotonic_ns()
             try:  # without a call, or a handler's LookupError would be taken for ours, and a number given twice
-                if type(left) is not Told:
+                if known is None:
                     raise LookupError
-                like = session.alike[pgq.query, pgq.types, name, state, left[frame.f_lasti]][0]
+                like = session.alike[pgq.query, pgq.types, name, state, known[frame.f_lasti]][0]
                 n = tracer.last + 1
                 at = n - numbers.base
                 if at < 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import itertools
 import os
 import signal
 import sys
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -253,6 +256,34 @@ def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
     trace = ClientTrace(tmp_path / "client.jsonl")
     assert len(trace.finish()) == 4 * 1501
     assert trace.irregularities == []
+
+
+def _told_without_a_call() -> Iterator[dis.Instruction]:
+    """Yield what the two functions do from the look at the next number, or at the cell, to the last store."""
+    (sends,) = (code for code in witness._send_query_prepared.__code__.co_consts if isinstance(code, CodeType))
+    inside = list(dis.get_instructions(sends))
+    entries = dis.Bytecode(sends).exception_entries
+    handlers = {
+        one.offset for one, after in itertools.pairwise(inside)
+        if one.opname == "PUSH_EXC_INFO" and after.argval == "LookupError"
+    }  # fmt: skip
+    for entry in entries:
+        if entry.target in handlers:
+            yield from (one for one in inside if entry.start <= one.offset < entry.end)
+    (takes,) = (code for code in answers.check_results.__code__.co_consts if isinstance(code, CodeType))
+    inside = list(dis.get_instructions(takes))
+    first = next(n for n, one in enumerate(inside) if one.opname == "STORE_FAST" and one.argval == "took_ns")
+    last = next(n for n, one in enumerate(inside) if one.opname == "STORE_ATTR" and one.argval == "settled")
+    branch = [one for one in inside[first:last] if one.opname != "NOP"]
+    assert len(branch) > 10
+    yield from branch
+
+
+def test_nobody_comes_between_the_look_at_a_number_and_the_last_store() -> None:
+    """Others run, and handlers raise, where the interpreter calls or jumps back: a LookupError is taken for ours."""
+    told = [one.opname for one in _told_without_a_call()]
+    assert told.count("STORE_SUBSCR") == 4
+    assert [name for name in told if "CALL" in name or name in ("JUMP_BACKWARD", "RESUME", "SEND")] == []
 
 
 def test_a_child_that_was_forked_while_another_thread_makes_room_sends_on(
