@@ -301,9 +301,15 @@ class Tracer:
             self.pause(when, number)
 
     def give_up(self, session: Session) -> None:
-        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end."""
-        if session.pending is not None and session.pending.checked:
-            self.lost(session, session.pending)
+        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end.
+
+        As unsent where the server has only parsed it.
+        """
+        sent = session.pending
+        if sent is not None and sent.checked:
+            self.lost(session, sent)
+        elif sent is not None and sent.prepared and not (sent.preparing or sent.settled):
+            self.unsent(session, sent)
 
     def unsent(self, session: Session, sent: Sent) -> None:
         """Record that an announced statement did not leave: libpq refused it."""

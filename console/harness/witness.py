@@ -243,11 +243,11 @@ def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
         try:
             if sent is session.own:
                 tracer.intend(session, pgq.query, pgq.types, name, state, _caller(1 + _FRAMES_OF_EXECUTE))
+            sent.checked = True
             original(self, name, pgq, binary=binary)
         except BaseException as error:
             _broke_off(tracer, session, sent, error)
             raise
-        sent.checked = True
 
     return send_query_prepared
 

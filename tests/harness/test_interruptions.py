@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,8 +27,8 @@ from console.harness.appender import Appender
 from console.harness.frames import OwnFrames
 from console.harness.numbers import STATEMENTS, Numbers
 from console.harness.redaction import Redactor
-from console.harness.sessions import Session
-from console.harness.tracer import Tracer
+from console.harness.sessions import Sent, Session
+from console.harness.tracer import COMMAND_OK, Tracer
 from console.witness.client import ClientTrace
 
 
@@ -258,9 +258,32 @@ def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
     assert trace.irregularities == []
 
 
+@pytest.mark.parametrize("after", ["a statement", "the end"])
+def test_a_statement_that_was_prepared_and_never_executed_is_unsent(
+    traced: Tracer, tmp_path: Path, after: str
+) -> None:
+    """A handler raises between the two: what the server only parsed is claimed as executed."""
+    session, sent = session_of(traced), Sent(b"_pg3_0")
+    sent.preparing = True
+    traced.intend_other(session, sent, b"SELECT 1", (), sys._getframe())
+    session.pending = sent
+    parsed: Any = SimpleNamespace(status=COMMAND_OK)
+    assert not traced.answered(session, sent, [parsed])
+    if after == "the end":
+        traced.closed(session.pgconn)
+    else:
+        traced.give_up(session)
+        execute(traced, session, b"SELECT 2")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [s.sql for s in trace.finish()] == ["SELECT 2"] * (after == "a statement")
+    assert (trace.unsent_statements, trace.irregularities) == (1, [])
+
+
 def _told_without_a_call() -> Iterator[dis.Instruction]:
     """Yield what the two functions do from the look at the next number, or at the cell, to the last store."""
-    (sends,) = (code for code in witness._send_query_prepared.__code__.co_consts if isinstance(code, CodeType))
+    (sends,) = (
+        code for code in witness._send_query_prepared.__code__.co_consts if isinstance(code, CodeType)
+    )
     inside = list(dis.get_instructions(sends))
     entries = dis.Bytecode(sends).exception_entries
     handlers = {
