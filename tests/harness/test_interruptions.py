@@ -309,6 +309,51 @@ def test_nobody_comes_between_the_look_at_a_number_and_the_last_store() -> None:
     assert [name for name in told if "CALL" in name or name in ("JUMP_BACKWARD", "RESUME", "SEND")] == []
 
 
+def test_a_thread_that_is_traced_from_the_midst_of_a_function_overwrites_no_claim(
+    traced: Tracer, tmp_path: Path
+) -> None:
+    """Where lines are traced, another thread comes between two of them, and both store what has the same number."""
+    session, other = session_of(traced), session_of(traced)
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for _ in range(4):
+            execute_prepared(traced, other, b"SELECT 1")
+            sent += 1
+
+    def look(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_name != "send_query_prepared":
+            return None
+        if event == "line":
+            thread = threading.Thread(target=send)
+            thread.start()
+            thread.join()
+        return look
+
+    for turn in range(9):
+        if turn == 5:
+            sys.settrace(look)
+        execute_prepared(traced, session, b"SELECT 1")
+        sent += 1
+    sys.settrace(None)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert len(trace.finish()) == sent
+    assert trace.irregularities == []
+
+
+def test_a_known_statement_of_a_thread_that_is_traced_is_told_under_the_lock(traced: Tracer) -> None:
+    """Only who sends something new is seen to be traced."""
+    session = session_of(traced)
+    locked: list[bool] = []
+    for look in (None, lambda *_: None):
+        sys.settrace(look)
+        execute(traced, session, b"SELECT 1")
+        sys.settrace(None)
+        locked.append(traced.under_lock)
+    assert locked == [False, True]
+
+
 def test_a_child_that_was_forked_while_another_thread_makes_room_sends_on(
     traced: Tracer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
