@@ -26,26 +26,19 @@ class Told(dict[int, str]):
     are the same for as long as it runs makes it true; a generator's change, and have none.
     """
 
-    __slots__ = ("places",)
+    __slots__ = ("places", "when_traced")
 
-    def __init__(self) -> None:
+    def __init__(self, when_traced: Callable[[], object]) -> None:
         self.places: dict[int, tuple[str, ...]] = {}
+        self.when_traced = when_traced
 
     def __call__(self, *_: object) -> None:
         """Decline, as a frame's trace function, whatever happens: somebody began to trace meanwhile."""
+        self.when_traced()
 
 
 def _seen(*_: object) -> None:
     """Stand in a frame that has sent one statement: most send no other, and to leave more would be in vain."""
-
-
-def _leave_with(frame: FrameType, callers: tuple[str, ...]) -> None:
-    left = frame.f_trace
-    if left is _seen and not frame.f_code.co_flags & _MAY_BE_RESUMED:
-        left = frame.f_trace = Told()
-    if isinstance(left, Told):
-        left.places[frame.f_lasti] = callers
-        left[frame.f_lasti] = ",".join(callers)
 
 
 class OwnFrames:
@@ -57,6 +50,8 @@ class OwnFrames:
         self._codes: dict[int, dict[int, str | None]] = {}
         self._kept: list[CodeType] = []
         self.clean = clean
+        self.when_traced: Callable[[], object] = lambda: None
+        """Called when the interpreter traces a call in which word was left."""
 
     def place(self, filename: str) -> str:
         """Return the file's path below the folder, empty when it lies elsewhere."""
@@ -103,8 +98,16 @@ class OwnFrames:
         callers, cut = (*places, *beyond), len(places) == MOST_CALLERS
         for number, one in again or ():
             if not (cut and number):
-                _leave_with(one, callers[number : number + MOST_CALLERS])
+                self._leave_with(one, callers[number : number + MOST_CALLERS])
         return ",".join(callers[:MOST_CALLERS])
+
+    def _leave_with(self, frame: FrameType, callers: tuple[str, ...]) -> None:
+        left = frame.f_trace
+        if left is _seen and not frame.f_code.co_flags & _MAY_BE_RESUMED:
+            left = frame.f_trace = Told(self.when_traced)
+        if isinstance(left, Told):
+            left.places[frame.f_lasti] = callers
+            left[frame.f_lasti] = ",".join(callers)
 
     def _caller(self, frame: FrameType) -> str | None:
         """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.

@@ -67,6 +67,8 @@ class Numbers:
 
     def turn(self, n: int) -> None:
         """Go on with the window that has the cells of statement `n`; with none where the file system has no room."""
+        if self._over:  # in a forked child, the lock may be held by a thread that is not there
+            return
         with self._lock:
             base = n - n % STATEMENTS
             if self._over or (self.likes is not _NOWHERE and base <= self.base):

@@ -60,6 +60,7 @@ class Tracer:
         self.file = file
         self.numbers = numbers or Numbers("")
         file.when_failed = self.numbers.end
+        subject.when_traced = self._lock_from_now_on
         self._redactor = redactor
         self._subject = subject
         self.sessions: dict[PGconn, Session] = {}
@@ -210,6 +211,8 @@ class Tracer:
         sql, _types, prepared, state, callers = kind
         if self.faults and callers and prepared is not None:
             self._fail_on_purpose(session, sql, callers)
+        if sys.getprofile() or sys.gettrace():
+            self._lock_from_now_on()
         alike = session.alike
         known, since_ns, keep = alike.get(kind), session.opened_ns, False
         if known is not None:
@@ -218,8 +221,6 @@ class Tracer:
             since_ns = monotonic_ns() - time_ns()
             line, keep = self._first(session, kind)
             keep = keep and not self.faults and self.pause is None
-            if sys.getprofile() or sys.gettrace():
-                self._lock_from_now_on()
         self._put_numbered(session, sent, line, since_ns, state)
         if keep:
             if len(alike) >= MOST_ALIKE:
@@ -301,9 +302,15 @@ class Tracer:
             self.pause(when, number)
 
     def give_up(self, session: Session) -> None:
-        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end."""
-        if session.pending is not None and session.pending.checked:
-            self.lost(session, session.pending)
+        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end.
+
+        As unsent where the server has only parsed it.
+        """
+        sent = session.pending
+        if sent is not None and sent.checked:
+            self.lost(session, sent)
+        elif sent is not None and sent.prepared and not (sent.preparing or sent.settled):
+            self.unsent(session, sent)
 
     def unsent(self, session: Session, sent: Sent) -> None:
         """Record that an announced statement did not leave: libpq refused it."""

@@ -189,12 +189,13 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
             frame = _getframe()
         sent = session.own
         left = frame.f_trace
+        known = left if type(left) is Told else None
         try:
             began_ns = monotonic_ns()
             try:  # without a call, or a handler's LookupError would be taken for ours, and a number given twice
-                if type(left) is not Told:
+                if known is None:
                     raise LookupError
-                like = session.alike[pgq.query, pgq.types, name, state, left[frame.f_lasti]][0]
+                like = session.alike[pgq.query, pgq.types, name, state, known[frame.f_lasti]][0]
                 n = tracer.last + 1
                 at = n - numbers.base
                 if at < 0:
@@ -242,11 +243,11 @@ def _send_query_prepared_rarely(tracer: Tracer, original: Function) -> Function:
         try:
             if sent is session.own:
                 tracer.intend(session, pgq.query, pgq.types, name, state, _caller(1 + _FRAMES_OF_EXECUTE))
+            sent.checked = True
             original(self, name, pgq, binary=binary)
         except BaseException as error:
             _broke_off(tracer, session, sent, error)
             raise
-        sent.checked = True
 
     return send_query_prepared
 

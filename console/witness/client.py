@@ -150,11 +150,11 @@ class ClientTrace:
                 self._irregular_once(f"the trace file {self.path} cannot be opened: {wrong.strerror}")
                 return
         self._look_at_identity()
-        self._look_at_cells()
         end_bytes = os.fstat(self._descriptor).st_size
         try:
             while self._offset_bytes < end_bytes:
                 chunk = os.pread(self._descriptor, _CHUNK_BYTES, self._offset_bytes)
+                self._look_at_cells()  # what was stored before the last of these lines
                 written = chunk.partition(_NUL)[0]
                 self._offset_bytes += len(written)
                 self._split(written)

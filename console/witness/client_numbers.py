@@ -6,7 +6,6 @@ the order of the statements, in pieces. A cell is 0 until something was stored i
 
 from __future__ import annotations
 
-import itertools
 import os
 from array import array
 from collections.abc import Iterator
@@ -20,6 +19,9 @@ _CELL_BYTES = 8
 _COLUMN_BYTES = STATEMENTS * _CELL_BYTES
 _WINDOW_BYTES = 4 * _COLUMN_BYTES
 _PIECE = 512
+MOST_WINDOWS = 1 << 10
+"""So many are read for the evidence: 33 million statements, more lines than are kept of any log."""
+
 _LEAST_COUNT = 1
 """No rows at all, as of a statement that has none, is -1, and its cell 1."""
 
@@ -32,16 +34,17 @@ def numbers_of(trace: Path) -> Path:
 def lines_of(path: Path) -> Iterator[bytes]:
     """Yield what is stored in cells as the lines that say the same, by statement; nothing of what is no such file.
 
-    Reads as far as the first window without anything in it.
+    Windows without anything in them are passed over: what was sent then was told by lines, as in a pipeline. No more
+    than `MOST_WINDOWS` are read, for a file may be as large as the subject wants.
     """
     cells = Cells(path)
     try:
         if any(cells.look()):
             return
-        for window in itertools.count():
+        for window in range(cells.windows()):
             columns = cells.window(window)
-            if not any(map(any, columns)):
-                return
+            if not columns:
+                continue
             for n, (like, after, took, count) in enumerate(zip(*columns, strict=True), window * STATEMENTS):
                 if like:
                     yield b'{"e":"again","n":%d,"like":%d,"after":%de-9}\n' % (n, like, after)
@@ -96,7 +99,10 @@ class Cells:
         return (self._cell(TOOK, n), count - 2) if count >= _LEAST_COUNT else None
 
     def beyond(self, n: int) -> str:
-        """Return what is wrong with the cells from statement `n` on, of which none should be stored."""
+        """Return what is wrong with the cells from statement `n` on, of which none should be stored.
+
+        But for when `n` itself would have left: a harness that was killed stored that, and not that it leaves.
+        """
         if self._descriptor < 0:
             return ""
         window, at = divmod(n, STATEMENTS)
@@ -104,15 +110,22 @@ class Cells:
             return f"the trace file {self.path} has {self._size_bytes} bytes, too many for {n - 1} statements"
         for first, windows in ((at, window), (0, window + 1)):
             for column in range(4):
-                offset = windows * _WINDOW_BYTES + column * _COLUMN_BYTES + first * _CELL_BYTES
-                if any(self._read(offset, _COLUMN_BYTES - first * _CELL_BYTES)):
+                skipped = first + (column == AFTER and windows == window)
+                offset = windows * _WINDOW_BYTES + column * _COLUMN_BYTES + skipped * _CELL_BYTES
+                if self._read(offset, _COLUMN_BYTES - skipped * _CELL_BYTES).strip(b"\0"):
                     return f"the trace file {self.path} goes on behind statement {n - 1}"
         return ""
 
+    def windows(self) -> int:
+        """Return how many windows there are to read."""
+        return min(MOST_WINDOWS, -(-self._size_bytes // _WINDOW_BYTES))
+
     def window(self, number: int) -> list[array[int]]:
-        """Return the four columns of a window, zeros where the file has none."""
+        """Return the four columns of a window, with zeros where the file ends; none of one without anything in it."""
         offset = number * _WINDOW_BYTES
-        content = (self._read(offset + column * _COLUMN_BYTES, _COLUMN_BYTES) for column in range(4))
+        content = [self._read(offset + column * _COLUMN_BYTES, _COLUMN_BYTES) for column in range(4)]
+        if not any(one.strip(b"\0") for one in content):
+            return []
         return [array("q", one.ljust(_COLUMN_BYTES, b"\0")) for one in content]
 
     def close(self) -> None:
@@ -139,5 +152,5 @@ class Cells:
             return b""
         try:
             return os.pread(self._descriptor, size_bytes, offset)
-        except OSError:
+        except (OSError, OverflowError):  # a number that a line claims may be as large as any
             return b""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dis
+import itertools
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,10 +25,10 @@ from console.harness import answers, witness
 from console.harness import tracer as module
 from console.harness.appender import Appender
 from console.harness.frames import OwnFrames
-from console.harness.numbers import Numbers
+from console.harness.numbers import STATEMENTS, Numbers
 from console.harness.redaction import Redactor
-from console.harness.sessions import Session
-from console.harness.tracer import Tracer
+from console.harness.sessions import Sent, Session
+from console.harness.tracer import COMMAND_OK, Tracer
 from console.witness.client import ClientTrace
 
 
@@ -252,6 +256,130 @@ def test_threads_that_are_profiled_debugged_or_forked_keep_the_order(
     trace = ClientTrace(tmp_path / "client.jsonl")
     assert len(trace.finish()) == 4 * 1501
     assert trace.irregularities == []
+
+
+@pytest.mark.parametrize("after", ["a statement", "the end"])
+def test_a_statement_that_was_prepared_and_never_executed_is_unsent(
+    traced: Tracer, tmp_path: Path, after: str
+) -> None:
+    """A handler raises between the two: what the server only parsed is claimed as executed."""
+    session, sent = session_of(traced), Sent(b"_pg3_0")
+    sent.preparing = True
+    traced.intend_other(session, sent, b"SELECT 1", (), sys._getframe())
+    session.pending = sent
+    parsed: Any = SimpleNamespace(status=COMMAND_OK)
+    assert not traced.answered(session, sent, [parsed])
+    if after == "the end":
+        traced.closed(session.pgconn)
+    else:
+        traced.give_up(session)
+        execute(traced, session, b"SELECT 2")
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [s.sql for s in trace.finish()] == ["SELECT 2"] * (after == "a statement")
+    assert (trace.unsent_statements, trace.irregularities) == (1, [])
+
+
+def _told_without_a_call() -> Iterator[dis.Instruction]:
+    """Yield what the two functions do from the look at the next number, or at the cell, to the last store."""
+    (sends,) = (
+        code for code in witness._send_query_prepared.__code__.co_consts if isinstance(code, CodeType)
+    )
+    inside = list(dis.get_instructions(sends))
+    entries = dis.Bytecode(sends).exception_entries
+    handlers = {
+        one.offset for one, after in itertools.pairwise(inside)
+        if one.opname == "PUSH_EXC_INFO" and after.argval == "LookupError"
+    }  # fmt: skip
+    for entry in entries:
+        if entry.target in handlers:
+            yield from (one for one in inside if entry.start <= one.offset < entry.end)
+    (takes,) = (code for code in answers.check_results.__code__.co_consts if isinstance(code, CodeType))
+    inside = list(dis.get_instructions(takes))
+    first = next(n for n, one in enumerate(inside) if one.opname == "STORE_FAST" and one.argval == "took_ns")
+    last = next(n for n, one in enumerate(inside) if one.opname == "STORE_ATTR" and one.argval == "settled")
+    branch = [one for one in inside[first:last] if one.opname != "NOP"]
+    assert len(branch) > 10
+    yield from branch
+
+
+def test_nobody_comes_between_the_look_at_a_number_and_the_last_store() -> None:
+    """Others run, and handlers raise, where the interpreter calls or jumps back: a LookupError is taken for ours."""
+    told = [one.opname for one in _told_without_a_call()]
+    assert told.count("STORE_SUBSCR") == 4
+    assert [name for name in told if "CALL" in name or name in ("JUMP_BACKWARD", "RESUME", "SEND")] == []
+
+
+def test_a_thread_that_is_traced_from_the_midst_of_a_function_overwrites_no_claim(
+    traced: Tracer, tmp_path: Path
+) -> None:
+    """Where lines are traced, another thread comes between two of them, and both store what has the same number."""
+    session, other = session_of(traced), session_of(traced)
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for _ in range(4):
+            execute_prepared(traced, other, b"SELECT 1")
+            sent += 1
+
+    def look(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_name != "send_query_prepared":
+            return None
+        if event == "line":
+            thread = threading.Thread(target=send)
+            thread.start()
+            thread.join()
+        return look
+
+    for turn in range(9):
+        if turn == 5:
+            sys.settrace(look)
+        execute_prepared(traced, session, b"SELECT 1")
+        sent += 1
+    sys.settrace(None)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert len(trace.finish()) == sent
+    assert trace.irregularities == []
+
+
+def test_a_known_statement_of_a_thread_that_is_traced_is_told_under_the_lock(traced: Tracer) -> None:
+    """Only who sends something new is seen to be traced."""
+    session = session_of(traced)
+    locked: list[bool] = []
+    for look in (None, lambda *_: None):
+        sys.settrace(look)
+        execute(traced, session, b"SELECT 1")
+        sys.settrace(None)
+        locked.append(traced.under_lock)
+    assert locked == [False, True]
+
+
+def test_a_child_that_was_forked_while_another_thread_makes_room_sends_on(
+    traced: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held for ever in the child, whose other threads are gone, and each statement waits for it."""
+    making, made = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        making.set()
+        assert made.wait(60)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", slow)
+    thread = threading.Thread(target=traced.numbers.turn, args=(STATEMENTS,))
+    thread.start()
+    assert making.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        session = session_of(traced)
+        for _ in range(5):
+            execute_prepared(traced, session, b"SELECT 1")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    made.set()
+    thread.join()
+    assert status == 0
 
 
 INTERRUPTED = """

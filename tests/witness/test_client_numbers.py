@@ -12,7 +12,7 @@ from test_client import again, append, done, opened, sent
 
 from console.harness import numbers as written
 from console.harness.numbers import Numbers
-from console.witness import client_numbers
+from console.witness import client, client_numbers
 from console.witness.client import ClientTrace
 from console.witness.client_numbers import STATEMENTS, lines_of, numbers_of
 
@@ -112,6 +112,68 @@ def test_windows_follow_each_other(trace: ClientTrace, numbers: Numbers) -> None
     assert [(s.n, s.rows) for s in found[1:]] == [(n, n) for n in range(2, count)]
     assert trace.irregularities == []
     assert sum(1 for _ in lines_of(numbers_of(trace.path))) == 2 * (count - 2)
+
+
+def test_what_is_stored_while_lines_are_read_comes_before_later_lines(
+    trace: ClientTrace, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that were empty before a second piece of the lines was read are taken for empty still."""
+    many = [opened(), sent(1, kept=True), done(1), *(sent(n, sql="x" * 10_000) for n in range(3, 40))]
+    announce(numbers, 2, 1)
+    append(trace.path, *many)
+    pread, size = os.pread, trace.path.stat().st_size
+
+    def written_meanwhile(descriptor: int, size_bytes: int, offset: int) -> bytes:
+        if 0 < offset < size and size_bytes == client._CHUNK_BYTES:
+            monkeypatch.setattr(os, "pread", pread)
+            announce(numbers, 40, 1)
+            append(trace.path, sent(41), {"e": "close", "c": 1, "pid": 123, "at": 9.0})
+        return pread(descriptor, size_bytes, offset)
+
+    monkeypatch.setattr(os, "pread", written_meanwhile)
+    append(trace.path, done(39))
+    assert [s.n for s in trace.drain(everything=True)] == list(range(1, 42))
+    assert trace.irregularities == []
+
+
+@pytest.mark.parametrize("n", [-1, 1 << 50, 2**63 - 1])
+def test_no_number_in_a_line_can_raise(trace: ClientTrace, numbers: Numbers, n: int) -> None:
+    """The cells of a statement lie beyond what a file can have: the reader raises in the engine."""
+    announce(numbers, 1, 1)
+    append(trace.path, opened(), sent(n, kept=True), done(n - 1))
+    trace.drain()
+    assert len(trace.under_way()) == 1
+    assert trace.backend_of(n) == 123
+    trace.finish()
+    assert any("sends statement" in one for one in trace.irregularities)
+
+
+def test_windows_without_cells_are_passed_over(tmp_path: Path) -> None:
+    """As many statements as a window has were told by lines, a pipeline's, and what follows is not kept."""
+    path = tmp_path / "client.numbers"
+    numbers = Numbers(str(path))
+    for n in (5 * STATEMENTS + 7, 9 * STATEMENTS):
+        announce(numbers, n, 3)
+    assert [one.split(b",")[1] for one in lines_of(path)] == [b'"n":163847', b'"n":294912']
+
+
+def test_a_file_that_is_mostly_a_hole_is_read_in_no_time(tmp_path: Path) -> None:
+    """The subject makes the file as large as files can be, and the engine reads zeros for ever."""
+    path = tmp_path / "client.numbers"
+    numbers = Numbers(str(path))
+    announce(numbers, 2, 1)
+    os.truncate(path, 1 << 43)
+    assert len(list(lines_of(path))) == 1
+
+
+def test_a_harness_killed_between_two_stores_has_claimed_nothing(
+    trace: ClientTrace, numbers: Numbers
+) -> None:
+    """When a statement would have left is stored before that it leaves: alone, it hides nothing."""
+    append(trace.path, opened(), sent(1, kept=True), done(1))
+    numbers.afters[2] = 5
+    assert [s.n for s in trace.finish()] == [1]
+    assert trace.irregularities == []
 
 
 @pytest.mark.parametrize(
