@@ -91,12 +91,12 @@ class Cells:
     def announcement(self, n: int) -> tuple[int, int] | None:
         """Return which earlier statement `n` is like and the ns since its session's opening; None: not stored."""
         like = self._cell(LIKE, n)
-        return (like, self._cell(AFTER, n)) if like else None
+        return (like, self._cell(AFTER, n, stored=True)) if like else None
 
     def answer(self, n: int) -> tuple[int, int] | None:
         """Return after how many ns statement `n` was answered and its rows, None while no such thing is stored."""
         count = self._cell(COUNT, n)
-        return (self._cell(TOOK, n), count - 2) if count >= _LEAST_COUNT else None
+        return (self._cell(TOOK, n, stored=True), count - 2) if count >= _LEAST_COUNT else None
 
     def beyond(self, n: int) -> str:
         """Return what is wrong with the cells from statement `n` on, of which none should be stored.
@@ -134,11 +134,11 @@ class Cells:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _cell(self, column: int, n: int) -> int:
-        """Return one cell; 0 where the file has none."""
+    def _cell(self, column: int, n: int, *, stored: bool = False) -> int:
+        """Return one cell; 0 where the file has none. One that is `stored` is looked at anew even within a look."""
         piece, at = divmod(n, _PIECE)
         known = self._pieces.get(column)
-        if known is None or known[0] != piece or (known[1] < self._looks and not known[2][at]):
+        if known is None or known[0] != piece or (not known[2][at] and (stored or known[1] < self._looks)):
             window, first = divmod(piece * _PIECE, STATEMENTS)
             offset = window * _WINDOW_BYTES + column * _COLUMN_BYTES + first * _CELL_BYTES
             content = self._read(offset, _PIECE * _CELL_BYTES)

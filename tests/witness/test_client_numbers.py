@@ -98,6 +98,25 @@ def test_an_outcome_is_waited_for(trace: ClientTrace, numbers: Numbers) -> None:
     assert trace.irregularities == []
 
 
+def test_a_number_that_was_stored_meanwhile_is_read(trace: ClientTrace, numbers: Numbers) -> None:
+    """Of two columns one is known as it was before: a statement took no time, or left when its session was opened."""
+    cells = client_numbers.Cells(numbers_of(trace.path))
+    announce(numbers, 2, 1)
+    answer(numbers, 2)
+    assert list(cells.look()) == []
+    assert (cells.announcement(2), cells.answer(2)) == ((1, 250_000_000), (12_345, 1))
+    announce(numbers, 600, 1)
+    assert (cells.announcement(600), cells.answer(600)) == ((1, 250_000_000), None)
+    announce(numbers, 3, 1)
+    answer(numbers, 3)
+    for column in (client_numbers.AFTER, client_numbers.TOOK):
+        cells._cell(column, 2)
+        piece, looked, known = cells._pieces[column]
+        known[3] = 0
+        cells._pieces[column] = (piece, looked, known)
+    assert (cells.announcement(3), cells.answer(3)) == ((1, 250_000_000), (12_345, 1))
+
+
 def test_windows_follow_each_other(trace: ClientTrace, numbers: Numbers) -> None:
     """The first statements of another window are read from the last one's cells, or not at all."""
     append(trace.path, opened(), sent(1, kept=True), done(1))
