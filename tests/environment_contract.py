@@ -154,7 +154,7 @@ class EnvironmentContract:
     def test_a_harness_starts_and_ends(self, made: Made) -> None:
         """The harness greets, or says what is wrong with its context; after its end it says nothing more."""
         context = made.environment.context(made.place, database=DATABASE, passwords={})
-        assert context.keys() == CONTEXT
+        assert context.keys() - {"numbers"} == CONTEXT  # numbers need a file that harness and engine share
         harness = made.environment.start_harness(made.place, database=DATABASE)
         assert made.environment.harness is harness
         assert harness.greet(context, timeout_s=60.0, abort=NeverAborted()).ready

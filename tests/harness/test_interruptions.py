@@ -285,12 +285,12 @@ def _told_without_a_call() -> Iterator[dis.Instruction]:
         code for code in witness._send_query_prepared.__code__.co_consts if isinstance(code, CodeType)
     )
     inside = list(dis.get_instructions(sends))
-    entries = dis.Bytecode(sends).exception_entries
+    read: Any = dis.Bytecode(sends)
     handlers = {
         one.offset for one, after in itertools.pairwise(inside)
         if one.opname == "PUSH_EXC_INFO" and after.argval == "LookupError"
     }  # fmt: skip
-    for entry in entries:
+    for entry in read.exception_entries:
         if entry.target in handlers:
             yield from (one for one in inside if entry.start <= one.offset < entry.end)
     (takes,) = (code for code in answers.check_results.__code__.co_consts if isinstance(code, CodeType))

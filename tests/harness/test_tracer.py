@@ -155,12 +155,18 @@ def test_what_is_sent_again_and_again_is_told_without_a_call(
 ) -> None:
     """From the third time on neither `intend` nor `answered` is asked, and each statement is told as before."""
     connection: Any = Connection()
-    session, asked = opened(traced, connection), []
+    session = opened(traced, connection)
+    asked: list[str] = []
+
+    def noting(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            asked.append(name)
+            return real(*given)
+
+        return noted
+
     for name in ("intend", "answered"):
-        real = getattr(traced, name)
-        monkeypatch.setattr(
-            traced, name, lambda *given, name=name, real=real: (asked.append(name), real(*given))[1]
-        )
+        monkeypatch.setattr(traced, name, noting(name, getattr(traced, name)))
     for _ in range(9):
         run_prepared(traced, session, b"SELECT 1")
     assert asked == ["intend"] * 2
