@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,8 +148,11 @@ class EnvironmentContract:
             return
         with made.environment.connect(DATABASE) as connection:
             connection.execute("SELECT 'heard by the witness'")
-        with made.environment.server_log() as log:
-            said = [line.sql for line in log.read().lines]
+        said: list[str] = []
+        patience = time.monotonic() + 20
+        with made.environment.server_log() as log:  # which the server's collector writes when it comes to it
+            while not any("heard by the witness" in text for text in said) and time.monotonic() < patience:
+                said += [line.sql for line in log.read().lines]
         assert any("heard by the witness" in text for text in said)
 
     def test_a_harness_starts_and_ends(self, made: Made) -> None:
