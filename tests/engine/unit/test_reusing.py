@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from fix_kept import keep, listed
 
-from console.engine.reusing import _approved
+from console.engine.reusing import _approved, _require_content
+from console.environments.keeping import Listing
 from console.errors import StepFailed
 from console.kept import LIST_FILE, now, read_kept
 
@@ -56,3 +57,33 @@ def test_a_copy_whose_time_ran_out_while_the_run_waited_is_not_used(tmp_path: Pa
     path = keep(tmp_path, msgspec.structs.replace(told, until=over))
     with pytest.raises(StepFailed, match=r"the kept copy expired at 20\d\d-"):
         _approved(run_on(path))
+
+
+@pytest.mark.parametrize("written", [(), ("one was changed while it was copied",)])
+def test_what_changed_while_it_was_copied_is_no_kept_copy(written: tuple[str, ...]) -> None:
+    """Files that are the kept ones when they are read, and were others in between, pass."""
+    told, moment = listed(), "2026-12-01T10:00:00+00:00"
+    found = Listing(folders=told.folders, files=told.files)
+    taken = {
+        "folder": "/kept", "mode": 0o700, "owner_uid": 0, "runner_uid": 0, "run": told.run, "read_at": moment,
+        "until": "2026-12-01T12:00:00+00:00", "taken_at": moment, "fits": "0" * 64, "wanted": "0" * 64,
+        "sha256": found.sha256, "list_sha256": "0" * 64, "approved_sha256": "0" * 64, "files": len(found.files),
+        "size_bytes": found.size_bytes, "source_identifier": "1", "configured": "", "kept_identifier": "2",
+    }  # fmt: skip
+    recorded: dict[str, Any] = {}
+    laid_out = SimpleNamespace(files=found.files, size_bytes=found.size_bytes)
+    run: Any = SimpleNamespace(
+        kept=told,
+        kept_reading=SimpleNamespace(laid_out=laid_out, result=lambda: (found, written)),
+        recorder=SimpleNamespace(
+            state=SimpleNamespace(facts={"kept.taken": taken}),
+            fact=lambda name, value, source: recorded.update({name: value}),
+        ),
+    )
+    if written:
+        with pytest.raises(StepFailed, match="one was changed while it was copied") as refused:
+            _require_content(run)
+        assert refused.value.gate == "G-30"
+    else:
+        _require_content(run)
+    assert recorded["kept.laid_out"].differences == written
