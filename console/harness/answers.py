@@ -71,16 +71,16 @@ def check_results(tracer: Tracer, original: Function) -> Function:
 
     psycopg has nothing against one answer of rows or a count, and is not asked. It is told here in numbers, by no call.
     """
-    sessions, answered, numbers = tracer.sessions, tracer.answered, tracer.numbers
+    session_of, answered, numbers = tracer.sessions.get, tracer.answered, tracer.numbers
 
     def checked(self: BaseCursor[Any, Any], results: list[PGresult]) -> None:
-        session = sessions.get(self._pgconn)
-        sent = session.pending if session is not None else None
-        if session is None or sent is None or not sent.checked:
+        session = session_of(self._pgconn)
+        if session is None:
             original(self, results)
             return
-        if len(results) != 1 or tracer.pause is not None or sent.settled or sent.preparing:
-            if not answered(session, sent, results):
+        sent = session.pending
+        if sent is not session.own or sent.settled or len(results) != 1:
+            if sent is None or not sent.checked or not answered(session, sent, results):
                 original(self, results)
             return
         last = results[0]
@@ -95,7 +95,7 @@ def check_results(tracer: Tracer, original: Function) -> Function:
             return
         took_ns = monotonic_ns() - sent.began_ns
         at = sent.n - numbers.base
-        if 0 <= at < STATEMENTS and numbers.counts:
+        if 0 <= at < STATEMENTS:
             numbers.tooks[at] = took_ns
             numbers.counts[at] = rows + 2
             session.pending = None

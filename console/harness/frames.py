@@ -19,16 +19,17 @@ _MOST_REMEMBERED = 10_000
 _MAY_BE_RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-class Told(dict[int, str]):
-    """What was told of one call of a function of the subject's: its callers as JSON, by its instructions.
+class Told:
+    """What was told of one call of a function of the subject's: its callers as JSON (`texts`), by its instructions.
 
     It is left in the frame, in `f_trace`, which is free where nothing traces, and goes with it. That its own callers
     are the same for as long as it runs makes it true; a generator's change, and have none.
     """
 
-    __slots__ = ("places", "when_traced")
+    __slots__ = ("places", "texts", "when_traced")
 
     def __init__(self, when_traced: Callable[[], object]) -> None:
+        self.texts: dict[int, str] = {}
         self.places: dict[int, tuple[str, ...]] = {}
         self.when_traced = when_traced
 
@@ -107,7 +108,7 @@ class OwnFrames:
             left = frame.f_trace = Told(self.when_traced)
         if isinstance(left, Told):
             left.places[frame.f_lasti] = callers
-            left[frame.f_lasti] = ",".join(callers)
+            left.texts[frame.f_lasti] = ",".join(callers)
 
     def _caller(self, frame: FrameType) -> str | None:
         """Return a frame that is told as JSON, None for one outside, empty for the harness's main loop.

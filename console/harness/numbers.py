@@ -19,6 +19,8 @@ STATEMENTS = 1 << 15
 COLUMNS, CELL_BYTES = 4, 8
 _WINDOW_BYTES = STATEMENTS * COLUMNS * CELL_BYTES
 _NOWHERE = memoryview(bytearray()).cast("q")
+_NO_BASE = 1 << 62
+"""Of no window: no statement's cells are at 0 or above."""
 
 
 class Numbers:
@@ -26,6 +28,8 @@ class Numbers:
 
     `likes`: the earlier statement it is like; `afters`: ns from its session's opening until it left; `tooks`: ns until
     its answer; `counts`: its rows and two, so that an answer without any is not 0.
+
+    `last` is the number of the last statement, wherever that is told; it lies here because each step counts.
     """
 
     __slots__ = (
@@ -36,6 +40,7 @@ class Numbers:
         "afters",
         "base",
         "counts",
+        "last",
         "likes",
         "path",
         "tooks",
@@ -45,6 +50,7 @@ class Numbers:
         self.path = path
         self._lock = threading.RLock()
         self._over = True
+        self.last = 0
         self._nowhere()
         if path:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,7 +63,7 @@ class Numbers:
             self.turn(0)
 
     def _nowhere(self) -> None:
-        self.base = 0
+        self.base = _NO_BASE
         self.likes = self.afters = self.tooks = self.counts = _NOWHERE
 
     def end(self) -> None:

@@ -118,7 +118,7 @@ def _start(channel: Channel) -> Harness:
     migration = given.get("migration")
     if migration:
         migrations.register(migration, given["subject"])
-        tracer.pause = partial(_pause, channel, threading.Lock())
+        tracer.look_at_each(partial(_pause, channel, threading.Lock()))
     if not migration or Path(given["pack"], "pack.py").exists():
         _import_pack(harness, Path(given["pack"], "pack.py"))
     return harness

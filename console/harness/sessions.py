@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii as quote
+from types import FrameType
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from console.harness.frames import Told
+
 IDLE, UNKNOWN = int(TransactionStatus.IDLE), int(TransactionStatus.UNKNOWN)
+
+_MOST_AGAIN = 100
+"""Each keeps what was told of one call of a function, which may be over."""
 
 Kind = tuple[bytes, tuple[int, ...], bytes | None, int, str]
 """Of statements that are told alike: text, types, prepared name (None: psycopg's own statement), state, callers."""
+
+SentAgain = tuple[Told, int, bytes, int]
+"""What such a statement is found by: the call and instruction it was sent from, prepared name, state.
+
+A connection of psycopg's gives a name to one text only, with its types.
+"""
 
 
 class Sent:
@@ -36,11 +48,11 @@ class Session:
 
     `own` is that of every statement whose answer is checked: there is one at a time, and to make one takes longer than
     to find the session. `alike` holds for each kind of statement that was told in full its number, and how to tell of
-    one like it by a line.
+    one like it by a line; `again` that number for what was sent from the same place, the last few.
     """
 
     __slots__ = (
-        "alike", "connection", "head", "opened_ns", "own", "pending", "pgconn", "transactions", "types",
+        "again", "alike", "connection", "head", "opened_ns", "own", "pending", "pgconn", "transactions", "types",
     )  # fmt: skip
 
     def __init__(self, connection: Any, pgconn: PGconn, head: str, opened_ns: int) -> None:
@@ -53,6 +65,7 @@ class Session:
         self.pending: Sent | None = None
         self.types: dict[tuple[int, ...], str] = {(): ""}
         self.alike: dict[Kind, tuple[int, bytes]] = {}
+        self.again: dict[SentAgain, int] = {}
 
     def type_names(self, oids: tuple[int, ...]) -> str:
         """Return the names of types as the connection knows them, as the inside of a JSON array."""
@@ -73,6 +86,15 @@ def _type_name(registry: Any, oid: int) -> str:
     if info is None:
         return f"oid {oid}"
     return f"{info.name}[]" if info.array_oid == oid else str(info.name)
+
+
+def remember(again: dict[SentAgain, int], frame: FrameType, prepared: bytes, state: int, like: int) -> None:
+    """Keep in `again` what a statement sent from `frame` is `like`, 0 for none, where word was left of its callers."""
+    left = frame.f_trace
+    if like and prepared and type(left) is Told and frame.f_lasti in left.texts:
+        if len(again) >= _MOST_AGAIN:
+            again.clear()
+        again[left, frame.f_lasti, prepared, state] = like
 
 
 def counted(result: PGresult) -> int:

@@ -27,7 +27,7 @@ from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames, Told
 from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
-from console.harness.sessions import IDLE, Kind, Sent, Session, counted
+from console.harness.sessions import IDLE, Kind, Sent, Session, counted, remember
 
 PIPELINE_ABORTED = "pipeline aborted"
 """The message of a statement that the server skipped because an earlier one of its pipeline failed."""
@@ -96,7 +96,7 @@ class Tracer:
         without a window, after a fork or under a profiler or a debugger, lines are written under a lock.
         """
         self._lock = threading.RLock()
-        self._connections = self.last = 0
+        self._connections = self.numbers.last = 0
         self.under_lock = not self.file.puts_in_one_step
         if self.under_lock:
             self.numbers.end()
@@ -114,6 +114,7 @@ class Tracer:
         """Refer to no earlier statement: a thread about to write one took its session's before it looked at labels."""
         for session in list(self.sessions.values()):
             session.alike = {}
+            session.again = {}
 
     def labelled(self, key: str) -> str:
         """Return the present scenario (s), attempt (a) or phase (p), empty outside one."""
@@ -190,11 +191,12 @@ class Tracer:
         One like an earlier one is told in numbers by witness.py itself: each step counts. None is while statements are
         paused at or a fault may strike, for then none is kept. Raises as `tell` does.
         """
-        left = frame.f_trace
-        callers = left.get(frame.f_lasti) if type(left) is Told else None
+        again, left = session.again, frame.f_trace
+        callers = left.texts.get(frame.f_lasti) if type(left) is Told else None
         if callers is None:
             callers = self._subject.callers_json(frame)
-        self.tell(session, session.own, (sql, types, prepared, state, callers))
+        like = self.tell(session, session.own, (sql, types, prepared, state, callers))
+        remember(again, frame, prepared, state, like)
 
     def intend_other(
         self, session: Session, sent: Sent, sql: bytes, types: tuple[int, ...], frame: FrameType
@@ -203,8 +205,8 @@ class Tracer:
         state = session.pgconn.transaction_status
         self.tell(session, sent, (sql, types, sent.prepared, state, self._subject.callers_json(frame)))
 
-    def tell(self, session: Session, sent: Sent, kind: Kind) -> None:
-        """Record that a statement is about to leave.
+    def tell(self, session: Session, sent: Sent, kind: Kind) -> int:
+        """Record that a statement is about to leave; return the number of the one that those like it refer to, or 0.
 
         Raises WitnessFailed, with the connection closed, when it could not be recorded.
         """
@@ -225,20 +227,22 @@ class Tracer:
         if keep:
             if len(alike) >= MOST_ALIKE:
                 alike.clear()
+                session.again = {}
             alike[kind] = (sent.n, _AGAIN % (sent.n, self._process.encode()))
         if self.pause is not None:
             self._pause("before", sent.n)
+        return known[0] if known is not None else sent.n if keep else 0
 
     def _put_numbered(self, session: Session, sent: Sent, form: bytes, since_ns: int, state: int) -> None:
         """Write a statement's line with the next number where there is room: room is made first."""
         while True:
             last = -1
             with self._lock:
-                while last != self.last:
-                    last = self.last
+                while last != self.numbers.last:
+                    last = self.numbers.last
                     sent.began_ns = began_ns = monotonic_ns()
                     line = form % (last + 1, began_ns - since_ns)
-                sent.n = self.last = last + 1
+                sent.n = self.numbers.last = last + 1
                 sent.settled = False
                 session.pending = sent if sent.checked else session.pending
                 session.transactions += state == IDLE
@@ -248,7 +252,7 @@ class Tracer:
                 except (ValueError, WitnessFailed) as refused:
                     if refused.__traceback__.tb_next and is_anothers(refused):  # type: ignore[union-attr]
                         raise
-                    self.last = last
+                    self.numbers.last = last
                     session.transactions -= state == IDLE
                     sent.settled = True
             try:
@@ -295,6 +299,11 @@ class Tracer:
         raise InducedFault(
             f"a fault was induced at statement {number} of the attempt {attempt} ({fault.kind})"
         )
+
+    def look_at_each(self, pause: Callable[[str, int], None]) -> None:
+        """Have `pause` called with "before" or "after" and the number of every statement; lines only are written."""
+        self.pause = pause
+        self.numbers.end()
 
     def _pause(self, when: str, number: int) -> None:
         """Wait until somebody has looked at the server, where a scenario's statements are looked at one by one."""

@@ -168,14 +168,14 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
     The commonest case is sent here as psycopg's own function would, and told in numbers, by no call; the others are
     their own.
     """
-    sessions, numbers, intend = tracer.sessions, tracer.numbers, tracer.intend
+    session_of, numbers, intend = tracer.sessions.get, tracer.numbers, tracer.intend
     rarely = _send_query_prepared_rarely(tracer, original)
 
     def send_query_prepared(
         self: BaseCursor[Any, Any], name: bytes, pgq: Any, *, binary: bool | None = None
     ) -> None:
         pgconn = self._pgconn
-        session = sessions.get(pgconn)
+        session = session_of(pgconn)
         if session is None or session.pending is not None or binary is not None or self._conn._pipeline:
             rarely(self, name, pgq, binary=binary)
             return
@@ -195,14 +195,14 @@ def _send_query_prepared(tracer: Tracer, original: Function) -> Function:
             try:  # without a call, or a handler's LookupError would be taken for ours, and a number given twice
                 if known is None:
                     raise LookupError
-                like = session.alike[pgq.query, pgq.types, name, state, known[frame.f_lasti]][0]
-                n = tracer.last + 1
+                like = session.again[known, frame.f_lasti, name, state]
+                n = numbers.last + 1
                 at = n - numbers.base
                 if at < 0:
                     raise LookupError
                 numbers.afters[at] = began_ns - session.opened_ns
                 numbers.likes[at] = like
-                tracer.last = n
+                numbers.last = n
                 sent.n = n
                 sent.began_ns = began_ns
                 sent.settled = False

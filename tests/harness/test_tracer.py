@@ -19,9 +19,10 @@ from console.harness.faults import Fault, InducedFault
 from console.harness.frames import OwnFrames
 from console.harness.numbers import Numbers
 from console.harness.redaction import Redactor
-from console.harness.sessions import IDLE, Session
+from console.harness.sessions import IDLE, Sent, Session
 from console.harness.tracer import COMMAND_OK, Tracer
 from console.harness.witness import _send_query_prepared
+from console.witness import client
 from console.witness.client import ClientTrace
 
 
@@ -265,12 +266,28 @@ def test_transactions_are_counted_of_what_is_told_without_a_call(traced: Tracer,
     assert [s.transaction for s in ClientTrace(tmp_path / "client.jsonl").finish()] == list(range(1, 9))
 
 
+def test_no_statement_is_like_one_that_was_told_too_long_ago(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent from one place over and over refers to what is read of it now, whatever came between."""
+    monkeypatch.setattr(tracer_module, "MOST_ALIKE", 3)
+    monkeypatch.setattr(client, "MOST_ALIKE", 6)
+    connection: Any = Connection()
+    session = opened(traced, connection)
+    for text in [b"SELECT 1"] * 4 + [b"SELECT %d" % number for number in range(2, 12)] + [b"SELECT 1"] * 4:
+        run_prepared(traced, session, text)
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    statements = trace.finish()
+    assert (trace.irregularities, len(statements)) == ([], 18)
+    assert [one.sql for one in statements[-4:]] == ["SELECT 1"] * 4
+
+
 def test_who_waits_for_every_statement_is_told_of_its_answer(traced: Tracer) -> None:
     """Where statements are looked at one by one, both looks are had for prepared ones."""
     connection: Any = Connection()
     session, looks = opened(traced, connection), []
     traced.label(s="S1")
-    traced.pause = lambda when, number: looks.append((when, number))
+    traced.look_at_each(lambda when, number: looks.append((when, number)))
     for _ in range(4):
         run_prepared(traced, session, b"SELECT 1")
     assert looks == [(when, number) for number in range(1, 5) for when in ("before", "after")]
@@ -282,12 +299,13 @@ def test_an_answer_that_is_no_statements_goes_to_psycopg(traced: Tracer, state: 
     connection: Any = Connection()
     session, asked = opened(traced, connection), []
     run_prepared(traced, session, b"SELECT 1")
-    session.pending, answer = session.own, Answer()
+    pending, answer = session.own if state == "settled" else Sent(b"a", checked=True), Answer()
     answer.status, answer.command_tuples = COMMAND_OK, 0  # type: ignore[attr-defined]
-    session.own.settled = state == "settled"
-    session.own.preparing = state == "preparing"
+    pending.settled = state == "settled"
+    pending.preparing = state == "preparing"
+    session.pending = pending
     check_results(traced, lambda _, results: asked.append(results))(Cursor(session), [answer])
-    assert (asked, session.pending) == ([[answer]], session.own)
+    assert (asked, session.pending) == ([[answer]], pending)
 
 
 @pytest.mark.parametrize("kind", ["error", "connection"])
