@@ -1,9 +1,10 @@
 """What the client witness costs the subject, beside bare psycopg and beside OpenTelemetry's instrumentation of it.
 
-``python -m tests.benchmarks.tracer [--blocks N] [--json FILE]``: one process for each way, each with one connection to
-the same cluster over a Unix socket; blocks of 200 statements, the ways in an order of its own for every round. Wall and
-CPU time of the client, medians of blocks. OpenTelemetry takes part where its packages are (`PACKAGES`, by pip), with
-its SDK, a batch processor and an exporter that throws away.
+``python -m tests.benchmarks.tracer [--blocks N] [--json FILE]``: five processes for each way, each with one connection
+to the same cluster over a Unix socket; blocks of 200 statements, in an order of its own for every round. Wall and CPU
+time of the client, medians of the blocks of all five. All clients run on the first processor, the server on the last:
+else two equal processes differ by 5 % for as long as they run. OpenTelemetry takes part where its packages are
+(`PACKAGES`, by pip), with its SDK, a batch processor and an exporter that throws away.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from console.witness.client import ClientTrace
 
 PACKAGES = "opentelemetry-sdk==1.45.1 opentelemetry-instrumentation-psycopg==0.66b1"
 BLOCK = 200
+PROCESSES = 5
+PROCESSORS = os.sched_getaffinity(0)
 LOOPS = ("SELECT 1", "INSERT INTO seen (n) VALUES (%s)")
 WAYS = ("bare", "drydock", "OpenTelemetry")
 
@@ -90,6 +93,7 @@ def _instrumented(_folder: Path) -> None:
 
 def client(way: str, folder: Path, conninfo: str) -> None:
     """Run a block for each line of stdin, which is a loop's number; answer with wall and CPU seconds."""
+    os.sched_setaffinity(0, {int(os.environ["DRYDOCK_BENCHMARK_PROCESSOR"])})
     {"bare": _bare, "drydock": _traced, "OpenTelemetry": _instrumented}[way](folder)
     connection = psycopg.connect(conninfo)
     cursor = connection.cursor()
@@ -117,7 +121,11 @@ class Client:
         words = [sys.executable, "-m", "tests.benchmarks.tracer", "client", way, str(folder)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            cwd=Path(__file__).parents[2], env={**os.environ, "DRYDOCK_BENCHMARK_CONNECTION": conninfo},
+            cwd=Path(__file__).parents[2],
+            env={
+                **os.environ, "DRYDOCK_BENCHMARK_CONNECTION": conninfo,
+                "DRYDOCK_BENCHMARK_PROCESSOR": str(min(PROCESSORS)),
+            },
         )  # fmt: skip
 
     def block(self, loop: int) -> tuple[float, float]:
@@ -160,28 +168,35 @@ def server() -> Iterator[str]:
 
 def measure(blocks: int) -> dict[str, Any]:
     """Return for each loop the medians of each way in microseconds a statement, and the ratios."""
+    os.sched_setaffinity(0, {max(PROCESSORS)})
     here = importlib.util.find_spec("opentelemetry") is not None
     ways = WAYS if here else WAYS[:2]
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     with server() as conninfo, tempfile.TemporaryDirectory(prefix="ddb-") as made:
-        clients = {way: Client(way, Path(made), conninfo) for way in ways}
+        folders = [Path(made) / str(number) for number in range(PROCESSES)]
+        clients: list[tuple[str, Client]] = []
         try:
-            turns = [(way, loop) for way in ways for loop in range(len(LOOPS))]
+            for folder in folders:
+                folder.mkdir()
+                clients.extend((way, Client(way, folder, conninfo)) for way in ways)
+            turns = [(way, one, loop) for way, one in clients for loop in range(len(LOOPS))]
             chance = random.Random(5)
             for number in range(blocks + 1):
                 chance.shuffle(turns)
-                for way, loop in turns:
-                    took = clients[way].block(loop)
+                for way, one, loop in turns:
+                    took = one.block(loop)
                     if number:
                         found.setdefault((way, loop), []).append(took)
         finally:
-            for one in clients.values():
+            for _, one in clients:
                 one.end()
-        trace = ClientTrace(Path(made) / "client.jsonl")
-        statements = trace.finish()
-    assert not trace.irregularities, trace.irregularities[0]
-    assert len(statements) >= (blocks + 1) * len(LOOPS) * BLOCK, "the witness missed statements"
-    return {"blocks": blocks, **{LOOPS[loop]: _row(found, ways, loop) for loop in range(len(LOOPS))}}
+        for folder in folders:
+            trace = ClientTrace(folder / "client.jsonl")
+            statements = trace.finish()
+            assert not trace.irregularities, trace.irregularities[0]
+            assert len(statements) >= (blocks + 1) * len(LOOPS) * BLOCK, "the witness missed statements"
+    rows = {LOOPS[loop]: _row(found, ways, loop) for loop in range(len(LOOPS))}
+    return {"blocks": blocks, "processes": PROCESSES, **rows}
 
 
 def _row(
