@@ -7,13 +7,11 @@ are read after that, beside other work. Follows no link; a folder that has one (
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,16 +19,12 @@ from typing import TypeVar
 
 import msgspec
 
-from console.environments.cloning import FICLONE
 from console.environments.cluster import Cluster
+from console.environments.file_pieces import Piece, batches, clone, pieces
 from console.environments.process import run_program
 from console.errors import StepFailed
 from console.kept import KeptFile
 from console.model.protocols import Abort
-
-_PIECE_BYTES = 16 << 20
-_READ_BYTES = 256 << 10
-"""What the processor's own memory holds between reading, hashing and writing."""
 
 _HEADER_BYTES = 40
 """XLogLongPageHeaderData (access/xlog_internal.h)."""
@@ -48,9 +42,6 @@ _LEFT_OUT = frozenset({
     "postgresql.auto.conf.tmp", "pg_hba.conf", "pg_ident.conf", "postgresql.conf", "postgresql.auto.conf",
 })  # fmt: skip
 _TEMPORARY = "pgsql_tmp"
-
-_NOT_BY_THE_KERNEL = frozenset({errno.EINVAL, errno.ENOSYS})
-"""What sendfile(2) says of files that have to be read and written."""
 
 Done = TypeVar("Done")
 
@@ -141,12 +132,13 @@ class Folders:
         Nobody has looked at what was copied: `read` tells what the kept files are, `changed` that they stayed the same.
         """
         folders, names = _contents(kept, everything=True)
-        around = {name: _stamp(kept / name) for name in (*_AROUND, *folders)}
-        files = {name: _stamp(kept / name) for name in names}
+        around = {name: _stamp(kept, name) for name in (*_AROUND, *folders)}
+        files = {name: _stamp(kept, name) for name in names}
         _make_folders(into, folders, uid)
-        shared = _made(kept, into, names, uid)
+        shared = clone(kept, into, names, uid)
         if not shared:
-            self._for_each(_move, _pieces(kept, into, {name: stamp[0] for name, stamp in files.items()}))
+            sizes = {name: stamp[0] for name, stamp in files.items()}
+            self._for_each(Piece.move, pieces(kept, into, sizes, uid=uid))
         return LaidOut(folders=around, files=files, shared=shared)
 
     def read(self, kept: Path) -> Listing:
@@ -156,101 +148,41 @@ class Folders:
 
     def _copied(self, source: Path, into: Path, folders: list[str], names: list[str]) -> Listing:
         _make_folders(into, folders, None)
-        shared = _made(source, into, names, None)
+        shared = clone(source, into, names, None)
         listing = self._read(source, None if shared else into, folders, names)
         return msgspec.structs.replace(listing, shared=shared)
 
     def _read(self, source: Path, into: Path | None, folders: list[str], names: list[str]) -> Listing:
         """Read every file, and write what was read where there is somewhere to write it."""
         sizes = {name: (source / name).lstat().st_size for name in names}
-        pieces = _pieces(source, into, sizes)
+        parts = pieces(source, into, sizes)
         totals = {name: hashlib.sha256() for name in names}
-        for piece, digest in zip(pieces, self._for_each(_hash, pieces), strict=True):
+        for piece, digest in zip(parts, self._for_each(Piece.hash, parts), strict=True):
             totals[piece.name].update(digest)
         files = {name: KeptFile(size=sizes[name], sha256=totals[name].hexdigest()) for name in sorted(names)}
         return Listing(folders=folders, files=files)
 
-    def _for_each(self, work: Callable[[_Piece], Done], pieces: list[_Piece]) -> list[Done]:
-        def one(piece: _Piece) -> Done:
-            self._abort.raise_if_requested()
-            return work(piece)
+    def _for_each(self, work: Callable[[Piece], Done], parts: list[Piece]) -> list[Done]:
+        """Return what `work` makes of each. One thread has large pieces while another has small ones, many at once:
+        two with small ones wait for each other more than they work."""
 
+        def one(batch: list[Piece]) -> list[Done]:
+            done = []
+            for piece in batch:
+                self._abort.raise_if_requested()
+                done.append(work(piece))
+            return done
+
+        several = batches(parts)
         with ThreadPoolExecutor(self._at_once) as pool:
-            return list(pool.map(one, pieces))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """Bytes `at` to `at + length` of one file, and where they go; nowhere to be read only."""
-
-    name: str
-    source: Path
-    target: Path | None
-    at: int
-    length: int
-
-    @contextmanager
-    def opened(self) -> Iterator[tuple[int, int]]:
-        """Yield the descriptors of both files, -1 for none."""
-        source = os.open(self.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        target = -1
-        try:
-            if self.target is not None:
-                target = os.open(self.target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            yield source, target
-        finally:
-            os.close(source)
-            if target >= 0:
-                os.close(target)
-
-    def shorter(self) -> StepFailed:
-        """Return what to raise where a file ends before its piece does."""
-        return StepFailed(f"{self.source} became shorter while it was copied", cause="environment")
-
-
-def _pieces(source: Path, into: Path | None, sizes: Mapping[str, int]) -> list[_Piece]:
-    """Return the pieces of all files, of the largest file first."""
-    return [
-        _Piece(
-            name=name, source=source / name, target=into / name if into is not None else None, at=at,
-            length=min(_PIECE_BYTES, sizes[name] - at),
-        )
-        for name in sorted(sizes, key=lambda name: -sizes[name])
-        for at in range(0, sizes[name] or 1, _PIECE_BYTES)
-    ]  # fmt: skip
-
-
-def _hash(piece: _Piece) -> bytes:
-    """Return the digest of a piece; what was read is written where there is somewhere to write it."""
-    total, room = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
-    at, end = piece.at, piece.at + piece.length
-    with piece.opened() as (source, target):
-        while at < end:
-            got = os.preadv(source, [room[: min(_READ_BYTES, end - at)]], at)
-            if not got:
-                raise piece.shorter()
-            total.update(room[:got])
-            if target >= 0:
-                _write(target, room[:got], at)
-            at += got
-    return total.digest()
-
-
-def _move(piece: _Piece) -> None:
-    """Let the kernel copy a piece; read and write it where that cannot be."""
-    at, end = piece.at, piece.at + piece.length
-    try:
-        with piece.opened() as (source, target):
-            os.lseek(target, at, os.SEEK_SET)
-            while at < end:
-                got = os.sendfile(target, source, at, end - at)
-                if not got:
-                    raise piece.shorter()
-                at += got
-    except OSError as cannot:
-        if cannot.errno not in _NOT_BY_THE_KERNEL:
-            raise
-        _hash(piece)
+            waiting: dict[int, Future[list[Done]]] = {}
+            for turn in range(len(several)):
+                at = turn // 2 if turn % 2 == 0 else len(several) - 1 - turn // 2
+                waiting[at] = pool.submit(one, several[at])
+            try:
+                return [done for at in range(len(several)) for done in waiting[at].result()]
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:
@@ -268,13 +200,13 @@ def changed(kept: Path, laid_out: LaidOut) -> tuple[str, ...]:
     return tuple(
         f"{_AROUND.get(name, name)} was changed while it was copied"
         for name, stamp in sorted({**laid_out.folders, **laid_out.files}.items())
-        if _stamp(kept / name) != stamp
+        if _stamp(kept, name) != stamp
     )
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(folder: Path, name: str) -> Stamp:
     try:
-        found = path.lstat()
+        found = os.lstat(f"{folder}/{name}")
     except (FileNotFoundError, NotADirectoryError):
         return 0, 0, 0
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
@@ -285,39 +217,6 @@ def _make_folders(into: Path, folders: list[str], uid: int | None) -> None:
         (into / name).mkdir(mode=0o700)
         if uid is not None:
             os.chown(into / name, uid, uid)
-
-
-def _made(source: Path, into: Path, names: list[str], uid: int | None) -> bool:
-    """Make every file, empty or with its blocks shared where the file system can; return whether all are shared."""
-    shares = bool(names)
-    for name in names:
-        target = os.open(
-            into / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-        try:
-            if uid is not None:
-                os.fchown(target, uid, uid)
-            shares = shares and _cloned(source / name, target)
-        finally:
-            os.close(target)
-    return shares
-
-
-def _cloned(source: Path, target: int) -> bool:
-    given = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(target, FICLONE, given)
-    except OSError:
-        return False
-    finally:
-        os.close(given)
-    return True
-
-
-def _write(target: int, content: memoryview, at: int) -> None:
-    while content:
-        written = os.pwrite(target, content, at)
-        content, at = content[written:], at + written
 
 
 def _contents(data: Path, *, everything: bool = False) -> tuple[list[str], list[str]]:
