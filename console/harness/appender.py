@@ -55,6 +55,21 @@ def private_descriptor(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE_DESCRIPTOR)
 
 
+def displacement(descriptor: int, path: str, identity: tuple[int, int]) -> tuple[str, int]:
+    """Return what happened to an open file of this (device, inode), empty: it is in place, and its size in bytes."""
+    try:
+        mine = os.fstat(descriptor)
+    except OSError:
+        return "was closed", 0
+    if (mine.st_dev, mine.st_ino) != identity:
+        return "was exchanged for another under its descriptor", 0
+    try:
+        there = os.lstat(path)
+    except OSError:
+        return "was removed", 0
+    return "was replaced" if (there.st_dev, there.st_ino) != identity else "", mine.st_size
+
+
 def mapped(descriptor: int, size_bytes: int, at_bytes: int) -> mmap.mmap:
     """Return a part of a file as memory that the kernel shares.
 
@@ -201,18 +216,7 @@ class Appender:
 
         Asked after each scenario, not before each statement: looking costs as much as writing.
         """
-        try:
-            mine = os.fstat(self._descriptor)
-        except OSError:
-            return "was closed"
-        if (mine.st_dev, mine.st_ino) != self._identity:
-            return "was exchanged for another under its descriptor"
-        try:
-            there = os.lstat(self.path)
-        except OSError:
-            return "was removed"
-        if (there.st_dev, there.st_ino) != self._identity:
-            return "was replaced"
+        gone, size_bytes = displacement(self._descriptor, self.path, self._identity)
         own = (self._reserved_bytes, self._asked_bytes)  # a signal's handler may raise between the two
-        other = self._window is not None and mine.st_size not in own
-        return "was cut or written by another" if other else ""
+        other = self._window is not None and size_bytes not in own
+        return gone or ("was cut or written by another" if other else "")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 
-from console.harness.appender import is_anothers, mapped, private_descriptor
+from console.harness.appender import displacement, is_anothers, mapped, private_descriptor
 
 STATEMENTS = 1 << 15
 """So many have their cells in one window."""
@@ -98,17 +98,6 @@ class Numbers:
         """Return what happened to the file opened at the start, empty when it is still in place or there is none."""
         if not self.path:
             return ""
-        try:
-            mine = os.fstat(self._descriptor)
-        except OSError:
-            return "was closed"
-        if (mine.st_dev, mine.st_ino) != self._identity:
-            return "was exchanged for another under its descriptor"
-        try:
-            there = os.lstat(self.path)
-        except OSError:
-            return "was removed"
-        if (there.st_dev, there.st_ino) != self._identity:
-            return "was replaced"
+        gone, size_bytes = displacement(self._descriptor, self.path, self._identity)
         whole = 0 if self.likes is _NOWHERE else (self.base + STATEMENTS) * COLUMNS * CELL_BYTES
-        return "was cut" if mine.st_size < whole else ""
+        return gone or ("was cut" if size_bytes < whole else "")

@@ -28,7 +28,7 @@ from console.witness.client_lines import (
     Send,
     Unsent,
 )  # fmt: skip
-from console.witness.client_numbers import Cells, numbers_of
+from console.witness.client_numbers import Cells, in_place, numbers_of
 from console.witness.client_statements import (
     ClientRedaction,
     ClientSession,
@@ -221,12 +221,7 @@ class ClientTrace:
             sizes = f"from {self._offset_bytes} to {mine.st_size} bytes"
             self._irregular(f"the trace file shrank {sizes} after line {self._line}")
             self._offset_bytes, self._rest, self._skipping = mine.st_size, b"", False
-        try:
-            there = os.lstat(self.path)
-            same = (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
-        except OSError:
-            same = False
-        if not same:
+        if not in_place(self.path, mine):
             self._irregular_once(f"the trace file {self.path} was removed or replaced")
 
     def _split(self, chunk: bytes) -> None:

@@ -26,6 +26,15 @@ _LEAST_COUNT = 1
 """No rows at all, as of a statement that has none, is -1, and its cell 1."""
 
 
+def in_place(path: Path, opened: os.stat_result) -> bool:
+    """Tell whether a file that was `opened` still stands at its path."""
+    try:
+        there = os.lstat(path)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
+
+
 def numbers_of(trace: Path) -> Path:
     """Return the file that stands beside a trace of lines; there is none where the harness has no part of a file."""
     return trace.with_suffix(".numbers")
@@ -80,12 +89,7 @@ class Cells:
         if mine.st_size < self._size_bytes:
             yield f"the trace file {self.path} shrank from {self._size_bytes} to {mine.st_size} bytes"
         self._size_bytes = mine.st_size
-        try:
-            there = os.lstat(self.path)
-            same = (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
-        except OSError:
-            same = False
-        if not same:
+        if not in_place(self.path, mine):
             yield f"the trace file {self.path} was removed or replaced"
 
     def announcement(self, n: int) -> tuple[int, int] | None:
