@@ -48,11 +48,13 @@ class Session:
 
     `own` is that of every statement whose answer is checked: there is one at a time, and to make one takes longer than
     to find the session. `alike` holds for each kind of statement that was told in full its number, and how to tell of
-    one like it by a line; `again` that number for what was sent from the same place, the last few.
+    one like it by a line; `again` that number for what was sent from the same place, the last few. Once it is
+    `over`, nothing more is told of it.
     """
 
     __slots__ = (
-        "again", "alike", "connection", "head", "opened_ns", "own", "pending", "pgconn", "transactions", "types",
+        "again", "alike", "connection", "head", "opened_ns", "over", "own", "pending", "pgconn", "transactions",
+        "types",
     )  # fmt: skip
 
     def __init__(self, connection: Any, pgconn: PGconn, head: str, opened_ns: int) -> None:
@@ -60,6 +62,7 @@ class Session:
         self.pgconn = pgconn
         self.head = head
         self.opened_ns = opened_ns
+        self.over = False
         self.transactions = 0
         self.own = Sent(checked=True)
         self.pending: Sent | None = None

@@ -17,7 +17,7 @@ from time import monotonic_ns, time_ns
 from types import FrameType
 from typing import Any
 
-from psycopg import pq
+from psycopg import OperationalError, pq
 from psycopg._connection_base import BaseConnection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -41,7 +41,6 @@ _PIPELINE_ABORTED = int(ExecStatus.PIPELINE_ABORTED)
 _COPYING = (int(ExecStatus.COPY_IN), int(ExecStatus.COPY_OUT), int(ExecStatus.COPY_BOTH))
 MOST_ALIKE, _LONGEST_TEXT_BYTES, LONGEST_KEPT_BYTES = 2000, 4000, 16_000
 _SQLSTATE, _PRIMARY = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
-
 
 _SEND = b'{"e":"send","n":%%d,%s,"at":%%de-9%s}\n'
 _AGAIN = b'{"e":"again","n":%%d,"like":%d,"after":%%de-9%s}\n'
@@ -154,8 +153,7 @@ class Tracer:
         """Record a new session; the connection is closed when that fails."""
         pgconn = connection.pgconn
         with self._lock:
-            self._connections += 1
-            number = self._connections
+            number = self._connections = self._connections + 1
         user = quote(self.redact(pgconn.user.decode("utf-8", "backslashreplace"), "user name"))
         head = f'"c":{number},"pid":{pgconn.backend_pid},"user":{user}'
         opened_ns = monotonic_ns()
@@ -176,6 +174,7 @@ class Tracer:
         """Record that the session of this libpq connection was closed or dropped."""
         session = self.sessions.pop(pgconn, None)
         if session is not None:
+            session.over, session.again = True, {}
             self.elsewhere.discard(session)
             self.give_up(session)
             head = session.head.rpartition(',"user":')[0]
@@ -208,7 +207,7 @@ class Tracer:
     def tell(self, session: Session, sent: Sent, kind: Kind) -> int:
         """Record that a statement is about to leave; return the number of the one that those like it refer to, or 0.
 
-        Raises WitnessFailed, with the connection closed, when it could not be recorded.
+        Raises WitnessFailed, with the connection closed, when it could not be recorded; OperationalError after its end.
         """
         sql, _types, prepared, state, callers = kind
         if self.faults and callers and prepared is not None:
@@ -242,6 +241,8 @@ class Tracer:
                     last = self.numbers.last
                     sent.began_ns = began_ns = monotonic_ns()
                     line = form % (last + 1, began_ns - since_ns)
+                if session.over:
+                    raise OperationalError("the connection is closed")
                 sent.n = self.numbers.last = last + 1
                 sent.settled = False
                 session.pending = sent if sent.checked else session.pending
@@ -311,10 +312,7 @@ class Tracer:
             self.pause(when, number)
 
     def give_up(self, session: Session) -> None:
-        """Record as lost what psycopg never asked the answer of: its next statement comes, or its end.
-
-        As unsent where the server has only parsed it.
-        """
+        """Record what was never asked for as lost, at the next statement or the end; as unsent what was only parsed."""
         sent = session.pending
         if sent is not None and sent.checked:
             self.lost(session, sent)
@@ -337,7 +335,7 @@ class Tracer:
 
     def answered(self, session: Session, sent: Sent, results: Sequence[PGresult]) -> bool:
         """Record the server's answer; tell whether it is one, of rows or a count. COPY and Parse are answered later."""
-        if sent.settled or not results:
+        if not results:
             return False
         last = results[-1]
         status = last.status
@@ -349,6 +347,8 @@ class Tracer:
             self._answered_otherwise(session, sent, last)
             return False
         line = self.done % (sent.n, monotonic_ns() - sent.began_ns, rows)
+        if sent.settled:
+            return False
         session.pending = None
         sent.settled = True
         try:
@@ -364,8 +364,7 @@ class Tracer:
     def _answered_otherwise(self, session: Session, sent: Sent, last: PGresult) -> None:
         status = last.status
         if status == _FATAL_ERROR:
-            encoding = session.pgconn._encoding
-            message = (last.error_field(_PRIMARY) or b"").decode(encoding, "replace")
+            message = (last.error_field(_PRIMARY) or b"").decode(session.pgconn._encoding, "replace")
             state = (last.error_field(_SQLSTATE) or b"").decode("ascii", "replace")
             self.settle(session, sent, -1, state, message)
         elif status == _PIPELINE_ABORTED:

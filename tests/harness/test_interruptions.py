@@ -10,14 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from harness_driver import Stage, client_by_backend, run, server_by_backend
 from test_program import one_scenario
-from test_tracer import Connection, opened
+from test_tracer import Answer, Connection, Cursor, opened
 from test_tracer import run as execute
 from test_tracer import run_prepared as execute_prepared
 
@@ -30,6 +33,7 @@ from console.harness.redaction import Redactor
 from console.harness.sessions import Sent, Session
 from console.harness.tracer import COMMAND_OK, Tracer
 from console.witness.client import ClientTrace
+from console.witness.client_numbers import lines_of
 
 
 class Late(Exception):
@@ -161,6 +165,75 @@ def test_a_handler_that_raises_before_an_answer_is_told_comes_through(
     trace = ClientTrace(tmp_path / "client.jsonl")
     assert [(s.n, s.answered) for s in trace.finish()] == [(n, n != 4) for n in range(1, 7)]
     assert trace.irregularities == []
+
+
+@pytest.mark.parametrize(
+    ("tell", "place", "turn"),
+    [
+        (execute, module, 0), (execute, module, 1), (execute_prepared, module, 0), (execute_prepared, module, 1),
+        (execute_prepared, witness, 0), (execute_prepared, witness, 1), (execute_prepared, witness, 5),
+    ],
+)  # fmt: skip
+def test_a_handler_that_closes_the_session_before_a_statement_is_told_has_the_last_word(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Any, place: Any, turn: int
+) -> None:
+    """Nothing is claimed of a session that is closed; psycopg's error comes, and the others go on."""
+    session, other = session_of(traced), session_of(traced)
+    clock = time.monotonic_ns
+    closed: list[bool] = []
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    statements = []
+
+    def closing() -> int:
+        if not closed:
+            closed.append(True)
+            traced.closed(session.pgconn)
+            statements.extend(trace.drain())
+        return clock()
+
+    def refused(*_: Any, **__: Any) -> None:
+        if closed:
+            raise psycopg.OperationalError("the connection is closed")
+
+    call = partial(tell, traced, session, b"SELECT 1", *([refused] if tell is execute_prepared else []))
+    for number in range(turn + 1):
+        if number == turn:
+            monkeypatch.setattr(place, "monotonic_ns", closing)
+        with suppress(psycopg.OperationalError):
+            call()
+    monkeypatch.undo()
+    execute(traced, other, b"SELECT 2")
+    statements.extend(trace.finish())
+    assert (closed, trace.irregularities) == ([True], [])
+    assert statements[-1].sql == "SELECT 2"
+    assert [s.answered for s in statements] == [True] * (turn + 1)
+
+
+@pytest.mark.parametrize("place", [answers, module])
+def test_a_handler_that_closes_the_session_before_an_answer_is_told_has_the_last_word(
+    traced: Tracer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any
+) -> None:
+    """The statement is lost, once, in lines and in cells."""
+    if place is module:
+        traced.numbers.end()
+    session = session_of(traced)
+    execute_prepared(traced, session, b"SELECT 1")
+    clock = time.monotonic_ns
+
+    def closing() -> int:
+        monkeypatch.setattr(place, "monotonic_ns", clock)
+        traced.closed(session.pgconn)
+        return clock()
+
+    traced.intend(session, b"SELECT 2", (), b"", 0, sys._getframe())
+    monkeypatch.setattr(place, "monotonic_ns", closing)
+    answers.check_results(traced, lambda *_: None)(Cursor(session), [Answer()])
+    assert session.pgconn not in traced.sessions
+    trace = ClientTrace(tmp_path / "client.jsonl")
+    assert [(s.n, s.answered) for s in trace.finish()] == [(1, True), (2, False)]
+    assert trace.irregularities == []
+    told = b"".join(lines_of(tmp_path / "client.numbers"))
+    assert b'"n":2' not in told
 
 
 def test_a_handler_that_sends_while_a_prepared_statement_is_told_goes_first(
