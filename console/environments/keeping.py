@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
 from typing import TypeVar
 
 import msgspec
@@ -164,7 +165,7 @@ class Folders:
 
     def _for_each(self, work: Callable[[Piece], Done], parts: list[Piece]) -> list[Done]:
         """Return what `work` makes of each. One thread has large pieces while another has small ones, many at once:
-        two with small ones wait for each other more than they work."""
+        two with small ones wait for each other more than they work. Raises what failed first, as soon as it did."""
 
         def one(batch: list[Piece]) -> list[Done]:
             done = []
@@ -174,15 +175,19 @@ class Folders:
             return done
 
         several = batches(parts)
+        ended = SimpleQueue[Future[list[Done]]]()
         with ThreadPoolExecutor(self._at_once) as pool:
             waiting: dict[int, Future[list[Done]]] = {}
-            for turn in range(len(several)):
-                at = turn // 2 if turn % 2 == 0 else len(several) - 1 - turn // 2
-                waiting[at] = pool.submit(one, several[at])
             try:
-                return [done for at in range(len(several)) for done in waiting[at].result()]
+                for turn in range(len(several)):
+                    at = turn // 2 if turn % 2 == 0 else len(several) - 1 - turn // 2
+                    waiting[at] = pool.submit(one, several[at])
+                    waiting[at].add_done_callback(ended.put)
+                for _batch in several:
+                    ended.get().result()
             finally:
                 pool.shutdown(cancel_futures=True)
+        return [done for at in range(len(several)) for done in waiting[at].result()]
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:

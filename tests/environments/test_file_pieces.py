@@ -64,21 +64,29 @@ def test_what_is_handed_over_together_is_no_larger_than_a_piece(
     assert batches([]) == []
 
 
-def test_nothing_more_is_copied_behind_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is told after a gigabyte of other attempts."""
+@pytest.mark.parametrize("failing", ["large", "small"])
+def test_nothing_more_is_copied_behind_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """A full disk is told after a gigabyte of other attempts, or another failure in its place."""
+    monkeypatch.setattr(file_pieces, "_PIECE_BYTES", 1 << 12)
     source, into = folders(tmp_path)
-    for number in range(500):
-        (source / f"{number:03}").write_bytes(b"x")
-    asked: list[str] = []
+    (source / "large").write_bytes(bytes(500 << 12))
+    (source / "small").write_bytes(b"x")
+    move, begun = file_pieces.Piece.move, list[str]()
 
     def fails(self: file_pieces.Piece) -> None:
-        asked.append(self.name)
-        raise OSError(28, "No space left on device")
+        begun.append(self.name)
+        move(self)
+        if self.name == failing:
+            raise OSError(28, "No space left on device")
+        if "small" in begun:
+            raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(file_pieces.Piece, "move", fails)
     with pytest.raises(OSError, match="No space left"):
         Folders(NeverAborted(), at_once=1).laid_out(source, into, uid=None)
-    assert len(asked) < 10, "every batch was begun"
+    assert len(begun) < 250, "all was tried"
 
 
 def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
