@@ -197,14 +197,16 @@ def test_an_inode_that_gets_another_number_is_the_same_file(
     (kept / "one").write_bytes(b"x")
     laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
 
-    def numbered_anew(path: Path) -> os.stat_result:
-        found = os.lstat(path)
+    lstat = os.lstat
+
+    def numbered_anew(path: str | Path) -> os.stat_result:
+        found = lstat(path)
         mode, inode, *others = found
         times = {name: getattr(found, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
         return os.stat_result((mode, inode + 1, *others), times)
 
-    monkeypatch.setattr(Path, "lstat", numbered_anew)
-    assert (kept / "one").lstat().st_ino != os.lstat(kept / "one").st_ino
+    monkeypatch.setattr(os, "lstat", numbered_anew)
+    assert os.lstat(kept / "one").st_ino != lstat(kept / "one").st_ino
     assert changed(kept, laid_out) == ()
 
 
