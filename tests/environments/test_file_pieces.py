@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,20 @@ def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
     with pytest.raises(Aborted):
         Folders(Later(), at_once=2).laid_out(source, into, uid=None)
     assert len(list(into.iterdir())) == 10
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever opens it waits for a writer without end, and no abort is heard."""
+    source, into = folders(tmp_path)
+    os.mkfifo(source / "one")
+    [one] = pieces(source, into, {"one": 9_000})
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            assert pool.submit(clone, source, into, ["one"], None).result(timeout=20) is False
+            with pytest.raises(OSError, match="Illegal seek"):
+                pool.submit(one.move).result(timeout=20)
+        finally:
+            os.close(os.open(source / "one", os.O_RDWR))
 
 
 @pytest.mark.parametrize("shared", [0, 1, 3, 5])
