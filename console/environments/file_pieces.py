@@ -16,6 +16,7 @@ from pathlib import Path
 
 from console.environments.cloning import FICLONE
 from console.errors import StepFailed
+from console.model.protocols import Abort
 
 _PIECE_BYTES = 16 << 20
 _MOST_TOGETHER = 50
@@ -134,9 +135,14 @@ def batches(parts: list[Piece]) -> list[list[Piece]]:
     return found
 
 
-def clone(source: Path, into: Path, names: list[str], uid: int | None) -> bool:
-    """Make every file with its blocks shared, as `uid`'s; where the file system cannot, make none and return False."""
+def clone(source: Path, into: Path, names: list[str], uid: int | None, *, abort: Abort) -> bool:
+    """Make every file with its blocks shared, as `uid`'s; where the file system cannot, make none and return False.
+
+    `abort` is asked between two files.
+    """
     for number, name in enumerate(names):
+        if number:
+            abort.raise_if_requested()
         target = _made(f"{into}/{name}", uid)
         try:
             shared = _cloned(f"{source}/{name}", target)

@@ -136,7 +136,7 @@ class Folders:
         around = {name: _stamp(kept, name) for name in (*_AROUND, *folders)}
         files = {name: _stamp(kept, name) for name in names}
         _make_folders(into, folders, uid)
-        shared = clone(kept, into, names, uid)
+        shared = clone(kept, into, names, uid, abort=self._abort)
         if not shared:
             sizes = {name: stamp[0] for name, stamp in files.items()}
             self._for_each(Piece.move, pieces(kept, into, sizes, uid=uid))
@@ -149,7 +149,7 @@ class Folders:
 
     def _copied(self, source: Path, into: Path, folders: list[str], names: list[str]) -> Listing:
         _make_folders(into, folders, None)
-        shared = clone(source, into, names, None)
+        shared = clone(source, into, names, None, abort=self._abort)
         listing = self._read(source, None if shared else into, folders, names)
         return msgspec.structs.replace(listing, shared=shared)
 

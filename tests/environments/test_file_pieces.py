@@ -90,8 +90,12 @@ def test_nothing_more_is_copied_behind_what_failed(
     assert len(begun) < 250, "all was tried"
 
 
-def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
-    """The operator waits for fifty files."""
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_abort_is_heard_between_two_small_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """The operator waits for fifty files; or for all, where their blocks are shared."""
+    monkeypatch.setattr(file_pieces, "_cloned", lambda _source, _target: shared)
     source, into = folders(tmp_path)
     for number in range(40):
         (source / f"{number:03}").write_bytes(b"x")
@@ -107,7 +111,7 @@ def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
 
     with pytest.raises(Aborted):
         Folders(Later(), at_once=2).laid_out(source, into, uid=None)
-    assert len(list(into.iterdir())) == 10
+    assert len(list(into.iterdir())) == 10 + shared
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -117,7 +121,10 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None
     [one] = pieces(source, into, {"one": 9_000})
     with ThreadPoolExecutor(1) as pool:
         try:
-            assert pool.submit(clone, source, into, ["one"], None).result(timeout=20) is False
+            assert (
+                pool.submit(clone, source, into, ["one"], None, abort=NeverAborted()).result(timeout=20)
+                is False
+            )
             with pytest.raises(OSError, match="Illegal seek"):
                 pool.submit(one.move).result(timeout=20)
         finally:
@@ -143,7 +150,7 @@ def test_where_not_every_file_can_be_shared_none_is_left(
         return True
 
     monkeypatch.setattr(file_pieces, "_cloned", cloned)
-    assert clone(source, into, names, None) == (shared == 5)
+    assert clone(source, into, names, None, abort=NeverAborted()) == (shared == 5)
     assert contents(into) == (contents(source) if shared == 5 else {})
     assert Folders(NeverAborted()).laid_out(source, _empty(into), uid=None).shared is False
     assert contents(into) == contents(source)
