@@ -234,6 +234,7 @@ def _contents(data: Path, *, everything: bool = False) -> tuple[list[str], list[
         with os.scandir(data / here) as inside:
             for entry in sorted(inside, key=lambda one: one.name):
                 path = here / entry.name
+                _require_words(data, path)
                 if entry.is_dir(follow_symlinks=False):
                     if everything or not entry.name.startswith(_TEMPORARY):
                         folders.append(str(path))
@@ -245,6 +246,15 @@ def _contents(data: Path, *, everything: bool = False) -> tuple[list[str], list[
                 elif everything or entry.name not in _LEFT_OUT:
                     names.append(str(path))
     return sorted(folders, key=lambda name: (name.count("/"), name)), names
+
+
+def _require_words(data: Path, path: PurePosixPath) -> None:
+    """Raise StepFailed (environment) for a name that no list could hold; PostgreSQL has none."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as odd:
+        told = os.fsencode(data / path).decode("utf-8", "backslashreplace")
+        raise StepFailed(f"{told} has a name that is no UTF-8: it is not kept", cause="environment") from odd
 
 
 def _segments(data: Path, segments: list[str], redo_segment: str) -> list[str]:
