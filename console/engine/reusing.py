@@ -25,6 +25,7 @@ from console.engine.keeping_place import require_place
 from console.engine.preflight import require_free
 from console.engine.rehearsal import UIDS_NOTE, Rehearsal
 from console.engine.restore_errors import GRANTEES_NOTE, judged_errors, unknown_grantees
+from console.engine.unrecorded import NO_ROOM
 from console.environments.embedded import EmbeddedEnvironment
 from console.environments.environment import OWNER_SECRET
 from console.environments.keeping import Folders, differences
@@ -170,6 +171,12 @@ def _held(kept: Path) -> Iterator[None]:
             yield
     except (KeptInUse, FileNotFoundError) as gone:
         raise StepFailed(f"the kept copy is being removed: {gone}", cause="environment", gate=GATE) from gone
+    except OSError as wrong:
+        if wrong.errno in NO_ROOM:
+            raise
+        raise StepFailed(
+            f"the kept copy cannot be copied: {wrong}", cause="environment", gate=GATE
+        ) from wrong
     except StepFailed as other:
         raise StepFailed(other.reason, cause=other.cause, gate=other.gate or GATE) from other
 
@@ -193,7 +200,10 @@ def _require_content(run: Rehearsal, *, cause: Exception | None = None) -> None:
     reading, listed, recorder = run.kept_reading, run.kept, run.recorder
     assert reading is not None
     assert listed is not None
-    found, written = reading.result()
+    try:
+        found, written = reading.result()
+    except OSError as wrong:
+        raise StepFailed(f"the kept copy cannot be read: {wrong}", cause="environment", gate=GATE) from wrong
     fact = KeptLaidOut(
         files=len(reading.laid_out.files), size_bytes=reading.laid_out.size_bytes, sha256=found.sha256,
         differences=(*differences(listed.files, found.files), *written)[:_MOST_NAMED],

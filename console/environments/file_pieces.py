@@ -16,6 +16,7 @@ from pathlib import Path
 
 from console.environments.cloning import FICLONE
 from console.errors import StepFailed
+from console.model.protocols import Abort
 
 _PIECE_BYTES = 16 << 20
 _MOST_TOGETHER = 50
@@ -24,6 +25,9 @@ _READ_BYTES = 256 << 10
 
 _NOT_BY_THE_KERNEL = frozenset({errno.EINVAL, errno.ENOSYS})
 """What sendfile(2) says of files that have to be read and written."""
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Without waiting for a writer, where a pipe has taken a file's place."""
 
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -81,7 +85,7 @@ class Piece:
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, int]]:
         """Yield the descriptors of both files, -1 for none."""
-        source = os.open(self.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        source = os.open(self.source, _READ)
         target = -1
         try:
             if self.whole and self.target:
@@ -131,9 +135,14 @@ def batches(parts: list[Piece]) -> list[list[Piece]]:
     return found
 
 
-def clone(source: Path, into: Path, names: list[str], uid: int | None) -> bool:
-    """Make every file with its blocks shared, as `uid`'s; where the file system cannot, make none and return False."""
+def clone(source: Path, into: Path, names: list[str], uid: int | None, *, abort: Abort) -> bool:
+    """Make every file with its blocks shared, as `uid`'s; where the file system cannot, make none and return False.
+
+    `abort` is asked between two files.
+    """
     for number, name in enumerate(names):
+        if number:
+            abort.raise_if_requested()
         target = _made(f"{into}/{name}", uid)
         try:
             shared = _cloned(f"{source}/{name}", target)
@@ -158,7 +167,7 @@ def _made(path: str, uid: int | None) -> int:
 
 
 def _cloned(source: str, target: int) -> bool:
-    given = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    given = os.open(source, _READ)
     try:
         fcntl.ioctl(target, FICLONE, given)
     except OSError:

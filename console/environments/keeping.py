@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
 from typing import TypeVar
 
 import msgspec
@@ -135,7 +136,7 @@ class Folders:
         around = {name: _stamp(kept, name) for name in (*_AROUND, *folders)}
         files = {name: _stamp(kept, name) for name in names}
         _make_folders(into, folders, uid)
-        shared = clone(kept, into, names, uid)
+        shared = clone(kept, into, names, uid, abort=self._abort)
         if not shared:
             sizes = {name: stamp[0] for name, stamp in files.items()}
             self._for_each(Piece.move, pieces(kept, into, sizes, uid=uid))
@@ -148,7 +149,7 @@ class Folders:
 
     def _copied(self, source: Path, into: Path, folders: list[str], names: list[str]) -> Listing:
         _make_folders(into, folders, None)
-        shared = clone(source, into, names, None)
+        shared = clone(source, into, names, None, abort=self._abort)
         listing = self._read(source, None if shared else into, folders, names)
         return msgspec.structs.replace(listing, shared=shared)
 
@@ -164,7 +165,7 @@ class Folders:
 
     def _for_each(self, work: Callable[[Piece], Done], parts: list[Piece]) -> list[Done]:
         """Return what `work` makes of each. One thread has large pieces while another has small ones, many at once:
-        two with small ones wait for each other more than they work."""
+        two with small ones wait for each other more than they work. Raises what failed first, as soon as it did."""
 
         def one(batch: list[Piece]) -> list[Done]:
             done = []
@@ -174,15 +175,19 @@ class Folders:
             return done
 
         several = batches(parts)
+        ended = SimpleQueue[Future[list[Done]]]()
         with ThreadPoolExecutor(self._at_once) as pool:
             waiting: dict[int, Future[list[Done]]] = {}
-            for turn in range(len(several)):
-                at = turn // 2 if turn % 2 == 0 else len(several) - 1 - turn // 2
-                waiting[at] = pool.submit(one, several[at])
             try:
-                return [done for at in range(len(several)) for done in waiting[at].result()]
+                for turn in range(len(several)):
+                    at = turn // 2 if turn % 2 == 0 else len(several) - 1 - turn // 2
+                    waiting[at] = pool.submit(one, several[at])
+                    waiting[at].add_done_callback(ended.put)
+                for _batch in several:
+                    ended.get().result()
             finally:
                 pool.shutdown(cancel_futures=True)
+        return [done for at in range(len(several)) for done in waiting[at].result()]
 
 
 def differences(kept: Mapping[str, KeptFile], found: Mapping[str, KeptFile]) -> tuple[str, ...]:
@@ -229,6 +234,7 @@ def _contents(data: Path, *, everything: bool = False) -> tuple[list[str], list[
         with os.scandir(data / here) as inside:
             for entry in sorted(inside, key=lambda one: one.name):
                 path = here / entry.name
+                _require_words(data, path)
                 if entry.is_dir(follow_symlinks=False):
                     if everything or not entry.name.startswith(_TEMPORARY):
                         folders.append(str(path))
@@ -240,6 +246,15 @@ def _contents(data: Path, *, everything: bool = False) -> tuple[list[str], list[
                 elif everything or entry.name not in _LEFT_OUT:
                     names.append(str(path))
     return sorted(folders, key=lambda name: (name.count("/"), name)), names
+
+
+def _require_words(data: Path, path: PurePosixPath) -> None:
+    """Raise StepFailed (environment) for a name that no list could hold; PostgreSQL has none."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as odd:
+        told = os.fsencode(data / path).decode("utf-8", "backslashreplace")
+        raise StepFailed(f"{told} has a name that is no UTF-8: it is not kept", cause="environment") from odd
 
 
 def _segments(data: Path, segments: list[str], redo_segment: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,25 +65,37 @@ def test_what_is_handed_over_together_is_no_larger_than_a_piece(
     assert batches([]) == []
 
 
-def test_nothing_more_is_copied_behind_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is told after a gigabyte of other attempts."""
+@pytest.mark.parametrize("failing", ["large", "small"])
+def test_nothing_more_is_copied_behind_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """A full disk is told after a gigabyte of other attempts, or another failure in its place."""
+    monkeypatch.setattr(file_pieces, "_PIECE_BYTES", 1 << 12)
     source, into = folders(tmp_path)
-    for number in range(500):
-        (source / f"{number:03}").write_bytes(b"x")
-    asked: list[str] = []
+    (source / "large").write_bytes(bytes(500 << 12))
+    (source / "small").write_bytes(b"x")
+    move, begun = file_pieces.Piece.move, list[str]()
 
     def fails(self: file_pieces.Piece) -> None:
-        asked.append(self.name)
-        raise OSError(28, "No space left on device")
+        begun.append(self.name)
+        move(self)
+        if self.name == failing:
+            raise OSError(28, "No space left on device")
+        if "small" in begun:
+            raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(file_pieces.Piece, "move", fails)
     with pytest.raises(OSError, match="No space left"):
         Folders(NeverAborted(), at_once=1).laid_out(source, into, uid=None)
-    assert len(asked) < 10, "every batch was begun"
+    assert len(begun) < 250, "all was tried"
 
 
-def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
-    """The operator waits for fifty files."""
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_abort_is_heard_between_two_small_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """The operator waits for fifty files; or for all, where their blocks are shared."""
+    monkeypatch.setattr(file_pieces, "_cloned", lambda _source, _target: shared)
     source, into = folders(tmp_path)
     for number in range(40):
         (source / f"{number:03}").write_bytes(b"x")
@@ -98,7 +111,24 @@ def test_an_abort_is_heard_between_two_small_files(tmp_path: Path) -> None:
 
     with pytest.raises(Aborted):
         Folders(Later(), at_once=2).laid_out(source, into, uid=None)
-    assert len(list(into.iterdir())) == 10
+    assert len(list(into.iterdir())) == 10 + shared
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever opens it waits for a writer without end, and no abort is heard."""
+    source, into = folders(tmp_path)
+    os.mkfifo(source / "one")
+    [one] = pieces(source, into, {"one": 9_000})
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            assert (
+                pool.submit(clone, source, into, ["one"], None, abort=NeverAborted()).result(timeout=20)
+                is False
+            )
+            with pytest.raises(OSError, match="Illegal seek"):
+                pool.submit(one.move).result(timeout=20)
+        finally:
+            os.close(os.open(source / "one", os.O_RDWR))
 
 
 @pytest.mark.parametrize("shared", [0, 1, 3, 5])
@@ -120,7 +150,7 @@ def test_where_not_every_file_can_be_shared_none_is_left(
         return True
 
     monkeypatch.setattr(file_pieces, "_cloned", cloned)
-    assert clone(source, into, names, None) == (shared == 5)
+    assert clone(source, into, names, None, abort=NeverAborted()) == (shared == 5)
     assert contents(into) == (contents(source) if shared == 5 else {})
     assert Folders(NeverAborted()).laid_out(source, _empty(into), uid=None).shared is False
     assert contents(into) == contents(source)

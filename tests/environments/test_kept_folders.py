@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -197,14 +198,16 @@ def test_an_inode_that_gets_another_number_is_the_same_file(
     (kept / "one").write_bytes(b"x")
     laid_out = Folders(NeverAborted()).laid_out(kept, into, uid=None)
 
-    def numbered_anew(path: Path) -> os.stat_result:
-        found = os.lstat(path)
+    lstat = os.lstat
+
+    def numbered_anew(path: str | Path) -> os.stat_result:
+        found = lstat(path)
         mode, inode, *others = found
         times = {name: getattr(found, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
         return os.stat_result((mode, inode + 1, *others), times)
 
-    monkeypatch.setattr(Path, "lstat", numbered_anew)
-    assert (kept / "one").lstat().st_ino != os.lstat(kept / "one").st_ino
+    monkeypatch.setattr(os, "lstat", numbered_anew)
+    assert os.lstat(kept / "one").st_ino != lstat(kept / "one").st_ino
     assert changed(kept, laid_out) == ()
 
 
@@ -325,6 +328,22 @@ def test_a_link_is_not_kept(tmp_path: Path) -> None:
     (source / "pg_tblspc" / "16500").symlink_to(tmp_path)
     with pytest.raises(StepFailed, match=r"pg_tblspc/16500 is a link or no file: it is not kept"):
         Folders(NeverAborted()).kept(source, tmp_path / "kept", redo_segment="0" * 24)
+
+
+@pytest.mark.parametrize("odd", [b"odd\xff", b"\xed\xa0\x80"])
+def test_a_name_that_no_list_could_hold_is_refused(tmp_path: Path, odd: bytes) -> None:
+    """A file that somebody put into a kept copy ends the run with an error of ours, not with its name."""
+    kept, into = tmp_path / "kept", tmp_path / "into"
+    (kept / "base").mkdir(parents=True)
+    into.mkdir()
+    (kept / "base" / os.fsdecode(odd)).write_bytes(b"x")
+    said = re.escape(f"{kept}/base/{odd.decode('utf-8', 'backslashreplace')} has a name that is no UTF-8")
+    with pytest.raises(StepFailed, match=said) as refused:
+        Folders(NeverAborted()).laid_out(kept, into, uid=None)
+    refused.value.reason.encode()
+    assert not list(into.iterdir())
+    with pytest.raises(StepFailed, match=said):
+        Folders(NeverAborted()).read(kept)
 
 
 def test_a_folder_that_has_something_already_is_not_written(tmp_path: Path) -> None:

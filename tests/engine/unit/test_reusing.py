@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ import msgspec
 import pytest
 from fix_kept import keep, listed
 
-from console.engine.reusing import _approved, _require_content
+from console.engine.reusing import _approved, _held, _require_content
 from console.environments.keeping import Listing
 from console.errors import StepFailed
 from console.kept import LIST_FILE, now, read_kept
@@ -87,3 +89,28 @@ def test_what_changed_while_it_was_copied_is_no_kept_copy(written: tuple[str, ..
     else:
         _require_content(run)
     assert recorded["kept.laid_out"].differences == written
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ELOOP, errno.ENOENT, errno.ESPIPE, errno.ENOSPC])
+def test_what_the_file_system_says_of_a_kept_copy_is_not_an_error_of_ours(path: Path, number: int) -> None:
+    """A disk that cannot be read, or a file that was exchanged, ends the run as our own failure."""
+
+    def fails() -> Any:
+        raise OSError(number, os.strerror(number), "/kept/data/base/1")
+
+    run: Any = SimpleNamespace(kept=listed(), kept_reading=SimpleNamespace(result=fails), recorder=None)
+    with pytest.raises(StepFailed, match=r"the kept copy cannot be read: .*'/kept/data/base/1'") as refused:
+        _require_content(run)
+    assert (refused.value.cause, refused.value.gate) == ("environment", "G-30")
+    with pytest.raises((StepFailed, OSError)) as stopped, _held(path):
+        fails()
+    if number == errno.ENOSPC:
+        assert stopped.type is OSError, (
+            "it is this run's folder that has no room, and the kept copy is as it was"
+        )
+        return
+    assert isinstance(stopped.value, StepFailed)
+    assert (stopped.value.cause, stopped.value.gate) == ("environment", "G-30")
+    said = "is being removed" if number == errno.ENOENT else "cannot be copied"
+    assert f"the kept copy {said}: " in stopped.value.reason
+    assert "'/kept/data/base/1'" in stopped.value.reason
