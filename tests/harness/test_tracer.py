@@ -282,6 +282,51 @@ def test_no_statement_is_like_one_that_was_told_too_long_ago(
     assert [one.sql for one in statements[-4:]] == ["SELECT 1"] * 4
 
 
+def test_what_is_sent_from_one_place_is_told_with_the_label_of_its_time(
+    traced: Tracer, tmp_path: Path
+) -> None:
+    """Another attempt sends the same from the same line, and all of it is held for the first one's."""
+    connection: Any = Connection()
+    session, scenarios = opened(traced, connection), [name for name in ("S1", "S2", "S1") for _ in range(4)]
+    for number, scenario in enumerate(scenarios):
+        if number % 4 == 0:
+            traced.label(s=scenario)
+        run_prepared(traced, session, b"SELECT 1")
+    assert [one.scenario for one in ClientTrace(tmp_path / "client.jsonl").finish()] == scenarios
+
+
+def test_a_password_learned_later_is_taken_out_of_what_is_sent_from_the_same_place(
+    traced: Tracer, tmp_path: Path
+) -> None:
+    """The text was told in full before it was a password's, and is only referred to from then on."""
+    connection: Any = Connection()
+    session = opened(traced, connection)
+    for number in range(8):
+        if number == 4:
+            traced.learn({"shopper": "correct-horse-battery"})
+        run_prepared(traced, session, b"SELECT 'correct-horse-battery'")
+    texts = [one.sql for one in ClientTrace(tmp_path / "client.jsonl").finish()]
+    assert ["correct-horse-battery" in text for text in texts] == [True] * 4 + [False] * 4
+
+
+def test_a_fault_strikes_at_what_is_sent_from_the_same_place(traced: Tracer) -> None:
+    """What is told in numbers is counted for no fault, and the attempt that was to fail succeeds."""
+    connection: Any = Connection()
+    session, sent = opened(traced, connection), list[int]()
+    traced.label(s="S1", a="writes")
+
+    def send() -> None:
+        for number in range(12):
+            if number == 5:
+                traced.induce({"writes": Fault(attempt="writes", at=3, kind="error")})
+            run_prepared(traced, session, b"SELECT 1")
+            sent.append(number)
+
+    with pytest.raises(InducedFault, match="at statement 3 of the attempt writes"):
+        send()
+    assert len(sent) == 7
+
+
 def test_who_waits_for_every_statement_is_told_of_its_answer(traced: Tracer) -> None:
     """Where statements are looked at one by one, both looks are had for prepared ones."""
     connection: Any = Connection()
