@@ -49,6 +49,14 @@ class Needles:
         self.longest_bytes = max(self._longest, LONGEST_VERIFIER_BYTES)
         self._verifiers: dict[bytes, list[str]] = {}
 
+    def scratch(self) -> hyperscan.Scratch:
+        """Return what each further thread needs to search beside this one."""
+        return hyperscan.Scratch(self._database)
+
+    def may_be_in(self, window: bytes | memoryview, scratch: hyperscan.Scratch) -> bool:
+        """Say whether `search` has anything to look at in a window: hits, members and limits begin with a candidate."""
+        return bool(self._candidates(window, scratch))
+
     def search(self, window: bytes | memoryview) -> tuple[list[Hit], list[tuple[int, bytes]], list[str]]:
         """Return the hits, the beginnings of compressed members (place, magic), and what a limit stopped."""
         places: list[tuple[int, int]] = []
@@ -71,14 +79,17 @@ class Needles:
             hits += fitting
         return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
 
-    def _candidates(self, window: bytes | memoryview) -> list[tuple[int, int]]:
+    def _candidates(
+        self, window: bytes | memoryview, scratch: hyperscan.Scratch | None = None
+    ) -> list[tuple[int, int]]:
         """Return number and end of every text that was sought, in the order of their ends."""
         found: list[tuple[int, int]] = []
 
         def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> None:
             found.append((number, end))
 
-        self._database.scan(cast("bytes", window), match_event_handler=note)  # its stubs know no other buffer
+        # its stubs know no other buffer
+        self._database.scan(cast("bytes", window), match_event_handler=note, scratch=scratch)
         return found
 
     def _exactly(self, window: bytes | memoryview, places: Iterable[tuple[int, int]]) -> list[Hit]:

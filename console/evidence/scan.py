@@ -6,8 +6,10 @@ other, in constant memory. A file that cannot be read is a finding, and a scan t
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,16 +17,21 @@ from typing import Protocol
 import zstandard
 
 from console.evidence.needles import GZIP_MAGIC, LONGEST_VERIFIER_BYTES, Hit, Needles
+from console.evidence.sieve import clear_windows
 from console.evidence.storage import open_regular
 
-CHUNK_BYTES = 1 << 18
-"""Small enough to stay in a processor's nearer cache between reading and searching."""
+CHUNK_BYTES = 1 << 20
+"""Large beside what a call costs that lets the interpreter's lock go and takes it again, some 15 µs."""
+_MEMBER_CHUNK_BYTES = 1 << 16
+"""Of what a member unpacks to: members can be many and small."""
 MOST_FINDINGS = 1000
 MOST_DEEP = 4
 MOST_OPEN = 8
 MOST_UNPACKED_BYTES = 64 << 30
 _LARGEST_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
+_FIRST_FED_BYTES = 4 << 10
+"""Of a member that may have begun; most that look like one end there, and each next piece is twice as long."""
 _ZSTD_SLICE_BYTES = 2 << 10
 """A slice of this size unpacks to at most some 64 MB, however it was made (128 KB from 4 bytes)."""
 
@@ -173,23 +180,56 @@ class _Stream:
     def __init__(self, search: _Search, *, inside: str = "", depth: int = 0) -> None:
         self._search, self._inside, self._depth = search, inside, depth
         self._most_kept = search.needles.longest_bytes - 1
-        self._buffer = bytearray(self._most_kept + CHUNK_BYTES)
+        self._chunk_bytes = CHUNK_BYTES if not depth else min(CHUNK_BYTES, _MEMBER_CHUNK_BYTES)
+        self._buffer = bytearray()
         self._kept = 0
+        self._passed_over = False
         self._offset = 0
         self._members: list[_Member] = []
 
-    def room(self) -> memoryview:
-        """Return where the next piece may be written, for `took`."""
-        return memoryview(self._buffer)[self._kept : self._kept + CHUNK_BYTES]
+    @property
+    def offset(self) -> int:
+        """How many bytes are behind."""
+        return self._offset
+
+    @property
+    def unpacking(self) -> bool:
+        """Whether a member goes on, which needs every byte."""
+        return bool(self._members)
+
+    def pass_over(self, size_bytes: int) -> None:
+        """Leave out bytes in which nothing begins and nothing ends."""
+        self._offset += size_bytes
+        self._kept, self._passed_over = 0, True
+
+    def read(self, descriptor: int) -> int:
+        """Read and search the next piece of a file, and return its length; 0 at the end."""
+        if self._passed_over:
+            shared = min(self._offset, self._most_kept)
+            before = os.pread(descriptor, shared, self._offset - shared)
+            self._room()[: len(before)] = before
+            self._kept, self._passed_over = len(before), False
+        room, got = self._room(), 0
+        while more := os.preadv(descriptor, [room[got:]], self._offset + got):
+            got += more
+        if got:
+            self._took(got)
+        return got
 
     def feed(self, data: bytes) -> None:
         """Search bytes that something else has read."""
-        for at in range(0, len(data), CHUNK_BYTES):
-            piece = data[at : at + CHUNK_BYTES]
-            self.room()[: len(piece)] = piece
-            self.took(len(piece))
+        for at in range(0, len(data), self._chunk_bytes):
+            piece = data[at : at + self._chunk_bytes]
+            self._room()[: len(piece)] = piece
+            self._took(len(piece))
 
-    def took(self, size_bytes: int) -> None:
+    def _room(self) -> memoryview:
+        """Return where the next piece may be written, for `_took`."""
+        if not self._buffer:  # made late: what only looks like a member's beginning has no stream
+            self._buffer = bytearray(self._most_kept + self._chunk_bytes)
+        return memoryview(self._buffer)[self._kept : self._kept + self._chunk_bytes]
+
+    def _took(self, size_bytes: int) -> None:
         """Search the piece that was written into the room; what ends in what was kept was told before."""
         old = self._kept
         with memoryview(self._buffer) as whole, whole[: old + size_bytes] as window:
@@ -227,8 +267,10 @@ class _Stream:
                 f"{inside}: not unpacked: more than {MOST_DEEP} deep, or {MOST_OPEN} at a time"
             )
             return
-        member = _Member(self._search, kind, inside, self._depth + 1)
-        member.feed(bytes(window[place:]))
+        member, size_bytes = _Member(self._search, kind, inside, self._depth + 1), _FIRST_FED_BYTES
+        while place < len(window) and not member.over:
+            member.feed(bytes(window[place : place + size_bytes]))
+            place, size_bytes = place + size_bytes, 2 * size_bytes
         if not member.over:
             self._members.append(member)
 
@@ -261,13 +303,21 @@ def scan_files(paths: Iterable[Path], secrets: Mapping[str, str], *, root: Path)
 
 
 def _scan_file(path: Path, search: _Search) -> int:
-    stream, size_bytes = _Stream(search), 0
+    """Search one file and return how many bytes it has; windows that are clear are passed over."""
+    stream = _Stream(search)
     with open_regular(path) as file:
-        while read_bytes := file.readinto(stream.room()):
-            stream.took(read_bytes)
-            size_bytes += read_bytes
+        descriptor = file.fileno()
+        looking = clear_windows(descriptor, search.needles, CHUNK_BYTES, wanted=lambda: not stream.unpacking)
+        with closing(looking):
+            for clear in looking:
+                if clear and not stream.unpacking:
+                    stream.pass_over(CHUNK_BYTES)
+                elif stream.read(descriptor) < CHUNK_BYTES:
+                    break  # it was cut since, and what it grows by has other windows
+        while stream.read(descriptor):
+            pass
     stream.close()
-    return size_bytes
+    return stream.offset
 
 
 __all__ = ["LONGEST_VERIFIER_BYTES", "Finding", "Scanned", "scan_files"]
