@@ -156,5 +156,4 @@ def table(found: dict[str, Any]) -> str:
 if __name__ == "__main__":
     given = options(rounds=3, rows=60_000)
     told = measure(given.rounds, given.rows)
-    print(table(told))
-    tell(told, given.json)
+    tell(told, given.json, shown=table(told))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,11 +20,12 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "docker"), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent / "docker"), str(HERE.parent)]
 
 from container_production import PACK, ContainerProduction, make_production  # noqa: E402
 from docker_engine import Engine, started  # noqa: E402
 from docker_images import Images, load_images  # noqa: E402
+from figures import tell  # noqa: E402
 
 from console.journal import read_journal  # noqa: E402
 from console.model.run_state import fold  # noqa: E402
@@ -131,8 +131,7 @@ def measure(folder: Path, megabytes: int, rounds: int) -> dict[str, object]:
     kept = {name: found[1:] or found for name, found in walls.items()}
     medians = {name: statistics.median(found) for name, found in kept.items()}
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
-        "load": os.getloadavg(), "megabytes": round(size / 1e6), "rounds": rounds, "wall_s": kept, "median_s": medians,
+        "megabytes": round(size / 1e6), "rounds": rounds, "wall_s": kept, "median_s": medians,
         "ratio": medians["drydock"] / medians["by hand"], "target": TARGET,
         "steps_ms": {step: statistics.median(one[step] for one in steps) for step in steps[-1]},
     }  # fmt: skip
@@ -150,12 +149,11 @@ def main() -> None:
         found = measure(Path(made), options.megabytes, options.rounds)
     medians, walls = found["median_s"], found["wall_s"]
     assert isinstance(medians, dict) and isinstance(walls, dict)
-    print(f"{found['megabytes']} MB, {found['machine']}, load {found['load']}")
+    lines = [f"{found['megabytes']} MB"]
     for name, times in walls.items():
-        print(f"{name:8} median {medians[name]:8.1f} s   " + " ".join(f"{it:.1f}" for it in times))
-    print(f"ratio    {found['ratio']:.3f} (target {TARGET:.2f})")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        lines.append(f"{name:8} median {medians[name]:8.1f} s   " + " ".join(f"{it:.1f}" for it in times))
+    lines.append(f"ratio    {found['ratio']:.3f} (target {TARGET:.2f})")
+    tell(found, options.json, shown="\n".join(lines))
 
 
 if __name__ == "__main__":

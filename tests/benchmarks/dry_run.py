@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from figures import tell
 from processor_time import measured, seconds_by_owner
 
 from console.journal import read_journal
@@ -78,7 +78,6 @@ def measure(runs: int, major: int, python: str) -> dict[str, object]:
         for step in states[0].steps_finished
     }
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         "major": major,
         "runs": runs,
         "wall_s": {"min": min(walls), "median": statistics.median(walls), "max": max(walls)},
@@ -102,9 +101,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = measure(options.runs, options.major, options.python)
-    print(json.dumps(found, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    tell(found, options.json)
 
 
 if __name__ == "__main__":

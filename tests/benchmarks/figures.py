@@ -8,9 +8,15 @@ import os
 import platform
 import random
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH = 160
 
 
 def machine() -> dict[str, object]:
@@ -40,9 +46,36 @@ def options(**numbers: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tell(found: Mapping[str, Any], path: Path | None) -> None:
-    """Print what was found, with the machine, and write it where asked."""
-    text = json.dumps({**machine(), **found}, indent=1)
-    print(text)
+def tell(found: Mapping[str, Any], path: Path | None, *, shown: str | None = None) -> None:
+    """Print the machine and what was found as a table, or as `shown`, and write it as JSON where asked."""
+    kept = {**machine(), **found}
+    if shown is None:
+        table = Table("what", "figure")
+        for what, figure in _rows(kept):
+            table.add_row(Text(what), Text(figure))
+        Console(width=_WIDTH).print(table)
+    else:
+        print(f"{kept['machine']}, load {kept['load']:.1f}\n{shown}")
     if path:
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _rows(found: Mapping[str, Any], *above: str) -> Iterator[tuple[str, str]]:
+    """Yield each figure and where it stands; of rows in a list, their first figure is their name."""
+    for name, value in found.items():
+        where = (*above, str(name))
+        if isinstance(value, Mapping):
+            yield from _rows(value, *where)
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            for one in value:
+                (key, first), *rest = one.items()
+                yield from _rows(dict(rest), *where, f"{key} {first}")
+        elif isinstance(value, float):
+            yield ", ".join(where), f"{value:.4g}"
+        elif isinstance(value, list | tuple):
+            yield (
+                ", ".join(where),
+                " ".join(f"{one:.4g}" if isinstance(one, float) else str(one) for one in value),
+            )
+        else:
+            yield ", ".join(where), str(value)

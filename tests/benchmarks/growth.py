@@ -255,7 +255,6 @@ if __name__ == "__main__":
         del sys.argv[here : here + 2]
     given = options(repeat=3, rows=0)
     result = measure(given.repeat, [kind for kind in KINDS if kind != "rows" or given.rows])
-    print(table(result))
-    tell(result, given.json)
+    tell(result, given.json, shown=table(result))
     if drawn:
         drawn.write_text(picture(result["growth"]), "utf-8")

@@ -8,10 +8,7 @@ Before that both must find the same planted lines. Nothing here is asserted in a
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -23,6 +20,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from figures import options, tell
 
 from console.evidence.needles import Needles
 from console.evidence.scan import scan_files
@@ -54,7 +56,7 @@ def write_log(path: Path, megabytes: int, planted: list[str]) -> None:
                 size += file.write(b"leak " + planted.pop().encode() + b"\n")
 
 
-def measure(megabytes: int, repeat: int) -> dict[str, object]:
+def measure(megabytes: int, repeat: int) -> dict[str, Any]:
     """Return medians for several numbers of secrets, the ratios, and the growth of memory."""
     if shutil.which("rg") is None:
         sys.exit("ripgrep is not installed: apt-get install ripgrep")
@@ -72,12 +74,12 @@ def measure(megabytes: int, repeat: int) -> dict[str, object]:
         scan_files([large], known, root=Path(made))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
-        "megabytes": megabytes, "repetitions": repeat, "rows": rows, "memory_grown_over_four_times_the_bytes_kb": grown,
+        "megabytes": megabytes, "repetitions": repeat, "rows": rows,
+        "memory_grown_over_four_times_the_bytes_kb": grown,
     }  # fmt: skip
 
 
-def _row(place: Path, clean: Path, secrets: int, repeat: int) -> dict[str, object]:
+def _row(place: Path, clean: Path, secrets: int, repeat: int) -> dict[str, Any]:
     times: dict[str, list[tuple[float, float]]] = {"drydock": [], "rg -F": []}
     for _number in range(repeat):
         known = {f"s{number}": make_password() for number in range(secrets)}
@@ -115,17 +117,30 @@ def _same_lines(place: Path, known: dict[str, str]) -> list[str]:
     return rg
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return one line for each number of needles."""
+    lines = [
+        f"{found['megabytes']} MB, medians of {found['repetitions']}, each with passwords of its own (from, to)",
+        f"{'needles':>8} {'drydock MB/s':>13} {'rg -F MB/s':>11} {'wall time, times rg':>22} {'processor time':>22}",
+    ]
+    for row in found["rows"]:
+        speed = row["megabytes_per_second"]
+        ratios = [
+            f"{one['median']:.2f} ({one['from']:.2f}, {one['to']:.2f})"
+            for one in (row["speed_of_rg"], row["speed_of_rg_in_processor_time"])
+        ]
+        lines.append(
+            f"{row['needles']:>8} {speed['drydock']:>13} {speed['rg -F']:>11} {ratios[0]:>22} {ratios[1]:>22}"
+        )
+    grown = found["memory_grown_over_four_times_the_bytes_kb"]
+    return "\n".join([*lines, f"memory grown over four times the bytes: {grown} kB"])
+
+
 def main() -> None:
     """Print the table and, where asked, write it as JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--megabytes", type=int, default=512)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    found = measure(options.megabytes, options.repeat)
-    print(json.dumps(found, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    given = options(megabytes=512, repeat=5)
+    found = measure(given.megabytes, given.repeat)
+    tell(found, given.json, shown=table(found))
 
 
 if __name__ == "__main__":

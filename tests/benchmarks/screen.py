@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import os
-import platform
 import statistics
 import struct
 import subprocess
@@ -22,12 +19,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS), str(TESTS / "tui"), str(TESTS / "benchmarks")]
 
 import msgspec  # noqa: E402
+from figures import tell  # noqa: E402
 from fix_journals import RUN, begun, passed  # noqa: E402
 from fix_screens import statement, write_large_trace  # noqa: E402
 from screen_pty import Pty  # noqa: E402
@@ -269,14 +266,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = MEASURES[options.what](options.runs)
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    machine = (
-        f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}, load {load}"
-    )
-    print(f"{table(found)}\n{machine}; medians of {options.runs} runs")
-    if options.json:
-        told: dict[str, Any] = {"machine": machine, "runs": options.runs, options.what: found}
-        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    shown = f"{table(found)}\nmedians of {options.runs} runs"
+    tell({"runs": options.runs, options.what: found}, options.json, shown=shown)
 
 
 if __name__ == "__main__":

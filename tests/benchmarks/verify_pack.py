@@ -8,10 +8,7 @@ Nothing here is asserted in a test.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -34,6 +31,9 @@ from console.secrets import SecretRegistry
 from console.trace_log import TraceWriter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from figures import options, tell
 from fix_journals import RUN, passed
 
 STATEMENTS = (
@@ -125,7 +125,6 @@ def measure(statements: int, repeat: int) -> dict[str, object]:
         packed_bytes = size_bytes_of(folder)
     medians = {name: statistics.median(found) for name, found in times.items()}
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         "statements": statements, "repetitions": repeat, "raw_trace_bytes": raw_bytes, "pack_bytes": packed_bytes,
         "pack_to_raw": round(packed_bytes / raw_bytes, 4),
         "cpu_seconds": {name: round(value, 4) for name, value in medians.items()},
@@ -141,15 +140,8 @@ def _chain(path: Path) -> None:
 
 def main() -> None:
     """Print the table and, where asked, write it as JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--statements", type=int, default=1_000_000)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    found = measure(options.statements, options.repeat)
-    print(json.dumps(found, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    given = options(statements=1_000_000, repeat=5)
+    tell(measure(given.statements, given.repeat), given.json)
 
 
 if __name__ == "__main__":
