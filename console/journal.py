@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from console.errors import JournalBroken
 from console.model.event import Entry, Event, SecretRedacted
-from console.secrets import SecretRegistry
+
+if TYPE_CHECKING:
+    from console.secrets import SecretRegistry
 
 GENESIS = "0" * 64
 _HEAD = b'{"hash":"'

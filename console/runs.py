@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from console.model.run_state import RunState, fold
 
 JOURNAL_FILE = "journal.jsonl"
 ORDER_FILE = "order.json"
+LOG_FILE = "engine.log"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -41,6 +41,8 @@ def is_run_id(text: str) -> bool:
 
 def new_run_id() -> str:
     """Return an id such as 20261121-034512-7f3a (UTC and two random bytes)."""
+    import secrets
+
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

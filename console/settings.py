@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -72,6 +71,8 @@ def default_work_folder() -> Path:
     named = os.environ.get("DRYDOCK_WORK_DIR")
     if named:
         return Path(named)
+    import tempfile
+
     persistent = Path("/var/tmp")
     return persistent if os.access(persistent, os.W_OK) else Path(tempfile.gettempdir())
 

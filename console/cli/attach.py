@@ -151,7 +151,7 @@ def code_of(folder: Path) -> int:
         return os.EX_DATAERR
     held = journal_is_held(folder / JOURNAL_FILE)
     if ended is not None:
-        from console.evidence.seal import code_once_sealed
+        from console.evidence.sealed import code_once_sealed
 
         return ended.exit_code if held else code_once_sealed(folder, ended)
     return 0 if held else EXIT_NOT_TORN_DOWN

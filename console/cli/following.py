@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from console.cli.approve import ssh, tty
 from console.engine.control import Request, ask
-from console.engine.worker import LOG_FILE
 from console.environments.process import is_alive
 from console.errors import ControlRefused, JournalBroken, UsageError
 from console.journal import JournalTail
 from console.model.event import Entry
 from console.model.run_state import RunState, fold
 from console.model.text import one_line
-from console.runs import JOURNAL_FILE, journal_is_held
+from console.runs import JOURNAL_FILE, LOG_FILE, journal_is_held
 
 if TYPE_CHECKING:
     from console.tui.prompt import LinePrompt

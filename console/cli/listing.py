@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import sys
 import textwrap
 import unicodedata
@@ -66,6 +65,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def terminal_columns() -> int:
     """Return how many columns there are, 0 (as many as needed) when stdout is no terminal."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        import shutil
+
         return shutil.get_terminal_size().columns
     return 0
 

@@ -70,15 +70,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser_of(wanted: Collection[str]) -> argparse.ArgumentParser:
-    """Return the parser; only the commands that are wanted are loaded and know their words."""
+    """Return the parser; only the commands that are wanted are loaded and known, all by name where none of them is."""
     parser = _Parser(
         prog="drydock",
         description="Rehearse database code on an isolated copy of production, watched at every step.",
         epilog="Exit codes: 0 PASS and CLEAN, 1 FAIL, 2 usage, 3 ABORTED, 4 UNCLEAN, 5 evidence does not verify.",
     )
     parser.add_argument("--version", action="version", version=f"drydock {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for command in COMMANDS:
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", parser_class=_Parser, prog=parser.prog
+    )
+    known = [command for command in COMMANDS if command.name in wanted] or COMMANDS
+    for command in known:
         below = commands.add_parser(command.name, help=command.help, description=command.help)
         if command.name in wanted:
             module = importlib.import_module(f"console.cli.{command.module}")

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from console.cli.options import runs_folder
-from console.engine.worker import LOG_FILE
 from console.errors import RunsFolderError
-from console.evidence.seal import is_sealed
+from console.evidence.sealed import is_sealed
 from console.model.text import one_line
-from console.runs import JOURNAL_FILE, RunFolder, find_run, list_runs, read_run
+from console.runs import JOURNAL_FILE, LOG_FILE, RunFolder, find_run, list_runs, read_run
 from console.settings import default_runs_folder
 
 EXIT_UNCLEAN = 4

@@ -13,7 +13,7 @@ from console.cli.expiring import kept_folders, tell_expired
 from console.cli.options import add_runs_dir, runs_folder
 from console.cli.reading import EXIT_UNCLEAN
 from console.errors import RunsFolderError, UsageError
-from console.evidence.seal import is_sealed
+from console.evidence.sealed import is_sealed
 from console.model.event import RunEnded
 from console.model.run_state import RunState
 from console.model.text import visible

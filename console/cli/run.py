@@ -30,7 +30,7 @@ from console.engine.worker import start_engine
 from console.environments.process import take_no_signals_over
 from console.errors import DrydockError, PlanError, SecretUnavailable
 from console.evidence.keys import has_key, load_key, make_key
-from console.evidence.seal import code_once_sealed, is_sealed
+from console.evidence.sealed import code_once_sealed, is_sealed
 from console.journal import JournalTail, read_journal
 from console.model.config import KeptCopy, RunConfig, RunOrder
 from console.model.run_state import RunState, fold

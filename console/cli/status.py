@@ -19,11 +19,10 @@ from console.cli.reading import (
     the_run,
     unsealed_words,
 )
-from console.engine.control import Request, ask_as_approver
 from console.engine.notices import LOG_FILE, kept
 from console.errors import ControlRefused, RunNotFound, RunsFolderError
 from console.evidence.recorded import place_of_end
-from console.evidence.seal import code_once_sealed, is_sealed
+from console.evidence.sealed import code_once_sealed, is_sealed
 from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
 from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
 from console.model.kept_words import kept_words
@@ -65,6 +64,8 @@ def main(options: argparse.Namespace) -> int:
 
 def _as_approver(options: argparse.Namespace) -> int:
     """Say what the engine shows to somebody who may approve and not read the journal."""
+    from console.engine.control import Request, ask_as_approver
+
     reply = ask_as_approver(options.run, Request(verb="show"))
     if reply.shown is None:
         raise ControlRefused(reply.says)

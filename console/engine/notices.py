@@ -7,7 +7,6 @@ and the server's own words go along only where the plan says so.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,8 @@ def told(run: str, about: str, by: str, failure: str) -> Told:
 
 def notice(state: RunState, about: str, *, evidence: str, details: bool) -> dict[str, Any]:
     """Return the payload about a boundary that waits (its id), or about the end (ended, lost)."""
+    import socket
+
     created = state.created
     assert created is not None
     armed = state.armed if about not in ("ended", "lost") else None

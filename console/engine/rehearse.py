@@ -41,7 +41,7 @@ from console.environments.process import process_identity, stay
 from console.errors import DrydockError, JournalBroken, StepFailed, UsageError
 from console.evidence.bundle import begin as begin_evidence
 from console.evidence.bundle import seal_run
-from console.evidence.seal import is_sealed
+from console.evidence.sealed import is_sealed
 from console.journal import read_journal
 from console.model.event import (
     AbortAsked,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from console.engine.conclude import EXIT_UNCLEAN
 from console.errors import JournalBroken, UsageError
-from console.evidence.seal import EXIT_NOT_VERIFIED, code_once_sealed, unseal
+from console.evidence.seal import unseal
+from console.evidence.sealed import EXIT_NOT_VERIFIED, code_once_sealed
 from console.model.event import RunEnded
 from console.model.run_state import RunState
 from console.model.text import visible

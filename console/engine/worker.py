@@ -29,9 +29,9 @@ from console.environments.process import (
     take_no_signals_over,
 )
 from console.errors import JournalBroken, RunsFolderError
+from console.runs import LOG_FILE
 from console.secrets import SecretRegistry, learn_all
 
-LOG_FILE = "engine.log"
 _YOUNG_OBJECTS = 20_000
 """How many objects are made before Python looks for garbage among them: a fact alone is thousands."""
 

@@ -20,8 +20,6 @@ from console.evidence.ledger import LEDGER_FILE, LedgerLine, append
 from console.evidence.report import write_report
 from console.evidence.scan import scan_files
 from console.evidence.seal import (
-    FINAL_SEAL,
-    FIRST_SEAL,
     PUBLIC_KEY_FILE,
     FinalSeal,
     FirstSeal,
@@ -30,6 +28,7 @@ from console.evidence.seal import (
     write_public_key,
     write_seal,
 )
+from console.evidence.sealed import FINAL_SEAL, FIRST_SEAL
 from console.evidence.storage import (
     compress_large,
     content_of,

@@ -14,13 +14,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from console.evidence.keys import public_of, public_pem
+from console.evidence.sealed import FINAL_SEAL, signature_of
 from console.evidence.storage import replacing, write_document
-from console.model.event import RunEnded
 
-FIRST_SEAL = "seal-first.json"
-FINAL_SEAL = "seal.json"
 PUBLIC_KEY_FILE = "seal.pub.pem"
-EXIT_NOT_VERIFIED = 5
 
 
 class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +66,6 @@ class FinalSeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     format: int = 1
 
 
-def signature_of(seal: Path) -> Path:
-    """Return where a seal's signature lies."""
-    return seal.with_suffix(".sig")
-
-
 def write_public_key(path: Path, key: Ed25519PrivateKey) -> None:
     """Write the public half as PEM, for people who have openssl and no Drydock."""
     with replacing(path) as file:
@@ -88,21 +80,8 @@ def write_seal(path: Path, seal: FirstSeal | FinalSeal, key: Ed25519PrivateKey) 
     return hashlib.sha256(content).hexdigest()
 
 
-def is_sealed(folder: Path) -> bool:
-    """Tell whether a pack has its final seal with a signature beside it; `verify` says whether they are good."""
-    final = folder / FINAL_SEAL
-    return final.exists() and signature_of(final).exists()
-
-
 def unseal(folder: Path) -> None:
     """Take a final seal away that the ledger never heard of, so that the pack is seen to be unfinished."""
     for path in (folder / FINAL_SEAL, signature_of(folder / FINAL_SEAL)):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def code_once_sealed(folder: Path, ended: RunEnded) -> int:
-    """Return an ended run's exit code as it stands: 5 without its seal, while UNCLEAN stays what it is."""
-    if is_sealed(folder) or ended.closure == "UNCLEAN":
-        return ended.exit_code
-    return EXIT_NOT_VERIFIED

@@ -23,7 +23,8 @@ from console.evidence.gates_again import end_that_does_not_follow, judgements_th
 from console.evidence.keys import signed_by
 from console.evidence.ledger import of_run
 from console.evidence.plots import moment
-from console.evidence.seal import FINAL_SEAL, FIRST_SEAL, FinalSeal, FirstSeal, signature_of
+from console.evidence.seal import FinalSeal, FirstSeal
+from console.evidence.sealed import FINAL_SEAL, FIRST_SEAL, signature_of
 from console.evidence.storage import (
     MANIFEST_FILE,
     KeptFile,

@@ -1,9 +1,9 @@
 """How fast the screen is, beside baselines: `python -m tests.benchmarks.screen flood|million|start [--json FILE]`.
 
 flood: 50 000 statements a second for ten seconds, beside the same keys on a quiet run. million: a recorded trace
-of a million beside one of a thousand. start: `drydock --help` beside `python -c pass`, and the first paint beside
-that of a trivial Textual app. Medians; nothing here is asserted in a test. The machine and its load stand beside
-the figures.
+of a million beside one of a thousand. start: `drydock --help` and `status` beside `python -c pass`, and the first
+paint beside that of a trivial Textual app. Medians; nothing here is asserted in a test. The machine and its load
+stand beside the figures.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from fix_journals import RUN, begun, passed  # noqa: E402
 from fix_screens import statement, write_large_trace  # noqa: E402
 from screen_pty import Pty  # noqa: E402
 
+from console.evidence.sealed import FINAL_SEAL, signature_of  # noqa: E402
 from console.model.trace import BlockSeal  # noqa: E402
 from console.trace_log import read_trace  # noqa: E402
 
@@ -221,12 +222,15 @@ def start(runs: int) -> dict[str, dict[str, float]]:
     """Return medians of starting things, in turn so that the machine's moods fall on all of them."""
     with tempfile.TemporaryDirectory(prefix="drydock-bench-") as made:
         folder, _let_go = new_run(Path(made), ended=True)
+        (folder / FINAL_SEAL).touch()
+        signature_of(folder / FINAL_SEAL).touch()
         drydock = str(Path(sys.executable).with_name("drydock"))
         browse = [drydock, "browse", folder.name, "--runs-dir", made]
 
         def once() -> dict[str, float]:
             return {
                 "drydock --help": command_ms(drydock, "--help"),
+                "drydock status": command_ms(drydock, "status", folder.name, "--runs-dir", made),
                 "python -c pass": command_ms(sys.executable, "-c", "pass"),
                 "browse, first paint": paint_ms(browse, "1 Gates"),
                 "trivial Textual app": paint_ms([sys.executable, "-c", TRIVIAL], "trivial app"),

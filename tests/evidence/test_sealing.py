@@ -11,7 +11,7 @@ import pytest
 from fix_journals import fail_at_s4, passed
 from fix_runs import Drydock, Ended, Living, Said
 
-from console.evidence.seal import FINAL_SEAL, code_once_sealed, is_sealed, signature_of
+from console.evidence.sealed import FINAL_SEAL, code_once_sealed, is_sealed, signature_of
 
 UNSEALED = "could not be sealed: "
 

@@ -18,7 +18,8 @@ from fix_packs import Packs, event_of, rechained
 from fix_runs import Ended
 
 from console.evidence.keys import load_key, public_of, trusted
-from console.evidence.seal import FINAL_SEAL, FinalSeal, JournalHead, write_public_key, write_seal
+from console.evidence.seal import FinalSeal, JournalHead, write_public_key, write_seal
+from console.evidence.sealed import FINAL_SEAL
 from console.evidence.storage import write_manifest
 from console.evidence.verification import Outside, Verification
 from console.evidence.verify import verify
