@@ -7,7 +7,6 @@ raw. No colour: the words carry everything.
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 import textwrap
@@ -23,6 +22,8 @@ _CELL_CHARS = 2000
 
 def print_json(value: object) -> None:
     """Write one JSON document; what a terminal could act on is escaped."""
+    import json
+
     text = json.dumps(value, ensure_ascii=True, indent=1)
     print_text(text.replace("\x7f", "\\u007f"))
 

@@ -21,9 +21,8 @@ from console.cli.reading import (
 )
 from console.engine.notices import LOG_FILE, kept
 from console.errors import ControlRefused, RunNotFound, RunsFolderError
-from console.evidence.recorded import place_of_end
+from console.evidence.recorded import gate_verdicts, place_of_end, scenario_verdicts
 from console.evidence.sealed import code_once_sealed, is_sealed
-from console.evidence.summary import gate_verdicts, scenario_verdicts, summary
 from console.model.event import ApprovalGiven, BoundaryArmed, RunEnded
 from console.model.kept_words import kept_words
 from console.model.run_state import RunState, needed_words
@@ -88,6 +87,8 @@ def exit_code(found: RunFolder) -> int:
 
 
 def _as_json(found: RunFolder, options: argparse.Namespace, code: int) -> dict[str, object]:
+    from console.evidence.summary import summary
+
     state = found.state
     condition = condition_of(found)
     waits = state.armed if condition == "waiting" else None
