@@ -55,19 +55,23 @@ class Needles:
 
     def may_be_in(self, window: bytes | memoryview, scratch: hyperscan.Scratch) -> bool:
         """Say whether `search` has anything to look at in a window: hits, members and limits begin with a candidate."""
-        return bool(self._candidates(window, scratch))
+        try:  # its stubs know no other buffer
+            self._database.scan(cast("bytes", window), match_event_handler=_stop, scratch=scratch)
+        except hyperscan.ScanTerminated:
+            return True
+        return False
 
     def search(self, window: bytes | memoryview) -> tuple[list[Hit], list[tuple[int, bytes]], list[str]]:
         """Return the hits, the beginnings of compressed members (place, magic), and what a limit stopped."""
         places: list[tuple[int, int]] = []
         members: list[tuple[int, bytes]] = []
-        verifiers = False
+        verifiers: list[int] = []
         for number, end in self._candidates(window):
             text = self._texts[number]
             if number >= len(_MARKS):
                 places.append((end - len(text), end))
             elif text == _SCRAM_PREFIX:
-                verifiers = True
+                verifiers.append(end - len(text))
             else:
                 members.append((end - len(text), text))
         if not places and not verifiers:
@@ -75,21 +79,18 @@ class Needles:
         hits = self._exactly(window, places)
         limits: list[str] = []
         if verifiers:
-            fitting, limits = self._fitting_verifiers(window)
+            fitting, limits = self._fitting_verifiers(window, verifiers)
             hits += fitting
         return sorted(hits, key=lambda hit: (hit[0], -hit[1])), members, limits
 
-    def _candidates(
-        self, window: bytes | memoryview, scratch: hyperscan.Scratch | None = None
-    ) -> list[tuple[int, int]]:
+    def _candidates(self, window: bytes | memoryview) -> list[tuple[int, int]]:
         """Return number and end of every text that was sought, in the order of their ends."""
         found: list[tuple[int, int]] = []
 
         def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> None:
             found.append((number, end))
 
-        # its stubs know no other buffer
-        self._database.scan(cast("bytes", window), match_event_handler=note, scratch=scratch)
+        self._database.scan(cast("bytes", window), match_event_handler=note)  # its stubs know no other buffer
         return found
 
     def _exactly(self, window: bytes | memoryview, places: Iterable[tuple[int, int]]) -> list[Hit]:
@@ -105,10 +106,12 @@ class Needles:
                     at = around.find(needle, at + 1)
         return list(found.values())
 
-    def _fitting_verifiers(self, window: bytes | memoryview) -> tuple[list[Hit], list[str]]:
+    def _fitting_verifiers(
+        self, window: bytes | memoryview, places: Sequence[int]
+    ) -> tuple[list[Hit], list[str]]:
         hits: list[Hit] = []
         limits: list[str] = []
-        for match in _VERIFIER.finditer(window):
+        for match in _verifiers(window, places):
             if match[0] not in self._verifiers:
                 if int(match[1]) > MOST_ITERATIONS or len(self._verifiers) >= MOST_VERIFIERS:
                     limits.append(
@@ -129,6 +132,18 @@ class Needles:
             name for name, value in self._secrets.items()
             if hmac.compare_digest(_stored_key(value, salt, int(match[1])), stored)
         ]  # fmt: skip
+
+
+def _verifiers(window: bytes | memoryview, places: Sequence[int]) -> Iterable[re.Match[bytes]]:
+    """Return what looks like a verifier: few places are looked at each, among many the whole window is sooner read."""
+    if len(places) * LONGEST_VERIFIER_BYTES > len(window):
+        return _VERIFIER.finditer(window)
+    return filter(None, (_VERIFIER.match(window, place) for place in places))
+
+
+def _stop(_number: int, _begin: int, _end: int, _flags: int, _context: object) -> bool:
+    """Tell Hyperscan that one candidate is enough."""
+    return True
 
 
 def _sought(needle: bytes) -> bytes:

@@ -206,12 +206,9 @@ class _Stream:
         """Read and search the next piece of a file, and return its length; 0 at the end."""
         if self._passed_over:
             shared = min(self._offset, self._most_kept)
-            before = os.pread(descriptor, shared, self._offset - shared)
-            self._room()[: len(before)] = before
-            self._kept, self._passed_over = len(before), False
-        room, got = self._room(), 0
-        while more := os.preadv(descriptor, [room[got:]], self._offset + got):
-            got += more
+            self._kept = _read(descriptor, self._room()[:shared], self._offset - shared)
+            self._passed_over = False
+        got = _read(descriptor, self._room(), self._offset)
         if got:
             self._took(got)
         return got
@@ -279,6 +276,14 @@ class _Stream:
         for member in self._members:
             member.close()
         self._members = []
+
+
+def _read(descriptor: int, room: memoryview, at: int) -> int:
+    """Fill the room as far as the file goes, and return how far that is."""
+    got = 0
+    while more := os.preadv(descriptor, [room[got:]], at + got):
+        got += more
+    return got
 
 
 def scan_files(paths: Iterable[Path], secrets: Mapping[str, str], *, root: Path) -> Scanned:

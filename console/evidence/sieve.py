@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from queue import SimpleQueue
 
 from console.evidence.needles import Needles
@@ -19,6 +20,8 @@ _AHEAD = 2 * _THREADS
 _WINDOWS_AT_ONCE = 4
 """So that handing work to a thread, some 50 µs, is small beside it."""
 _FEWEST_WINDOWS = 2 * _THREADS * _WINDOWS_AT_ONCE
+_REST = 8
+"""In portions of windows: so that looking for nothing, and then reading again, costs little."""
 _LONGEST_OVERLAP = 8
 """In a window's parts: where neighbours share more (a secret as long as a key file), most would be read twice."""
 
@@ -69,15 +72,46 @@ def clear_windows(
             free.put(lookout)
 
     ahead: deque[Future[list[bool]] | list[bool]] = deque()
+    pace = _Pace()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="drydock-scan") as pool:
-        for first in range(0, windows, _WINDOWS_AT_ONCE):
-            numbers = range(first, min(first + _WINDOWS_AT_ONCE, windows))
-            ahead.append(pool.submit(look, numbers) if wanted() else [False] * len(numbers))
-            if len(ahead) > _AHEAD:
-                yield from _of(ahead.popleft())
+        for numbers in _batches(windows):
+            if pace.rests() or not wanted():
+                ahead.append([False] * len(numbers))
+            else:
+                try:
+                    ahead.append(pool.submit(look, numbers))
+                except RuntimeError:  # no thread can be begun here: whoever judges reads the rest alone
+                    break
+            while len(ahead) > pace.ahead:
+                yield from pace.seen(ahead.popleft())
         while ahead:
-            yield from _of(ahead.popleft())
+            yield from pace.seen(ahead.popleft())
 
 
-def _of(looked: Future[list[bool]] | list[bool]) -> list[bool]:
-    return looked if isinstance(looked, list) else looked.result()
+class _Pace:
+    """How far to look ahead: not at all until it is seen to gain, and after a rest where most windows are not clear."""
+
+    def __init__(self) -> None:
+        self.ahead = self._rest = 0
+
+    def rests(self) -> bool:
+        """Say whether the next windows are left to whoever judges."""
+        self._rest -= 1
+        return self._rest >= 0
+
+    def seen(self, looked: Future[list[bool]] | list[bool]) -> list[bool]:
+        """Return what was clear, and go by it."""
+        if isinstance(looked, list):
+            return looked
+        clear = looked.result()
+        if 2 * sum(clear) >= len(clear):
+            self.ahead = _AHEAD
+        else:
+            self.ahead, self._rest = 0, _REST
+        return clear
+
+
+def _batches(windows: int) -> list[range]:
+    """Return the windows in the portions that a thread is handed; the first alone, since others wait for it."""
+    begins = [0, *range(1, windows, _WINDOWS_AT_ONCE), windows]
+    return [range(begin, end) for begin, end in pairwise(begins)]

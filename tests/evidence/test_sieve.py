@@ -303,3 +303,59 @@ def test_magic_bytes_in_great_number_cost_what_they_are(
     assert scan_files([tmp_path / "log"], KNOWN, root=tmp_path).everything == ()
     assert fed[:10_000] == [scan._FIRST_FED_BYTES] * 10_000
     assert len(fed) < 10_000 + 20
+
+
+def test_where_no_thread_can_be_begun_one_does_all(
+    tmp_path: Path, searched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on processes or memory stops no scan."""
+
+    def refused(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    content = text(80)
+    put(content, 75 * WINDOW_BYTES - 4, SECRET)
+    (tmp_path / "log").write_bytes(content)
+    found = scan_files([tmp_path / "log"], KNOWN, root=tmp_path)
+    assert [one.at for one in found.found] == [75 * WINDOW_BYTES - 4]
+    assert len(searched) == 80
+
+
+def test_what_a_window_shares_is_read_whole(
+    tmp_path: Path, searched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only half of a secret lies in a window that was passed over, and its reading comes in short pieces."""
+    content = text(80)
+    put(content, 75 * WINDOW_BYTES - 4, SECRET)
+    read, read_into = os.pread, os.preadv
+
+    def short(descriptor: int, room: Sequence[memoryview], at: int) -> int:
+        beside = threading.current_thread() is not threading.main_thread()
+        return read_into(descriptor, room if beside else [room[0][:100]], at)
+
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, at: read(descriptor, min(size, 100), at))
+    monkeypatch.setattr(os, "preadv", short)
+    assert [one.at for one in both(tmp_path / "log", content).found] == [75 * WINDOW_BYTES - 4]
+    assert len(searched) < 2 * 80
+
+
+def test_where_every_window_holds_a_candidate_few_are_looked_at_for_nothing(
+    tmp_path: Path, searched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not clear is read twice: looking ahead rests there, and is tried again behind."""
+    looked: list[object] = []
+    may_be_in = Needles.may_be_in
+
+    def counted(self: Needles, window: memoryview, scratch: Any) -> bool:
+        looked.append(scratch)
+        return may_be_in(self, window, scratch)
+
+    monkeypatch.setattr(Needles, "may_be_in", counted)
+    content = text(400)
+    for number in range(200):
+        put(content, number * WINDOW_BYTES + 700, b"SCRAM-SHA-256$")
+    (tmp_path / "log").write_bytes(content)
+    assert scan_files([tmp_path / "log"], KNOWN, root=tmp_path).everything == ()
+    assert len(searched) < 200 + 60
+    assert len(looked) < 200 + 60
