@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +32,10 @@ _LARGEST_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
 _FIRST_FED_BYTES = 4 << 10
 """Of a member that may have begun; most that look like one end there, and each next piece is twice as long."""
-_ZSTD_SLICE_BYTES = 2 << 10
-"""A slice of this size unpacks to at most some 64 MB, however it was made (128 KB from 4 bytes)."""
+_SLICE_BYTES = 2 << 10
+"""A slice of this size unpacks to at most some 64 MB, however it was made (zstd: 128 KB from 4 bytes)."""
+_LONGEST_HEAD_BYTES = 256 << 10
+"""Before it unpacks to anything, a zstd block takes 128 KB, a gzip header as much as its name is long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,42 +99,60 @@ class _Search:
             self.limit(f"more than {MOST_FINDINGS} findings, the rest is not told")
 
 
-class _Unpacker(Protocol):
+class _Frame(Protocol):
+    """What zlib and zstandard unpack one member with."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _frame(kind: str) -> _Frame:
+    if kind == "gzip":
+        return zlib.decompressobj(31)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
+    return decompressor.decompressobj(write_size=_PIECE_BYTES)
+
+
+class _Unpacker:
     """Takes compressed bytes and returns unpacked ones, a bounded amount at a time."""
 
-    def pieces(self, data: bytes) -> Iterable[bytes]: ...
+    def __init__(self, kind: str) -> None:
+        self._kind, self._frame = kind, _frame(kind)
+        self._head = b""
+        self.begun = False
 
-    @property
-    def ended(self) -> bool: ...
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the bytes unpack to. Raises zlib.error and ZstdError where they are broken.
 
-
-class _Gzip:
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(31)
-
-    def pieces(self, data: bytes) -> Iterable[bytes]:
-        while data and not self._inflate.eof:
-            yield self._inflate.decompress(data, _PIECE_BYTES)
-            data = self._inflate.unconsumed_tail
-
-    @property
-    def ended(self) -> bool:
-        return self._inflate.eof
-
-
-class _Zstd:
-    def __init__(self) -> None:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
-        self._frame = decompressor.decompressobj(write_size=_PIECE_BYTES)
-
-    def pieces(self, data: bytes) -> Iterable[bytes]:
-        for at in range(0, len(data), _ZSTD_SLICE_BYTES):
-            if self._frame.eof:
+        Both libraries keep to themselves what they unpacked in the call that fails: nothing is lost of a member that
+        breaks before it `begun`, and up to a slice of one that breaks later.
+        """
+        for at in range(0, len(data), _SLICE_BYTES):
+            if self.ended:
                 return
-            yield self._frame.decompress(data[at : at + _ZSTD_SLICE_BYTES])
+            piece = data[at : at + _SLICE_BYTES]
+            if not self.begun:
+                self._head += piece
+            try:
+                unpacked = self._frame.decompress(piece)
+            except (zlib.error, zstandard.ZstdError):
+                if not self.begun:
+                    yield from self._byte_by_byte()
+                raise
+            if unpacked or len(self._head) > _LONGEST_HEAD_BYTES:
+                self.begun, self._head = True, b""
+            yield unpacked
+
+    def _byte_by_byte(self) -> Iterator[bytes]:
+        frame = _frame(self._kind)
+        for byte in memoryview(self._head):
+            yield frame.decompress(bytes([byte]))
 
     @property
     def ended(self) -> bool:
+        """Whether the member came to its own end."""
         return self._frame.eof
 
 
@@ -141,7 +161,7 @@ class _Member:
 
     def __init__(self, search: _Search, kind: str, inside: str, depth: int) -> None:
         self._search, self._kind, self._inside = search, kind, inside
-        self._unpacker: _Unpacker = _Gzip() if kind == "gzip" else _Zstd()
+        self._unpacker = _Unpacker(kind)
         self._stream = _Stream(search, inside=inside, depth=depth)
         self.over = False
         search.open_members += 1
@@ -162,6 +182,8 @@ class _Member:
         except (zlib.error, zstandard.ZstdError) as broken:
             if "memory" in str(broken):
                 self._search.limit(f"{self._inside}: its window is larger than {_LARGEST_WINDOW_BYTES} bytes")
+            elif self._unpacker.begun:
+                self._search.limit(f"{self._inside}: it is broken, and not all of it could be searched")
         self.close()
 
     def close(self) -> None:

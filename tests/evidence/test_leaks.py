@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import random
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,11 @@ def zst(content: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(content)
 
 
+def zst_with_a_sum(content: bytes) -> bytes:
+    """Return one zstd frame that ends in a check sum of its content."""
+    return zstandard.ZstdCompressor(write_checksum=True).compress(content)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zst], ids=["gzip", "zstd"])
 @pytest.mark.parametrize("before", [b"", b"some text before the member\n"], ids=["at 0", "later"])
 def test_inside_compressed_members(tmp_path: Path, pack: Callable[[bytes], bytes], before: bytes) -> None:
@@ -120,6 +126,42 @@ def test_a_member_that_breaks_off_is_searched_as_far_as_it_goes_and_is_not_clean
     found = look(tmp_path, leak=whole[: len(whole) // 2])
     assert "leak in gzip at 0, at 0 as plain of exec" in found.findings
     assert "breaks off" in found.limits[0]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zst_with_a_sum], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("chunk", [64, 1 << 20])
+def test_of_a_small_member_that_is_broken_all_is_searched_up_to_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes], chunk: int
+) -> None:
+    """The check sum does not fit, wherever the member begins: what came before is searched, or said not to be."""
+    monkeypatch.setattr(scan, "CHUNK_BYTES", chunk)
+    coded = base64.b64encode(random.Random(3).randbytes(600))
+    member = bytearray(pack(coded + ASCII.encode() + coded))
+    member[-1 if pack is zst_with_a_sum else -5] ^= 1
+    kind = "gzip" if pack is gzip.compress else "zstd"
+    for before in (55, 60, 62, 100):
+        found = look(tmp_path, leak=b"." * before + member + b"." * 5000)
+        told = f"leak in {kind} at {before}, at {len(coded)} as plain of exec" in found.findings
+        assert told or (chunk == 64 and "is broken" in found.limits[0])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zst_with_a_sum], ids=["gzip", "zstd"])
+def test_a_large_member_that_is_broken_is_not_clean(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """Where some of what it unpacks to may be lost, nothing is called clean, wherever it begins."""
+    member = bytearray(pack(base64.b64encode(random.Random(3).randbytes(600_000)) + ASCII.encode()))
+    member[-1 if pack is zst_with_a_sum else -5] ^= 1
+    assert "is broken" in look(tmp_path, leak=b"." * 100 + member).limits[0]
+
+
+def test_a_header_that_never_ends_takes_no_memory(tmp_path: Path) -> None:
+    """A gzip member whose name goes on for megabytes is not kept."""
+    long = b"." + b"\x1f\x8b\x08\x08" + b"\0" * 6 + b"n" * 8_000_000
+    (tmp_path / "leak").write_bytes(long)
+    tracemalloc.start()
+    scan_files([tmp_path / "leak"], KNOWN, root=tmp_path)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_a_bomb_meets_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
