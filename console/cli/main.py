@@ -17,7 +17,7 @@ from typing import NoReturn
 from console import __version__
 from console.errors import ControlRefused, JournalBroken, UsageError
 
-YOUNG_OBJECTS = 20_000
+YOUNG_OBJECTS = 100_000
 """How many objects are made before Python looks for garbage among them: modules are many, and none is garbage."""
 
 EXIT_USAGE = 2
@@ -124,4 +124,6 @@ def _say(sentence: str, code: int) -> int:
 def entry() -> NoReturn:
     """End the process with the command's exit code."""
     gc.set_threshold(YOUNG_OBJECTS)
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    gc.freeze()  # modules are no garbage at the end either, and looking for it takes as long as python -c pass
+    sys.exit(code)
