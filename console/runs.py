@@ -9,9 +9,10 @@ import errno
 import fcntl
 import os
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from console.errors import JournalBroken, RunNotFound, RunsFolderError
 from console.journal import read_journal
@@ -23,8 +24,7 @@ LOG_FILE = "engine.log"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunFolder:
+class RunFolder(msgspec.Struct, frozen=True, kw_only=True):
     """One run on disk. `alive` tells whether an engine holds its journal now."""
 
     run: str

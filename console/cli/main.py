@@ -11,8 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from console import __version__
 from console.errors import ControlRefused, JournalBroken, UsageError
@@ -25,8 +24,7 @@ EXIT_NOT_VERIFIED = 5
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(NamedTuple):
     """One command: the module that has `add_arguments(parser)` and `main(options) -> int`."""
 
     name: str
@@ -62,8 +60,18 @@ COMMANDS = (
 )
 
 
+class _Help(argparse.HelpFormatter):
+    """As wide as the terminal, like argparse's own, which loads shutil and its compressors for that."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_terminal_columns() - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     """Ends bad usage with one sentence and exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, remedy=f"see {self.prog} --help")
@@ -84,10 +92,21 @@ def parser_of(wanted: Collection[str]) -> argparse.ArgumentParser:
     for command in known:
         below = commands.add_parser(command.name, help=command.help, description=command.help)
         if command.name in wanted:
+            _load_msgspec()
             module = importlib.import_module(f"console.cli.{command.module}")
             module.add_arguments(below)
             below.set_defaults(main=module.main)
     return parser
+
+
+def _load_msgspec() -> None:
+    """Load it without typing_extensions, for which it has typing's own: with inspect, that takes half as long again."""
+    if "msgspec" not in sys.modules and "typing_extensions" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module("msgspec")
+        finally:
+            del sys.modules["typing_extensions"]
 
 
 def main(arguments: list[str]) -> int:
@@ -112,6 +131,13 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_USAGE
     return code
+
+
+def _terminal_columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        return 80
 
 
 def _say(sentence: str, code: int) -> int:

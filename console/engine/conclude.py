@@ -7,9 +7,9 @@ from typing import Literal
 
 from console.engine.decide import asked_again, stops
 from console.errors import Cause
-from console.model.gate import GateVerdict
 from console.model.plan import Plan
 from console.model.run_state import RunState
+from console.model.verdict import GateVerdict
 
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "ABORTED": 3}
 """Of a CLEAN run; an UNCLEAN one ends with 4, whatever its verdict (design section 8)."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.model.event import GateJudged
-from console.model.gate import Gate, GateVerdict
+from console.model.gate import Gate
 from console.model.plan import Boundary, Plan, Step
 from console.model.run_state import RunState
+from console.model.verdict import GateVerdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from console.engine.rehearsal import Rehearsal
 from console.errors import StepFailed
 from console.model.event import GateJudged
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
+from console.model.verdict import GateVerdict
 
 GATE = "G-07"
 ASKED = {"embedded": "SHOW; lstat; /proc", "docker": "docker inspect and events; probes from inside"}

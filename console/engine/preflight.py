@@ -31,8 +31,9 @@ from console.model.facts import (
     SecretFolder,
     SecretPlaces,
 )
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
 from console.model.plan import Plan
+from console.model.verdict import GateVerdict
 from console.repository import index_listing
 from console.secrets import make_password, write_secret_file
 from console.sources.demo import DemoSource

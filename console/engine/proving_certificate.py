@@ -19,8 +19,9 @@ from console.environments.process import end_process
 from console.errors import DrydockError, StepFailed
 from console.gates.proof_table import PROOFS
 from console.model.event import GateJudged
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
 from console.model.proof_facts import Certificate, Counts
+from console.model.verdict import GateVerdict
 from console.sql import EngineConnection
 from console.witness.abort_certificate import (
     Seen,

@@ -31,8 +31,9 @@ from console.engine.verifying import look_at_source, scan_records
 from console.environments.harness_talk import Report
 from console.errors import AbortRequested, Cause, StepFailed
 from console.harness.rollback_only import BEGIN, NUMBER, ROLLBACK, SET_LIMIT, SETTINGS
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
 from console.model.proof_facts import Contents, Locks, RolledBack
+from console.model.verdict import GateVerdict
 from console.packs import placed_sha256
 from console.sql import EngineConnection
 from console.sql import run as run_sql

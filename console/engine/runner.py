@@ -37,8 +37,9 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
-from console.model.gate import Decoded, Facts, Gate, GateVerdict, Judgement, judge
+from console.model.gate import Decoded, Facts, Gate, Judgement, judge
 from console.model.plan import Boundary, Plan, Step
+from console.model.verdict import GateVerdict
 
 
 class Hands(Protocol):

@@ -13,8 +13,9 @@ from console.evidence.bundle import gather_documents, seal_first
 from console.evidence.scan import scan_files
 from console.model.event import GateJudged, SecretRedacted
 from console.model.facts import Baseline, Redactions, Scan, ScenarioRows, SourceIdentity
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
 from console.model.rewinds import scenarios_since_rewind
+from console.model.verdict import GateVerdict
 from console.packs import tree_files
 from console.sql import EngineConnection
 from console.witness.catalogue import count_rows, leaf_tables, read_inventory

@@ -15,9 +15,10 @@ from console.gates.rewind_table import REWIND_GATES, with_rewind_gates
 from console.gates.sample_table import SAMPLE_GATES, with_sample_gates
 from console.gates.table import GATES
 from console.model.event import EngineFailed, Entry, GateJudged, RunCreated, RunEnded, StepFinished
-from console.model.gate import Decoded, Facts, Gate, GateVerdict, judge
+from console.model.gate import Decoded, Facts, Gate, judge
 from console.model.run_state import RunState, apply
 from console.model.sample_words import sample_words
+from console.model.verdict import GateVerdict
 
 PLAN_GATES: Mapping[str, tuple[Gate, ...]] = {
     "dry-run": with_sample_gates(GATES),

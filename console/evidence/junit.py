@@ -9,11 +9,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET  # written here, never read
 
 from console.evidence.recorded import gate_verdicts, scenario_verdicts
-from console.model.gate import GateVerdict
 from console.model.kept_words import kept_words
 from console.model.run_state import RunState
 from console.model.sample_words import sample_words
 from console.model.text import visible
+from console.model.verdict import GateVerdict
 
 _ELEMENTS = {GateVerdict.FAIL: "failure", GateVerdict.UNKNOWN: "error"}
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from console.evidence.page import code, shown
 from console.evidence.recorded import at, gate_verdicts, gate_word, listed, mapping, not_measured
-from console.model.gate import GateVerdict
 from console.model.run_state import RunState
+from console.model.verdict import GateVerdict
 
 _SHOWN = 40
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from console.evidence.page import shown
-from console.model.gate import GateVerdict
 from console.model.run_state import RunState
+from console.model.verdict import GateVerdict
 
 FACT_STEPS = {
     "protected.before": "C-01",

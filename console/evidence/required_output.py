@@ -22,8 +22,8 @@ from console.evidence.recorded import (
     scenario_verdicts,
     stopped_at,
 )
-from console.model.gate import GateVerdict
 from console.model.run_state import RunState
+from console.model.verdict import GateVerdict
 
 Row = Callable[[RunState], str]
 _COPY_KINDS = ("cluster", "container")

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from console.errors import Cause, FactMalformed, FactMissing, Unsettled
+from console.model.verdict import GateVerdict
 
 T = TypeVar("T")
-
-
-class GateVerdict(StrEnum):
-    """What was found when a gate was asked; UNKNOWN is never a pass."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    UNKNOWN = "UNKNOWN"
-    NOT_REACHED = "NOT_REACHED"
-    NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
 Decoded = dict[tuple[str, type], tuple[Any, Any]]

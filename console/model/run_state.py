@@ -36,7 +36,7 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
-from console.model.gate import GateVerdict
+from console.model.verdict import GateVerdict
 
 Put = Callable[[dict[str, Any], str, Any], dict[str, Any]]
 """Returns a mapping with one value more; whether that is a new mapping is its caller's business."""

@@ -361,37 +361,6 @@ def test_columns_are_narrowed_and_never_cut() -> None:
     assert width_of("日本e\u0301") == 5
 
 
-def test_help_loads_no_screen_and_no_driver() -> None:
-    """`drydock --help`, `runs` and `status` start without rich, textual and psycopg."""
-    code = (
-        "import sys\n"
-        "from console.cli.main import main\n"
-        "for words in (['--help'], ['runs', '--runs-dir', '/none'], ['status', '--runs-dir', '/none']):\n"
-        "    try:\n"
-        "        main(words)\n"
-        "    except SystemExit:\n"
-        "        pass\n"
-        "print(sorted({'rich', 'textual', 'psycopg'} & set(sys.modules)), file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stderr.splitlines()[-1] == "[]"
-
-
-def test_status_loads_what_it_reads_with_only(runs: Callable[..., Path]) -> None:
-    """The status of a run needs no cryptography, no sockets, no programs; each would take half as long as itself."""
-    late = {"cryptography", "ctypes", "secrets", "socket", "subprocess", "tempfile", "zstandard"}
-    code = (
-        "import sys\n"
-        "from console.cli.main import main\n"
-        f"main(['status', {RUN!r}, '--runs-dir', {str(runs(passed()))!r}])\n"
-        f"print(sorted({late} & set(sys.modules)), file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.splitlines()[-1] == "[]"
-    assert "29 PASS" in done.stdout
-
-
 def test_a_terminal_without_unicode_gets_escapes_and_no_traceback(runs: Callable[..., Path]) -> None:
     """A report on an ASCII terminal is written with escapes."""
     folder = runs(fail_at_s4())

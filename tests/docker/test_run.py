@@ -22,7 +22,8 @@ from console.evidence.storage import open_kept
 from console.gates.table import by_id
 from console.journal import read_journal
 from console.model.event import ReceiptClosed, ReceiptIdentified, ReceiptOpened
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
+from console.model.verdict import GateVerdict
 from console.subjects import read_patch
 
 GATES = 25

@@ -16,7 +16,8 @@ from console.evidence.gates_again import end_that_does_not_follow
 from console.gates.table import GATES
 from console.journal import read_journal
 from console.model.event import GateJudged, ReceiptClosed, StepStarted
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
+from console.model.verdict import GateVerdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gates"))
 from alterations import GONE, altered, alternatives, leaves

@@ -14,7 +14,8 @@ from passing import Environment, passing_facts
 
 from console.gates.table import GATES
 from console.model.facts import FACTS
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
+from console.model.verdict import GateVerdict
 
 ENVIRONMENTS: tuple[Environment, ...] = ("embedded", "docker")
 

@@ -9,7 +9,8 @@ from alterations import GONE, Path, altered
 from passing import COPY, RUN, SOURCE, STARTED, Environment, passing_facts
 
 from console.gates.table import GATES, by_id
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
+from console.model.verdict import GateVerdict
 
 
 class Case(NamedTuple):

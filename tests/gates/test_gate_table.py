@@ -12,7 +12,8 @@ from passing import passing_facts
 from console.gates import document
 from console.gates.sentences import first_few, said, unequal, unlisted
 from console.gates.table import GATES, by_id
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
+from console.model.verdict import GateVerdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "gates.md"
 EACH_SCENARIO = ("G-15", "G-17", "G-19")

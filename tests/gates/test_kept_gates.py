@@ -17,8 +17,9 @@ from console.gates.kept_table import KEEPING_GATES, TAKING_GATES, with_kept_gate
 from console.gates.table import GATES
 from console.model import kept_facts as shapes
 from console.model.event import Entry, FactRecorded, GateWords
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
 from console.model.run_state import RunState, fold
+from console.model.verdict import GateVerdict
 
 KEPT = "7611578671664259999"
 FOLDER = "/dev/shm/kept/kept-20261121-034512-7f3a"

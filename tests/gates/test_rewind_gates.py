@@ -14,7 +14,8 @@ from console.gates.rewind_table import REWIND_GATES, with_rewind_gates
 from console.gates.table import GATES, by_id
 from console.model import rewind_facts as shapes
 from console.model.facts import Effects
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
+from console.model.verdict import GateVerdict
 
 TABLE = {gate.id: gate for gate in with_rewind_gates(GATES)}
 OWN = ("G-15", "G-20", "G-27", "G-28", "G-31")

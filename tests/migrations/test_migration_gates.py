@@ -14,8 +14,9 @@ from console.gates import document
 from console.gates.migration_table import MIGRATION_GATES, MIGRATIONS
 from console.gates.table import GATES
 from console.model.config import MigrationConfig, RunConfig
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
 from console.model.migration_facts import MIGRATION_FACTS
+from console.model.verdict import GateVerdict
 from console.plans.migration import migration
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gates"))

@@ -34,7 +34,8 @@ from console.evidence.report import markdown
 from console.evidence.summary import machine_report
 from console.gates import sentences
 from console.gates.migration_table import MIGRATIONS
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
+from console.model.verdict import GateVerdict
 from console.settings import data_folder
 
 pytestmark = pytest.mark.matrix

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from console.model.config import EnvironmentConfig, ProtectConfig, RunConfig, SourceConfig
-from console.model.gate import GateVerdict
 from console.model.plan import Plan
+from console.model.verdict import GateVerdict
 from console.plans.dry_run import STEPS, cannot_claim, dry_run, not_applicable
 
 CONNECTION = SourceConfig(kind="connection")

@@ -12,8 +12,9 @@ from proof_facts import COUNTED, passing_proof
 
 from console.gates import document
 from console.gates.proof_table import PROOF_GATES, PROOFS
-from console.model.gate import Facts, Gate, GateVerdict, judge
+from console.model.gate import Facts, Gate, judge
 from console.model.proof_facts import PROOF_FACTS
+from console.model.verdict import GateVerdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gates"))
 from alterations import GONE, altered, alternatives, leaves

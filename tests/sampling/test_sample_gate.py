@@ -22,7 +22,7 @@ from console.evidence.sample_output import sample_rows
 from console.gates.sample_table import SAMPLE_GATES
 from console.gates.table import GATES
 from console.model.config import MaskConfig, RunConfig, SampleConfig, SourceConfig
-from console.model.gate import Facts, GateVerdict, judge
+from console.model.gate import Facts, judge
 from console.model.run_state import RunState, fold
 from console.model.sample_facts import (
     SAMPLE_FACTS,
@@ -36,6 +36,7 @@ from console.model.sample_facts import (
     SentTable,
 )
 from console.model.sample_words import sample_words
+from console.model.verdict import GateVerdict
 from console.plans.checks import problems
 from console.plans.dry_run import cannot_claim, dry_run, steps
 from console.plans.migration import migration

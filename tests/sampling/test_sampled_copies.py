@@ -14,7 +14,7 @@ from console.engine import copying
 from console.engine.sampled import Sampling
 from console.errors import StepFailed
 from console.model.config import MaskConfig, RunConfig, SampleConfig
-from console.model.gate import GateVerdict
+from console.model.verdict import GateVerdict
 from console.sql import prepare
 from console.witness.masks import Mask
 

@@ -35,9 +35,10 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
-from console.model.gate import Facts, Gate, GateVerdict
+from console.model.gate import Facts, Gate
 from console.model.plan import Boundary, Plan, Step
 from console.model.run_state import RunState, apply
+from console.model.verdict import GateVerdict
 from console.plans.dry_run import dry_run
 
 SCENARIOS = ("S1", "S2", "S3")

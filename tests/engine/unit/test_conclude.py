@@ -24,7 +24,7 @@ from console.model.event import (
     StepFinished,
     StepStarted,
 )
-from console.model.gate import GateVerdict
+from console.model.verdict import GateVerdict
 
 PLAN = small_plan()
 GATES = [gate.id for gate in PLAN.gates]

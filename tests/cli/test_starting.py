@@ -1,0 +1,69 @@
+"""What a command loads before it says its first word: each package is time that somebody waits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fix_journals import RUN, passed
+
+
+@pytest.mark.parametrize(
+    ("columns", "least", "most"), [("60", 40, 58), ("200", 85, 198), ("0", 60, 78), ("wide", 60, 78)]
+)
+def test_help_is_as_wide_as_the_terminal(columns: str, least: int, most: int) -> None:
+    """COLUMNS counts, and 80 where nobody says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "console", "--help"], env={**os.environ, "COLUMNS": columns},
+        capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert least <= max(map(len, done.stdout.splitlines())) <= most
+
+
+def test_help_loads_nothing_but_what_reads_words() -> None:
+    """`drydock --help` needs neither msgspec nor dataclasses nor the compressors that shutil brings."""
+    code = (
+        "import sys\n"
+        "from console.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'msgspec', 'dataclasses', 'inspect', 'shutil', 'lzma'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_help_loads_no_screen_and_no_driver() -> None:
+    """`drydock --help`, `runs` and `status` start without rich, textual and psycopg."""
+    code = (
+        "import sys\n"
+        "from console.cli.main import main\n"
+        "for words in (['--help'], ['runs', '--runs-dir', '/none'], ['status', '--runs-dir', '/none']):\n"
+        "    try:\n"
+        "        main(words)\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        "print(sorted({'rich', 'textual', 'psycopg'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_status_loads_what_it_reads_with_only(tmp_path: Path) -> None:
+    """The status of a run needs no cryptography, no sockets, no programs; each would take half as long as itself."""
+    passed().write(tmp_path).close()
+    late = {"cryptography", "ctypes", "secrets", "socket", "subprocess", "tempfile", "zstandard", "shutil"}
+    late |= {"dataclasses", "inspect", "typing_extensions"}
+    code = (
+        "import sys\n"
+        "from console.cli.main import main\n"
+        f"main(['status', {RUN!r}, '--runs-dir', {str(tmp_path)!r}])\n"
+        f"print(sorted({late} & set(sys.modules)), file=sys.stderr)\n"
+        "import typing_extensions\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert "29 PASS" in done.stdout
