@@ -19,7 +19,7 @@ PAGES = (
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`(drydock [^`]+)`")
 _VARYING = (
-    (re.compile(r"^  C-\d\d \d+ bytes\n", re.MULTILINE), ""),
+    (re.compile(r"^  C-\d\d \d+(?: of \d+)? (?:bytes|rows)\n", re.MULTILINE), ""),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}"), "RUN"),
     (re.compile(r"(digest )[0-9a-f]{12,64}"), r"\1DIGEST"),
     (re.compile(r"\d+\.\d s\b"), "N s"),
