@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from console.errors import StepFailed
-from console.sql import EngineConnection, Ran, pinned, prepare, run
+from console.sql import EngineConnection, Ran, load, pinned, run
 
 Connection = psycopg.Connection[Any]
 Table = tuple[str, str, int]
@@ -81,17 +81,14 @@ def _shares(tables: Sequence[Table]) -> Iterator[list[int]]:
 
 def _count(conn: Connection, tables: Sequence[Table], todo: deque[list[int]], found: dict[int, int]) -> None:
     """Count share by share until none is left; another session may take some of them."""
-    major = conn.info.server_version // 10_000
+    before, after = load("catalogue/count_rows", conn.info.server_version // 10_000).text.split("{table}")
     while todo:
         try:
             share = todo.popleft()
         except IndexError:
             return  # the other session was faster
-        counts = [
-            prepare("catalogue/count_rows", {"table": sql.Identifier(*tables[place][:2])}, major).query
-            for place in share
-        ]
-        parts = {"count_rows": sql.SQL("), (").join(counts)}
+        names = (sql.Identifier(*tables[place][:2]).as_string(conn) for place in share)
+        parts = {"count_rows": sql.SQL("), (".join(f"{before}{name}{after}" for name in names))}
         [(numbers,)] = run(conn, "catalogue/count_many", parts=parts)
         found.update(zip(share, numbers, strict=True))
 
