@@ -19,6 +19,8 @@ from console.errors import ControlRefused, JournalBroken, UsageError
 YOUNG_OBJECTS = 100_000
 """How many objects are made before Python looks for garbage among them: modules are many, and none is garbage."""
 
+_COLUMNS_OF_NO_TERMINAL = 80
+
 EXIT_USAGE = 2
 EXIT_NOT_VERIFIED = 5
 EXIT_INTERRUPTED = 130
@@ -134,10 +136,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _terminal_columns() -> int:
+    named = os.environ.get("COLUMNS", "")
+    if named.isascii() and named.isdecimal() and 0 < len(named) < 5 and int(named):
+        return int(named)
     try:
-        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
-    except (ValueError, OSError):
-        return 80
+        return os.get_terminal_size().columns or _COLUMNS_OF_NO_TERMINAL
+    except OSError:
+        return _COLUMNS_OF_NO_TERMINAL
 
 
 def _say(sentence: str, code: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,35 @@ from fix_journals import RUN, passed
 
 
 @pytest.mark.parametrize(
-    ("columns", "least", "most"), [("60", 40, 58), ("200", 85, 198), ("0", 60, 78), ("wide", 60, 78)]
+    ("columns", "least", "most"),
+    [("60", 40, 58), ("200", 85, 198), ("0", 60, 78), ("wide", 60, 78), ("-7", 60, 78), ("9" * 5000, 60, 78)],
 )
-def test_help_is_as_wide_as_the_terminal(columns: str, least: int, most: int) -> None:
-    """COLUMNS counts, and 80 where nobody says."""
+def test_help_is_as_wide_as_it_is_told(columns: str, least: int, most: int) -> None:
+    """COLUMNS counts, and 80 where it says nothing and there is no terminal."""
     done = subprocess.run(
         [sys.executable, "-m", "console", "--help"], env={**os.environ, "COLUMNS": columns},
         capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert least <= max(map(len, done.stdout.splitlines())) <= most
+
+
+@pytest.mark.parametrize(("columns", "least", "most"), [(50, 35, 48), (120, 80, 118)])
+def test_help_is_as_wide_as_the_terminal(columns: int, least: int, most: int) -> None:
+    """Nobody sets COLUMNS on a terminal; it is asked itself."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    known = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "console", "--help"], env=known, stdout=theirs, stdin=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a pseudo-terminal says that nobody is there any more
+        while more := os.read(ours, 4096):
+            shown += more
+    os.close(ours)
+    assert program.wait(30) == 0
+    assert least <= max(map(len, shown.decode().splitlines())) <= most
 
 
 def test_help_loads_nothing_but_what_reads_words() -> None:
