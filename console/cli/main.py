@@ -79,8 +79,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, remedy=f"see {self.prog} --help")
 
 
-def parser_of(wanted: Collection[str]) -> argparse.ArgumentParser:
-    """Return the parser; only the commands that are wanted are loaded and known, all by name where none of them is."""
+def parser_of(wanted: Collection[str], *, alone: bool = False) -> argparse.ArgumentParser:
+    """Return the parser; only the commands that are wanted are loaded, and `alone` the others are not even named."""
     parser = _Parser(
         prog="drydock",
         description="Rehearse database code on an isolated copy of production, watched at every step.",
@@ -90,8 +90,8 @@ def parser_of(wanted: Collection[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=_Parser, prog=parser.prog
     )
-    known = [command for command in COMMANDS if command.name in wanted] or COMMANDS
-    for command in known:
+    known = [command for command in COMMANDS if alone and command.name in wanted] or COMMANDS
+    for command in known or COMMANDS:
         below = commands.add_parser(command.name, help=command.help, description=command.help)
         if command.name in wanted:
             _load_msgspec()
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     try:
-        parser = parser_of([wanted] if wanted else [])
+        parser = parser_of([wanted] if wanted else [], alone=arguments[:1] == [wanted])
         options = parser.parse_args(arguments)
         if options.command is None:
             parser.print_help()

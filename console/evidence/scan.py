@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -146,9 +146,15 @@ class _Unpacker:
             yield unpacked
 
     def _byte_by_byte(self) -> Iterator[bytes]:
-        frame = _frame(self._kind)
-        for byte in memoryview(self._head):
-            yield frame.decompress(bytes([byte]))
+        """Yield the same in few pieces: each is searched together with what is kept of the one before."""
+        frame, unpacked = _frame(self._kind), bytearray()
+        with suppress(zlib.error, zstandard.ZstdError):  # its caller raises what it met
+            for byte in memoryview(self._head):
+                unpacked += frame.decompress(bytes([byte]))
+                if len(unpacked) >= _MEMBER_CHUNK_BYTES:
+                    yield bytes(unpacked)
+                    unpacked.clear()
+        yield bytes(unpacked)
 
     @property
     def ended(self) -> bool:

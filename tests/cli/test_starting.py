@@ -45,6 +45,18 @@ def test_help_is_as_wide_as_the_terminal(columns: int, least: int, most: int) ->
     assert least <= max(map(len, shown.decode().splitlines())) <= most
 
 
+def test_help_before_a_command_names_all_commands() -> None:
+    """`drydock --help status` asks for drydock's help; that of status is `drydock status --help`."""
+    shown = [
+        subprocess.run(
+            [sys.executable, "-m", "console", *words], capture_output=True, text=True, check=True
+        ).stdout
+        for words in (["--help"], ["--help", "status"], ["-h", "runs"])
+    ]
+    assert "list the runs" in shown[0]
+    assert shown == [shown[0]] * 3
+
+
 def test_help_loads_nothing_but_what_reads_words() -> None:
     """`drydock --help` needs neither msgspec nor dataclasses nor the compressors that shutil brings."""
     code = (

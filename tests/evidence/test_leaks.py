@@ -153,6 +153,25 @@ def test_a_large_member_that_is_broken_is_not_clean(tmp_path: Path, pack: Callab
     assert "is broken" in look(tmp_path, leak=b"." * 100 + member).limits[0]
 
 
+def test_a_small_member_that_is_broken_is_searched_in_few_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is unpacked byte by byte, and not searched so: files full of such members would take minutes."""
+    searched = []
+    search = Needles.search
+
+    def counted(self: Needles, window: bytes | memoryview) -> object:
+        searched.append(len(window))
+        return search(self, window)
+
+    monkeypatch.setattr(Needles, "search", counted)
+    member = bytearray(gzip.compress(ASCII.encode() + base64.b64encode(random.Random(3).randbytes(900))))
+    member[-5] ^= 1
+    found = look(tmp_path, leak=b"." * 100 + member)
+    assert found.findings == ("leak in gzip at 100, at 0 as plain of exec",)
+    assert len(searched) < 5
+
+
 def test_a_header_that_never_ends_takes_no_memory(tmp_path: Path) -> None:
     """A gzip member whose name goes on for megabytes is not kept."""
     long = b"." + b"\x1f\x8b\x08\x08" + b"\0" * 6 + b"n" * 8_000_000
