@@ -27,6 +27,8 @@ _MEMBER_CHUNK_BYTES = 1 << 16
 MOST_FINDINGS = 1000
 MOST_DEEP = 4
 MOST_OPEN = 8
+MOST_NESTED = 100_000
+"""Members of members in one file: where they overlap, there are many more of them than bytes."""
 MOST_UNPACKED_BYTES = 64 << 30
 _LARGEST_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
@@ -34,6 +36,8 @@ _FIRST_FED_BYTES = 4 << 10
 """Of a member that may have begun; most that look like one end there, and each next piece is twice as long."""
 _SLICE_BYTES = 2 << 10
 """A slice of this size unpacks to at most some 64 MB, however it was made (zstd: 128 KB from 4 bytes)."""
+_FEWEST_TOLD_BYTES = 1 << 10
+"""What chance takes for a member breaks sooner: of 60 000 with random bytes behind them 136 gave 64, none as many."""
 _LONGEST_HEAD_BYTES = 256 << 10
 """Before it unpacks to anything, a zstd block takes 128 KB, a gzip header as much as its name is long."""
 
@@ -83,14 +87,14 @@ class _Search:
     file: str
     needles: Needles
     found: list[Finding] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)
+    limits: dict[str, None] = field(default_factory=dict)
+    nested: int = 0
     open_members: int = 0
     unpacked_bytes: int = 0
 
     def limit(self, what: str) -> None:
-        sentence = f"{self.file}: {what}"
-        if sentence not in self.limits:
-            self.limits.append(sentence)
+        if len(self.limits) < MOST_FINDINGS:
+            self.limits[f"{self.file}: {what}"] = None
 
     def add(self, finding: Finding) -> None:
         if len(self.found) < MOST_FINDINGS:
@@ -188,7 +192,7 @@ class _Member:
         except (zlib.error, zstandard.ZstdError) as broken:
             if "memory" in str(broken):
                 self._search.limit(f"{self._inside}: its window is larger than {_LARGEST_WINDOW_BYTES} bytes")
-            elif self._unpacker.begun:
+            elif self._unpacker.begun or self._stream.offset >= _FEWEST_TOLD_BYTES:
                 self._search.limit(f"{self._inside}: it is broken, and not all of it could be searched")
         self.close()
 
@@ -291,6 +295,10 @@ class _Stream:
             self._search.limit(
                 f"{inside}: not unpacked: more than {MOST_DEEP} deep, or {MOST_OPEN} at a time"
             )
+            return
+        self._search.nested += self._depth > 0
+        if self._search.nested > MOST_NESTED:
+            self._search.limit(f"more than {MOST_NESTED} members begin in others, and not all are unpacked")
             return
         member, size_bytes = _Member(self._search, kind, inside, self._depth + 1), _FIRST_FED_BYTES
         while place < len(window) and not member.over:
