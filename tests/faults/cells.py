@@ -177,7 +177,6 @@ assert len(BY_NAME) == len(CELLS), "two cells have one name"
 SAMPLE = (
     "SIGKILL engine before identified process postgres of the copy",
     "SIGKILL engine after opened file WORK/source.dump",
-    "SIGKILL engine before closed folder WORK/copy",
     "SIGKILL both after begun C-05",
     "SIGHUP harness after begun S4b",
     "full after begun C-05",

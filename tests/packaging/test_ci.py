@@ -48,7 +48,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
     ("name", "ending"),
     [
         ("demo", ".venv/bin/drydock run --headless --approve all"),
-        ("test", ".venv/bin/python -m pytest -n 3 --dist loadfile"),
+        ("test", ".venv/bin/python -m pytest -n 2 --dist loadfile"),
     ],
 )
 def test_a_command_sets_up_and_does_its_job(name: str, ending: str) -> None:

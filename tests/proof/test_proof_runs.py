@@ -137,7 +137,7 @@ def test_a_planted_wrong_is_caught_at_its_place(name: str, played: dict[str, Fut
     assert (found.before != found.after) is case.leaves
 
 
-@pytest.mark.parametrize("major", ["16", "18"])
+@pytest.mark.parametrize("major", [pytest.param("16", marks=pytest.mark.matrix), "18"])
 def test_the_demo_is_proven(major: str, drydock: Drydock) -> None:
     """Without a plan file the proof of the demo's production is anything else than 9 of 9, PASS and CLEAN."""
     ended = drydock.start(

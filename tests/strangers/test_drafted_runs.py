@@ -122,7 +122,14 @@ def rehearsed(drydock: Drydock, drafted: Drafted, *words: str) -> Ended:
     return Drydock(root=drydock.root, numbers=drydock.numbers).run(drafted.plan, *words)
 
 
-@pytest.mark.parametrize("database", [case.database for case in CASES])
+@pytest.mark.parametrize(
+    "database",
+    [
+        # its wrong subject below is rehearsed in every run of the tests
+        pytest.param(case.database, marks=pytest.mark.matrix if case.database == "chinook" else ())
+        for case in CASES
+    ],
+)
 def test_a_drafted_rehearsal_passes(database: str, draft: Draft, drydock: Drydock) -> None:
     """A draft needs an edit before it passes, or a subject that is right fails on a schema that is not the cutter's."""
     drafted = draft(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from fix_runs import Living
 from fix_terminal import Terminal, answer
 from test_supervised_steps import waits_or_ended
@@ -17,6 +18,7 @@ def _without(words: str) -> Callable[[str], bool]:
     return lambda shown: words not in shown
 
 
+@pytest.mark.matrix
 def test_every_scenario_by_keys_from_two_consoles(starts: Starts, opens: Opens) -> None:
     """Linux console and NO_COLOR terminal answer in turn; each answer takes the question away on the other one."""
     living = starts("--supervise", "scenario")
