@@ -13,6 +13,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from console.cli.columns import terminal_columns
 from console.model.text import one_line
 
 _GAP = "  "
@@ -38,7 +39,7 @@ def print_text(text: str) -> None:
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     """Write names and values, the values wrapped beside their names; a command stays on one line."""
     widest = max(len(name) for name, _value in pairs)
-    columns = terminal_columns()
+    columns = _columns()
     for name, value in pairs:
         text = one_line(value, limit_chars=_CELL_CHARS)
         unwrapped = not columns or text.startswith("drydock ")
@@ -52,7 +53,7 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table whose cells wrap until it fits the terminal; into a pipe, one line a row."""
     cells = [[one_line(cell, limit_chars=_CELL_CHARS) for cell in row] for row in (header, *rows)]
-    widths = column_widths(cells, terminal_columns())
+    widths = column_widths(cells, _columns())
     for row in cells:
         columns = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
         for number in range(max(map(len, columns))):
@@ -63,13 +64,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             print_text(_GAP.join(padded).rstrip())
 
 
-def terminal_columns() -> int:
+def _columns() -> int:
     """Return how many columns there are, 0 (as many as needed) when stdout is no terminal."""
-    if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        import shutil
-
-        return shutil.get_terminal_size().columns
-    return 0
+    return terminal_columns() if sys.stdout.isatty() or "COLUMNS" in os.environ else 0
 
 
 def column_widths(cells: Sequence[Sequence[str]], columns: int) -> list[int]:

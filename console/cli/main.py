@@ -14,12 +14,11 @@ from collections.abc import Collection
 from typing import Any, NamedTuple, NoReturn
 
 from console import __version__
+from console.cli.columns import terminal_columns
 from console.errors import ControlRefused, JournalBroken, UsageError
 
 YOUNG_OBJECTS = 100_000
 """How many objects are made before Python looks for garbage among them: modules are many, and none is garbage."""
-
-_COLUMNS_OF_NO_TERMINAL = 80
 
 EXIT_USAGE = 2
 EXIT_NOT_VERIFIED = 5
@@ -66,7 +65,7 @@ class _Help(argparse.HelpFormatter):
     """As wide as the terminal, like argparse's own, which loads shutil and its compressors for that."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_terminal_columns() - 2)
+        super().__init__(prog, width=terminal_columns() - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +90,7 @@ def parser_of(wanted: Collection[str], *, alone: bool = False) -> argparse.Argum
         dest="command", metavar="COMMAND", parser_class=_Parser, prog=parser.prog
     )
     known = [command for command in COMMANDS if alone and command.name in wanted] or COMMANDS
-    for command in known or COMMANDS:
+    for command in known:
         below = commands.add_parser(command.name, help=command.help, description=command.help)
         if command.name in wanted:
             _load_msgspec()
@@ -133,16 +132,6 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_USAGE
     return code
-
-
-def _terminal_columns() -> int:
-    named = os.environ.get("COLUMNS", "")
-    if named.isascii() and named.isdecimal() and 0 < len(named) < 5 and int(named):
-        return int(named)
-    try:
-        return os.get_terminal_size().columns or _COLUMNS_OF_NO_TERMINAL
-    except OSError:
-        return _COLUMNS_OF_NO_TERMINAL
 
 
 def _say(sentence: str, code: int) -> int:

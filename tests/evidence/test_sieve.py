@@ -39,6 +39,20 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Note each window that a thread looks at."""
+    scratches: list[object] = []
+    may_be_in = Needles.may_be_in
+
+    def counted(self: Needles, window: memoryview, scratch: Any) -> bool:
+        scratches.append(scratch)
+        return may_be_in(self, window, scratch)
+
+    monkeypatch.setattr(Needles, "may_be_in", counted)
+    return scratches
+
+
 def text(windows: float) -> bytearray:
     """Return lines of a log, so many windows of them."""
     size = int(windows * WINDOW_BYTES)
@@ -171,17 +185,9 @@ def test_a_file_that_is_cut_meanwhile_and_grows_again(
 
 
 def test_within_a_member_nothing_is_looked_at_ahead(
-    tmp_path: Path, searched: list[int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, searched: list[int], looked: list[object]
 ) -> None:
     """Every window is needed there; only what was begun before it was known is for nothing."""
-    looked: list[object] = []
-    may_be_in = Needles.may_be_in
-
-    def counted(self: Needles, window: memoryview, scratch: Any) -> bool:
-        looked.append(scratch)
-        return may_be_in(self, window, scratch)
-
-    monkeypatch.setattr(Needles, "may_be_in", counted)
     content = gzip.compress(random.Random(5).randbytes(200 * WINDOW_BYTES))
     (tmp_path / "log").write_bytes(content)
     assert scan_files([tmp_path / "log"], KNOWN, root=tmp_path).everything == ()
@@ -341,17 +347,9 @@ def test_what_a_window_shares_is_read_whole(
 
 
 def test_where_every_window_holds_a_candidate_few_are_looked_at_for_nothing(
-    tmp_path: Path, searched: list[int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, searched: list[int], looked: list[object]
 ) -> None:
     """What is not clear is read twice: looking ahead rests there, and is tried again behind."""
-    looked: list[object] = []
-    may_be_in = Needles.may_be_in
-
-    def counted(self: Needles, window: memoryview, scratch: Any) -> bool:
-        looked.append(scratch)
-        return may_be_in(self, window, scratch)
-
-    monkeypatch.setattr(Needles, "may_be_in", counted)
     content = text(400)
     for number in range(200):
         put(content, number * WINDOW_BYTES + 700, b"SCRAM-SHA-256$")
