@@ -19,6 +19,7 @@ class Browser:
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
+        self._profile = profile
         to_read, self._send = os.pipe()
         self._receive, to_write = os.pipe()
         words = ["unshare", "-n", CHROMIUM] if os.geteuid() == 0 else [CHROMIUM]
@@ -91,9 +92,12 @@ class Browser:
         self.wait_for("Page.loadEventFired")
 
     def end(self) -> None:
-        """End the browser."""
+        """End the browser, and remove the folder of the socket to which its profile points: it stays in /tmp."""
+        socket = (self._profile / "SingletonSocket").readlink()
         self.process.terminate()
         self.process.wait(20)
+        assert socket.parent.name.startswith("org.chromium.")
+        shutil.rmtree(socket.parent, ignore_errors=True)
 
 
 def findings(browser: Browser, page: Path) -> list[str]:
